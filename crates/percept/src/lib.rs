@@ -1,0 +1,1 @@
+//! percept: from recorded brain activity to what was seen, heard or meant.

@@ -1,0 +1,2 @@
+//! The `percept` command line.
+fn main() {}

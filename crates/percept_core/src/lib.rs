@@ -1,0 +1,22 @@
+//! The vocabulary of percept: what every other crate agrees on, and nothing that knows a file format or a model.
+//!
+//! - [`responses`]: the matrix of measured responses and what each of its rows was
+//! - [`split`]: training and test sets that cannot leak
+//! - [`seed`]: one number from which every random stream of a run is derived by name
+//! - [`score`]: the rows that every evaluation ends in
+//! - [`provenance`]: what made a result
+//! - [`progress`]: how long work tells the user where it is
+
+pub mod progress;
+pub mod provenance;
+pub mod responses;
+pub mod score;
+pub mod seed;
+pub mod split;
+
+pub use progress::{Progress, Silent};
+pub use provenance::Provenance;
+pub use responses::Responses;
+pub use score::ScoreRow;
+pub use seed::Seed;
+pub use split::Split;

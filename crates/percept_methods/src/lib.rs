@@ -1,0 +1,1 @@
+//! The published systems as recipes over the tools, and the experiment that runs them.

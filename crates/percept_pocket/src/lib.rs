@@ -1,0 +1,1 @@
+//! The pocket pack: a tiny embedded Stable-Diffusion-shaped model pack.

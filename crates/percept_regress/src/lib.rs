@@ -1,0 +1,1 @@
+//! Ridge regression at brain scale with exact leave-one-group-out selection.

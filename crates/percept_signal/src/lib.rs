@@ -1,0 +1,1 @@
+//! Signal processing of responses: normalisation per run or session.

@@ -1,0 +1,1 @@
+//! Correlations, identification, noise ceilings, bootstrap intervals and image metrics.

@@ -1,0 +1,1 @@
+//! Helpers for percept's own tests: shared data that may be absent, and hostile bytes.
