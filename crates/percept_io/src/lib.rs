@@ -1,1 +1,20 @@
 //! Readers and writers for the files of the field; the only place that touches the disk.
+//!
+//! One module per format. Every reader checks what a file claims against what the file can hold before it allocates, so
+//! a damaged or hostile file ends in an [`Error`] that names file, position and remedy. Readers return what is stored,
+//! with explicit axes and units; they never mask, smooth or resample.
+//!
+//! - [`open`]: which format is this? By magic bytes, never by the name alone
+//! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
+//! - [`npy`]: NumPy's arrays and archives of arrays
+//! - [`safetensors`]: named tensors
+//! - [`picture`]: PNG and JPEG
+//! - [`fs`]: opening, bounded reading, atomic writing, hashing
+//! - [`limits`]: what a file may claim
+//! - [`error`]: the one error type
+
+pub mod error;
+pub mod fs;
+pub mod limits;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,3 @@
+//! Integration tests: files made by other programs, damaged files, and whole round trips through the disk.
+
+mod file_system;
