@@ -1,0 +1,156 @@
+//! Reading `[data]`, whose keys depend on its `kind`.
+
+use super::error::ExperimentError;
+use super::section::{Section, nearest, quoted};
+use super::settings::{ArrayRef, ArraysData, BetaForm, Data, NonFinite, NsdData, PhantomData};
+
+const KINDS: [&str; 3] = ["nsd", "arrays", "phantom"];
+const NSD: [&str; 9] = ["kind", "root", "subject", "betas", "form", "sessions", "early", "ventral", "non_finite"];
+const ARRAYS: [&str; 17] = [
+    "kind",
+    "responses",
+    "stimuli",
+    "test_responses",
+    "test_stimuli",
+    "image_shape",
+    "transpose",
+    "value_range",
+    "stimulus_ids",
+    "test_stimulus_ids",
+    "identify_stimuli",
+    "sessions",
+    "test_sessions",
+    "early",
+    "ventral",
+    "captions",
+    "non_finite",
+];
+const PHANTOM: [&str; 7] = ["kind", "train_images", "test_images", "repeats", "sessions", "grid", "seed"];
+
+/// Reads the section `[data]` of the document `top`.
+pub(super) fn read(top: &mut Section<'_>) -> Result<Data, ExperimentError> {
+    if !top.has("data") {
+        return Err(top.missing("data", "[data]\nkind = \"phantom\""));
+    }
+    let table = top.table("data")?;
+    // The kind decides which keys are known, so it is looked at first.
+    let kind = table.get("kind").and_then(toml::Value::as_str).map(str::to_owned);
+    let known: &[&str] = match kind.as_deref() {
+        Some("nsd") => &NSD,
+        Some("arrays") => &ARRAYS,
+        Some("phantom") => &PHANTOM,
+        _ => {
+            let mut keys: Vec<&str> = NSD.iter().chain(&ARRAYS).chain(&PHANTOM).copied().collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let mut section = top.open_table("data", table, &keys)?;
+            let word = section.required("kind", "kind = \"nsd\"")?;
+            let hint = nearest(&word, &KINDS).map(|near| format!(", perhaps `{near}`")).unwrap_or_default();
+            return Err(section.value("kind", format!("one of {}{hint}", quoted(&KINDS)), format!("`{word}`")));
+        }
+    };
+    let mut section = top.open_table("data", table, known)?;
+    section.string("kind")?;
+    match kind.as_deref() {
+        Some("nsd") => nsd(&mut section).map(Data::Nsd),
+        Some("arrays") => arrays(&mut section).map(Data::Arrays),
+        _ => phantom(&mut section).map(Data::Phantom),
+    }
+}
+
+fn non_finite(section: &mut Section<'_>) -> Result<NonFinite, ExperimentError> {
+    section.choice("non_finite", &[("error", NonFinite::Error), ("mask", NonFinite::Mask)], NonFinite::Error)
+}
+
+fn nsd(section: &mut Section<'_>) -> Result<NsdData, ExperimentError> {
+    let root = section.required("root", "root = \"/data/nsd\"")?;
+    let forms = [("auto", BetaForm::Auto), ("hdf5", BetaForm::Hdf5), ("nifti", BetaForm::Nifti)];
+    Ok(NsdData {
+        root: section.resolve(&root),
+        subject: section.size("subject", 1, 1)?,
+        betas: section.string("betas")?.unwrap_or_else(|| "betas_fithrf_GLMdenoise_RR".to_owned()),
+        form: section.choice("form", &forms, BetaForm::Auto)?,
+        sessions: section.counts("sessions", 1)?.unwrap_or_default(),
+        early: section.string("early")?.unwrap_or_else(|| "streams.early".to_owned()),
+        ventral: section.string("ventral")?.unwrap_or_else(|| "streams.ventral".to_owned()),
+        non_finite: non_finite(section)?,
+    })
+}
+
+fn array(section: &mut Section<'_>, key: &str) -> Result<Option<ArrayRef>, ExperimentError> {
+    let Some(text) = section.string(key)? else { return Ok(None) };
+    let (file, variable) = match text.rsplit_once(':') {
+        Some((file, variable)) if !file.is_empty() && !variable.is_empty() => (file, Some(variable.to_owned())),
+        Some(_) => return Err(section.value(key, "`file` or `file:variable`", format!("`{text}`"))),
+        None => (text.as_str(), None),
+    };
+    Ok(Some(ArrayRef { file: section.resolve(file), variable }))
+}
+
+fn arrays(section: &mut Section<'_>) -> Result<ArraysData, ExperimentError> {
+    let needed = |found: Option<ArrayRef>, section: &Section<'_>, key: &str, example: &str| {
+        found.ok_or_else(|| section.missing(key, example))
+    };
+    let responses = array(section, "responses")?;
+    let responses = needed(responses, section, "responses", "responses = \"data.mat:responses\"")?;
+    let stimuli = array(section, "stimuli")?;
+    let stimuli = needed(stimuli, section, "stimuli", "stimuli = \"data.mat:images\"")?;
+    let test_responses = array(section, "test_responses")?;
+    let test_stimuli = array(section, "test_stimuli")?;
+    match (&test_responses, &test_stimuli) {
+        (Some(_), None) => return Err(section.missing("test_stimuli", "test_stimuli = \"data.mat:test_images\"")),
+        (None, Some(_)) => return Err(section.missing("test_responses", "test_responses = \"data.mat:test\"")),
+        _ => {}
+    }
+    let Some(image_shape) = section.counts("image_shape", 1)? else {
+        return Err(section.missing("image_shape", "image_shape = [28, 28]"));
+    };
+    if !matches!(image_shape.as_slice(), [_, _] | [_, _, 1 | 3]) {
+        let expected = "height and width, and 3 for colour, such as [28, 28] or [64, 64, 3]";
+        return Err(section.value("image_shape", expected, format!("{image_shape:?}")));
+    }
+    let value_range = match section.numbers("value_range")?.as_deref() {
+        None => [0.0, 1.0],
+        Some(&[black, white]) if black != white => [black, white],
+        Some(other) => {
+            let expected = "two different numbers, what is stored for black and for white, such as [0, 255]";
+            return Err(section.value("value_range", expected, format!("{other:?}")));
+        }
+    };
+    Ok(ArraysData {
+        responses,
+        stimuli,
+        test_responses,
+        test_stimuli,
+        image_shape,
+        transpose: section.boolean("transpose", false)?,
+        value_range,
+        stimulus_ids: array(section, "stimulus_ids")?,
+        test_stimulus_ids: array(section, "test_stimulus_ids")?,
+        identify_stimuli: section.boolean("identify_stimuli", false)?,
+        sessions: array(section, "sessions")?,
+        test_sessions: array(section, "test_sessions")?,
+        early: array(section, "early")?,
+        ventral: array(section, "ventral")?,
+        captions: section.file("captions")?,
+        non_finite: non_finite(section)?,
+    })
+}
+
+fn phantom(section: &mut Section<'_>) -> Result<PhantomData, ExperimentError> {
+    let grid = match section.counts("grid", 4)?.as_deref() {
+        None => [24, 24, 16],
+        Some(&[x, y, z]) => [x, y, z],
+        Some(other) => {
+            return Err(section.value("grid", "three numbers of voxels, such as [24, 24, 16]", format!("{other:?}")));
+        }
+    };
+    Ok(PhantomData {
+        train_images: section.size("train_images", 2, 1000)?,
+        test_images: section.size("test_images", 2, 100)?,
+        repeats: section.size("repeats", 1, 3)?,
+        sessions: section.size("sessions", 1, 4)?,
+        grid,
+        seed: section.count("seed", 0, 1)?,
+    })
+}
