@@ -1,6 +1,21 @@
 //! Results as one self-contained HTML page; computes no statistics.
+//!
+//! A [`ReportModel`] says what to show; [`render`] turns it into one file without any reference to the network:
+//! pictures are embedded, styles and the few lines of script are inline, light and dark follow the reader's system.
+//! The same model and the same pictures give the same bytes.
+//!
+//! - [`model`]: what a report says
+//! - [`page`]: the page around it
+//! - [`gallery`], [`scores`], [`facts`]: its sections
+//! - [`markup`]: escaping, numbers and base64
 
+pub mod facts;
+pub mod gallery;
 pub mod markup;
 pub mod model;
+pub mod page;
+pub mod scores;
+pub mod words;
 
 pub use model::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, ReportModel, RoiFacts};
+pub use page::{ReportError, render};

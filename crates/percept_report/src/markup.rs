@@ -18,6 +18,24 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Escapes a sentence and sets what stands between back-ticks as code.
+pub fn sentence(text: &str) -> String {
+    let mut out = String::new();
+    let parts: Vec<&str> = text.split('`').collect();
+    // An even number of parts means a back-tick without a partner: then none of them is markup.
+    if parts.len() % 2 == 0 {
+        return escape(text);
+    }
+    for (i, part) in parts.iter().enumerate() {
+        if i % 2 == 1 {
+            let _ = write!(out, "<code>{}</code>", escape(part));
+        } else {
+            out.push_str(&escape(part));
+        }
+    }
+    out
+}
+
 /// Groups the digits of a count by thin spaces: `15 724`.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
@@ -125,6 +143,12 @@ mod tests {
     #[test]
     fn markup_in_text_is_shown_not_obeyed() {
         assert_eq!(escape("<b>\"R&D\"</b> 'x'"), "&lt;b&gt;&quot;R&amp;D&quot;&lt;/b&gt; &#39;x&#39;");
+    }
+
+    #[test]
+    fn back_ticks_set_code_only_in_pairs() {
+        assert_eq!(sentence("set `a < b` or `c`"), "set <code>a &lt; b</code> or <code>c</code>");
+        assert_eq!(sentence("an ` alone"), "an ` alone");
     }
 
     #[test]

@@ -1,0 +1,243 @@
+//! Scores: a summary of the main method, one interval plot per metric, and the full table. Every value stands beside its
+//! interval and its chance level.
+
+use std::fmt::Write;
+
+use percept_core::ScoreRow;
+
+use crate::markup::{count, decimal, escape, percent, table};
+use crate::words::{self, Role, Unit};
+
+const WIDTH: f64 = 480.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 66.0;
+const TOP: f64 = 8.0;
+const ROW: f64 = 26.0;
+const AXIS: f64 = 30.0;
+
+/// The rows of one metric on one split, in their order.
+struct Panel<'a> {
+    split: &'a str,
+    metric: &'a str,
+    rows: Vec<&'a ScoreRow>,
+}
+
+/// Appends the cards on top: the main method's score by every metric.
+pub fn summary(out: &mut String, scores: &[ScoreRow]) {
+    let Some(main) = main_method(scores) else { return };
+    let _ = writeln!(out, "<div class=\"cards\" role=\"group\" aria-label=\"Scores of {} in short\">", escape(main));
+    for panel in panels(scores) {
+        let Some(row) = panel.rows.iter().find(|row| row.method == main) else { continue };
+        let words = words::metric(panel.metric);
+        let chance = row.chance.map_or_else(String::new, |chance| format!(" · chance {}", written(words.unit, chance)));
+        let verdict = match row.chance {
+            Some(chance) if row.low > chance => "above",
+            Some(chance) if row.high < chance => "below",
+            Some(_) => "at",
+            None => "",
+        };
+        let _ = writeln!(
+            out,
+            "<div class=\"card {verdict}\"><div class=\"metric\">{}</div><div class=\"value\">{}</div>\
+             <div class=\"range\">{} to {}{chance}</div><div class=\"who\">{} · {}</div></div>",
+            label(panel.metric),
+            written(words.unit, row.value),
+            written(words.unit, row.low),
+            written(words.unit, row.high),
+            escape(main),
+            escape(panel.split),
+        );
+    }
+    out.push_str("</div>\n");
+}
+
+/// Appends the interval plots and the table of all scores.
+pub fn section(out: &mut String, scores: &[ScoreRow]) {
+    if scores.is_empty() {
+        out.push_str("<p>Nothing was scored.</p>\n");
+        return;
+    }
+    out.push_str("<div class=\"plots\">\n");
+    for panel in panels(scores) {
+        plot(out, &panel);
+    }
+    out.push_str("</div>\n");
+    let rows: Vec<Vec<String>> = scores
+        .iter()
+        .map(|row| {
+            let unit = words::metric(&row.metric).unit;
+            vec![
+                escape(&row.method),
+                label(&row.metric),
+                escape(&row.split),
+                format!("<b>{}</b>", written(unit, row.value)),
+                format!("{} to {}", written(unit, row.low), written(unit, row.high)),
+                row.chance.map_or_else(|| "not known".to_owned(), |chance| written(unit, chance)),
+                count(row.n),
+            ]
+        })
+        .collect();
+    let _ = writeln!(out, "<details><summary>All {} scores as a table</summary>", scores.len());
+    table(
+        out,
+        "numbers",
+        "Scores with 95 % intervals by bootstrap over stimuli",
+        &["Method", "Metric", "Split", "Value", "95 % interval", "Chance", "Stimuli"],
+        &rows,
+    );
+    out.push_str("</details>\n");
+}
+
+/// The method that the summary shows: `z+c` where there is one, else the first that is no control.
+fn main_method(scores: &[ScoreRow]) -> Option<&str> {
+    let of_brain = |row: &&ScoreRow| words::method(&row.method).role == Role::Method;
+    scores
+        .iter()
+        .find(|row| row.method == "z+c")
+        .or_else(|| scores.iter().find(of_brain))
+        .map(|row| row.method.as_str())
+}
+
+fn panels(scores: &[ScoreRow]) -> Vec<Panel<'_>> {
+    let mut out: Vec<Panel> = Vec::new();
+    for row in scores {
+        match out.iter_mut().find(|panel| panel.split == row.split && panel.metric == row.metric) {
+            Some(panel) => panel.rows.push(row),
+            None => out.push(Panel { split: &row.split, metric: &row.metric, rows: vec![row] }),
+        }
+    }
+    out
+}
+
+fn label(metric: &str) -> String {
+    escape(words::metric(metric).label.unwrap_or(metric))
+}
+
+fn written(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Plain => decimal(value),
+        Unit::Percent => percent(value),
+    }
+}
+
+/// One metric: methods downwards, value and interval across, chance as a dashed line.
+fn plot(out: &mut String, panel: &Panel) {
+    let words = words::metric(panel.metric);
+    let height = TOP + ROW * panel.rows.len() as f64 + AXIS;
+    let bottom = height - AXIS;
+    let (low, high, step) = axis(&panel.rows);
+    let x = |value: f64| LEFT + (value.clamp(low, high) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
+    let described: Vec<String> =
+        panel.rows.iter().map(|row| format!("{} {}", row.method, written(words.unit, row.value))).collect();
+    let _ = writeln!(
+        out,
+        "<figure><figcaption><b>{}</b> <span>{}</span></figcaption>\
+         <svg viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"{} by method: {}\">",
+        label(panel.metric),
+        escape(panel.split),
+        label(panel.metric),
+        escape(&described.join(", "))
+    );
+    let n_ticks = ((high - low) / step).round() as usize;
+    for i in 0..=n_ticks {
+        let value = low + step * i as f64;
+        let text = match words.unit {
+            Unit::Percent => format!("{:.0}", value * 100.0),
+            Unit::Plain if step < 0.1 => decimal(value).trim_end_matches('0').to_owned(),
+            Unit::Plain => decimal(value).replace("00", ""),
+        };
+        let text = if text.ends_with('.') { format!("{text}0") } else { text };
+        let at = x(value);
+        let _ = writeln!(
+            out,
+            "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP:.1}\" y2=\"{bottom:.1}\"/>\
+             <text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\">{text}</text>",
+            bottom + 18.0
+        );
+    }
+    if let Some(chance) = panel.rows.iter().find_map(|row| row.chance) {
+        let at = x(chance);
+        let _ = writeln!(
+            out,
+            "<line class=\"chance\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{bottom:.1}\"><title>chance {}</title></line>",
+            TOP - 6.0,
+            written(words.unit, chance)
+        );
+    }
+    for (i, row) in panel.rows.iter().enumerate() {
+        let y = TOP + ROW * (i as f64 + 0.5);
+        let class = if words::method(&row.method).role == Role::Control { "control" } else { "method" };
+        let _ = writeln!(
+            out,
+            "<g class=\"{class}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
+             <line class=\"interval\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+             <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4.5\"/><text class=\"number\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+            LEFT - 12.0,
+            y + 4.5,
+            escape(&row.method),
+            x(row.low),
+            x(row.high),
+            x(row.value),
+            WIDTH - 2.0,
+            y + 4.5,
+            written(words.unit, row.value)
+        );
+    }
+    out.push_str("</svg></figure>\n");
+}
+
+/// Ends and step of an axis that holds all intervals and the chance level, on round numbers.
+fn axis(rows: &[&ScoreRow]) -> (f64, f64, f64) {
+    let values = rows.iter().flat_map(|row| [row.low, row.high, row.value, row.chance.unwrap_or(row.value)]);
+    let (mut low, mut high) = values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high {
+        (low, high) = (0.0, 1.0);
+    }
+    let span = (high - low).max(0.02);
+    let step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0].into_iter().find(|step| span / step <= 6.0).unwrap_or(span / 5.0);
+    let mut from = (low / step + 1e-9).floor();
+    let mut to = (high / step - 1e-9).ceil();
+    if to <= from {
+        (from, to) = (from - 1.0, from + 1.0);
+    }
+    (from * step, to * step, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(method: &str, value: f64, low: f64, high: f64) -> ScoreRow {
+        ScoreRow {
+            method: method.to_owned(),
+            split: "test".to_owned(),
+            metric: "twoway_clip".to_owned(),
+            value,
+            low,
+            high,
+            chance: Some(0.5),
+            n: 100,
+        }
+    }
+
+    #[test]
+    fn the_axis_holds_every_interval_and_chance() {
+        let rows = [row("z", 0.61, 0.58, 0.64), row("z+c", 0.93, 0.91, 0.95)];
+        let (low, high, step) = axis(&rows.iter().collect::<Vec<_>>());
+        assert!(low <= 0.5 && high >= 0.95 && step > 0.0);
+        assert!((high - low) / step <= 8.0, "few enough ticks to read");
+        let same = row("mean", 0.5, 0.5, 0.5);
+        let (low, high, _) = axis(&[&same]);
+        assert!(low < 0.5 && high > 0.5, "a single point still has an axis");
+    }
+
+    #[test]
+    fn the_summary_prefers_z_and_c_together_and_never_a_control() {
+        let rows = [row("true", 1.0, 1.0, 1.0), row("z", 0.6, 0.55, 0.65), row("z+c", 0.9, 0.88, 0.92)];
+        assert_eq!(main_method(&rows), Some("z+c"));
+        assert_eq!(main_method(&rows[..2]), Some("z"));
+        assert_eq!(main_method(&rows[..1]), None);
+    }
+}

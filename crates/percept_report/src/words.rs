@@ -1,0 +1,116 @@
+//! What methods and metrics are called on the page and how they are explained. A name that is not listed is shown as it is.
+
+/// What a column or a row of scores is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// What was presented.
+    Stimulus,
+    /// Made from the brain's responses: a result.
+    Method,
+    /// Made to judge the methods by: what no brain, the wrong brain or perfect decoding would give.
+    Control,
+}
+
+/// A method or control in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodWords {
+    /// What it is.
+    pub role: Role,
+    /// A few words under its name in the gallery.
+    pub short: &'static str,
+    /// One sentence for the notes.
+    pub long: &'static str,
+}
+
+/// The words for a method, a control or the stimulus, by its name in score rows.
+pub fn method(name: &str) -> MethodWords {
+    let (role, short, long) = match name {
+        "stimulus" => (Role::Stimulus, "what was shown", "The picture the subject saw."),
+        "z" => (
+            Role::Method,
+            "appearance only",
+            "The image latent decoded from early visual cortex, made into a picture by the autoencoder alone: layout and colour, little meaning.",
+        ),
+        "c" => (
+            Role::Method,
+            "meaning only",
+            "The text conditioning decoded from higher visual cortex; the diffusion model starts from pure noise: meaning, but no layout of its own.",
+        ),
+        "z+c" => (
+            Role::Method,
+            "both together",
+            "The decoded latent, noised part of the way and denoised under the decoded conditioning.",
+        ),
+        "pixels" => (
+            Role::Control,
+            "ridge on raw pixels",
+            "Every pixel predicted directly by ridge regression, without any generative model.",
+        ),
+        "shuffled" => (
+            Role::Control,
+            "another trial's brain",
+            "The same procedure as z+c, fed with the responses to a different stimulus: what the generator makes up by itself.",
+        ),
+        "mean" => (
+            Role::Control,
+            "average brain",
+            "The same procedure as z+c, fed with the mean response: the picture one gets without knowing anything about the trial.",
+        ),
+        "true" => (
+            Role::Control,
+            "true features",
+            "The same procedure as z+c, fed with the features of the stimulus itself: how well perfect decoding would do.",
+        ),
+        _ => (Role::Method, "", ""),
+    };
+    MethodWords { role, short, long }
+}
+
+/// How a metric's values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number with three decimals.
+    Plain,
+    /// A share, written as a percentage.
+    Percent,
+}
+
+/// A metric in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricWords {
+    /// Heading; `None` for a metric that is not listed.
+    pub label: Option<&'static str>,
+    /// How its values are written.
+    pub unit: Unit,
+    /// One sentence for the notes.
+    pub long: &'static str,
+}
+
+/// The words for a metric, by its name in score rows.
+pub fn metric(name: &str) -> MetricWords {
+    let (label, unit, long) = match name {
+        "pixcorr" => (
+            Some("PixCorr"),
+            Unit::Plain,
+            "Pearson correlation of all pixel values of a reconstruction with those of its stimulus, averaged over stimuli.",
+        ),
+        "ssim" => (
+            Some("SSIM"),
+            Unit::Plain,
+            "Structural similarity of the grey pictures (two-dimensional, Gaussian window): local contrast and structure.",
+        ),
+        "twoway_pixel" => (
+            Some("2-way, pixels"),
+            Unit::Percent,
+            "How often a reconstruction correlates better with its own stimulus than with another one, over all other stimuli.",
+        ),
+        "twoway_clip" => (
+            Some("2-way, CLIP"),
+            Unit::Percent,
+            "The same comparison in the space of CLIP image embeddings: is the meaning right?",
+        ),
+        _ if name.starts_with("twoway") => (None, Unit::Percent, ""),
+        _ => (None, Unit::Plain, ""),
+    };
+    MetricWords { label, unit, long }
+}

@@ -1,0 +1,4 @@
+//! Tests of the whole page on an invented run.
+
+mod page;
+mod sample;
