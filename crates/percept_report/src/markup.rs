@@ -23,7 +23,7 @@ pub fn sentence(text: &str) -> String {
     let mut out = String::new();
     let parts: Vec<&str> = text.split('`').collect();
     // An even number of parts means a back-tick without a partner: then none of them is markup.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escape(text);
     }
     for (i, part) in parts.iter().enumerate() {
