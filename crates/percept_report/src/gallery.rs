@@ -22,11 +22,12 @@ pub fn section(
     let _ = write!(
         out,
         "<div class=\"scroll\"><table class=\"gallery\" data-gallery=\"{index}\" style=\"--columns:{}\">\
-         <caption>{}: {} stimuli, {} pictures each</caption><thead><tr><th scope=\"col\" class=\"what\">Stimulus</th>",
+         <caption>{}: {} stimuli, {} pictures each</caption><thead><tr><th scope=\"col\" class=\"what\">{}</th>",
         gallery.columns.len(),
         escape(&gallery.title),
         gallery.rows.len(),
         gallery.columns.len(),
+        if gallery.rows.iter().any(|row| !row.caption.is_empty()) { "Caption" } else { "Name" },
     );
     for column in &gallery.columns {
         let words = words::method(column);

@@ -29,7 +29,7 @@ pub fn summary(out: &mut String, scores: &[ScoreRow]) {
     for panel in panels(scores) {
         let Some(row) = panel.rows.iter().find(|row| row.method == main) else { continue };
         let words = words::metric(panel.metric);
-        let chance = row.chance.map_or_else(String::new, |chance| format!(" · chance {}", written(words.unit, chance)));
+        let chance = row.chance.map_or_else(String::new, |chance| format!("chance {} · ", written(words.unit, chance)));
         let verdict = match row.chance {
             Some(chance) if row.low > chance => "above",
             Some(chance) if row.high < chance => "below",
@@ -39,7 +39,7 @@ pub fn summary(out: &mut String, scores: &[ScoreRow]) {
         let _ = writeln!(
             out,
             "<div class=\"card {verdict}\"><div class=\"metric\">{}</div><div class=\"value\">{}</div>\
-             <div class=\"range\">{} to {}{chance}</div><div class=\"who\">{} · {}</div></div>",
+             <div class=\"range\">{} to {}</div><div class=\"who\">{chance}{} · {}</div></div>",
             label(panel.metric),
             written(words.unit, row.value),
             written(words.unit, row.low),
