@@ -1,1 +1,5 @@
 //! Ground truth made to measure: drawn scenes with captions, and phantom subjects in true on-disk formats.
+//!
+//! - [`drawing`]: 64 × 64 pictures of scenes and figures, each with five captions, drawn from a seed
+
+pub mod drawing;

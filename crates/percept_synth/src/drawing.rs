@@ -1,0 +1,76 @@
+//! Drawings with known content: scenes and figures, 64 × 64 RGB, each with five captions.
+//!
+//! A [`Drawing`] is a description; [`Drawing::render`] turns it into pixels and [`Drawing::captions`] into words. What the
+//! description leaves open (exact position, handwriting, shades, wording) comes from the seed alone, so the same seed gives
+//! the same picture and the same words on every machine and any number of threads. Nothing here reads or writes files.
+
+mod backgrounds;
+mod canvas;
+mod caption;
+mod figure;
+mod glyphs;
+mod objects;
+mod scene;
+
+use ndarray::Array3;
+use percept_core::Seed;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+pub use caption::vocabulary;
+pub use figure::{Figure, Frequency, Glyph, Orientation, Outline, Polarity, Shape};
+pub use scene::{Background, Color, Object, Place, Scene, Size, Time};
+
+/// Height and width of every drawing in pixels.
+pub const SIDE: usize = 64;
+
+/// Captions that every drawing has.
+pub const N_CAPTIONS: usize = 5;
+
+/// Share of scenes among random drawings; the rest are figures.
+pub const SCENE_SHARE: f64 = 0.82;
+
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drawing {
+    /// One coloured object in a place.
+    Scene(Scene),
+    /// A black-and-white figure as in classic vision experiments.
+    Figure(Figure),
+}
+
+impl Drawing {
+    /// A drawing chosen by `seed`: a scene with probability [`SCENE_SHARE`], otherwise a figure.
+    pub fn random(seed: Seed) -> Self {
+        if seed.named("family").stream().random_bool(SCENE_SHARE) {
+            Self::Scene(Scene::random(seed))
+        } else {
+            Self::Figure(Figure::random(seed))
+        }
+    }
+
+    /// The [`N_CAPTIONS`] captions of this drawing: lower-case words of [`vocabulary`], separated by single spaces.
+    pub fn captions(&self, seed: Seed) -> Vec<String> {
+        let seed = seed.named("caption");
+        match self {
+            Self::Scene(scene) => caption::of_scene(*scene, seed),
+            Self::Figure(figure) => caption::of_figure(figure, seed),
+        }
+    }
+
+    /// The picture, RGB in 0..=255.
+    ///
+    /// # Shapes
+    /// ([`SIDE`], [`SIDE`], 3): row, column, channel.
+    pub fn render(&self, seed: Seed) -> Array3<u8> {
+        let stream = &mut seed.named("render").stream();
+        match self {
+            Self::Scene(scene) => scene::render(*scene, stream),
+            Self::Figure(figure) => figure::render(figure, stream),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
