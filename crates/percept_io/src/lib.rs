@@ -6,15 +6,24 @@
 //!
 //! - [`open`]: which format is this? By magic bytes, never by the name alone
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
-//! - [`npy`]: NumPy's arrays and archives of arrays
+//! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
+//! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
+//! - [`parquet`]: tables of results, written only
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
+//! - [`number`]: the number types that files store
 //! - [`limits`]: what a file may claim
 //! - [`error`]: the one error type
 
 pub mod error;
 pub mod fs;
+pub mod hdf5;
 pub mod limits;
+pub mod nifti;
+pub mod npy;
+pub mod npz;
+pub mod number;
+pub mod parquet;
 
 pub use error::{Error, Kind, Result};

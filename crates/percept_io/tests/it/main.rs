@@ -1,3 +1,7 @@
 //! Integration tests: files made by other programs, damaged files, and whole round trips through the disk.
 
 mod file_system;
+mod hdf5;
+mod fixture;
+mod nifti;
+mod parquet;
