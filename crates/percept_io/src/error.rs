@@ -223,25 +223,17 @@ impl Error {
     }
 }
 
-/// `there are: …` for a remedy; long lists are cut, and say so.
+/// The names that exist, for a remedy; long lists are cut, and say so.
 fn list_of_names(names: &[String]) -> String {
     const SHOWN: usize = 40;
-    if names.is_empty() {
-        return "the file holds none".to_owned();
-    }
-    let mut text = String::from(if names.len() == 1 { "there is only " } else { "there are " });
-    for (position, name) in names.iter().take(SHOWN).enumerate() {
-        if position > 0 {
-            text.push_str(", ");
-        }
-        text.push('`');
-        text.push_str(name);
-        text.push('`');
-    }
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
+    let verb = match names.len() {
+        0 => return "the file holds none".to_owned(),
+        1 => "there is only",
+        _ => "there are",
+    };
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{verb} {}{rest}", shown.join(", "))
 }
 
 impl fmt::Display for Error {

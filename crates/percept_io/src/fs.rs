@@ -223,13 +223,40 @@ pub fn read_text(path: impl AsRef<Path>, limit: u64) -> Result<String> {
 ///
 /// # Errors
 /// [`crate::Kind::Truncated`] if the reader ends before, [`crate::Kind::Codec`] if it fails.
-pub fn read_growing(mut reader: impl Read, what: &str, len: u64) -> Result<Vec<u8>> {
-    let mut buffer = Vec::with_capacity(len.min(BLOCK_BYTES as u64) as usize);
-    reader.by_ref().take(len).read_to_end(&mut buffer).map_err(|error| decoding_error(what, &error))?;
+pub fn read_growing(reader: impl Read, what: &str, len: u64) -> Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    refill(reader, what, len, &mut buffer)?;
+    Ok(buffer)
+}
+
+/// As [`read_growing`], into a `buffer` whose old contents are dropped and whose memory is used again.
+///
+/// # Errors
+/// As [`read_growing`].
+pub fn refill(reader: impl Read, what: &str, len: u64, buffer: &mut Vec<u8>) -> Result<()> {
+    buffer.clear();
+    buffer.reserve(len.min(BLOCK_BYTES as u64) as usize);
+    reader.take(len).read_to_end(buffer).map_err(|error| decoding_error(what, &error))?;
     if (buffer.len() as u64) < len {
         return Err(Error::truncated(what, len, buffer.len() as u64));
     }
-    Ok(buffer)
+    Ok(())
+}
+
+/// Reads and drops what is left, so that a checksum at the end of a compressed stream is checked.
+///
+/// # Errors
+/// [`crate::Kind::Codec`] if the stream is damaged.
+pub fn drain(reader: impl Read, what: &str) -> Result<()> {
+    skip(reader, what, u64::MAX).map(drop)
+}
+
+/// Reads and drops up to `len` bytes of `what`; returns how many there were.
+///
+/// # Errors
+/// As [`drain`].
+pub fn skip(reader: impl Read, what: &str, len: u64) -> Result<u64> {
+    io::copy(&mut reader.take(len), &mut io::sink()).map_err(|error| decoding_error(what, &error))
 }
 
 /// Fills `buffer` with bytes of `what` from `reader`.
