@@ -4,4 +4,5 @@ mod file_system;
 mod hdf5;
 mod fixture;
 mod nifti;
+mod npy;
 mod parquet;
