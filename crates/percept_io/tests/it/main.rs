@@ -1,8 +1,8 @@
 //! Integration tests: files made by other programs, damaged files, and whole round trips through the disk.
 
 mod file_system;
-mod hdf5;
 mod fixture;
+mod hdf5;
 mod nifti;
 mod npy;
 mod parquet;
