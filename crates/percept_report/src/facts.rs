@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::markup::{count, decimal, escape, percent, strength, table};
+use crate::markup::{count, decimal, escape, percent, sentence, strength, table};
 use crate::model::{DataFacts, DecoderFacts, ReportModel};
 use crate::words;
 
@@ -32,6 +32,11 @@ pub fn data(out: &mut String, facts: &DataFacts) {
         .map(|roi| {
             vec![
                 escape(&roi.name),
+                if roi.selector.is_empty() {
+                    "all".to_owned()
+                } else {
+                    format!("<code>{}</code>", escape(&roi.selector))
+                },
                 count(roi.n_units),
                 count(roi.n_dropped),
                 known(roi.ncsnr_median, decimal),
@@ -43,7 +48,7 @@ pub fn data(out: &mut String, facts: &DataFacts) {
         out,
         "numbers",
         "Regions: how many voxels, and how much of their variance any model could explain",
-        &["Region", "Voxels", "Left out", "Median ncsnr", "Median noise ceiling"],
+        &["Region", "Selected by", "Voxels", "Left out", "Median ncsnr", "Median noise ceiling"],
         &rows,
     );
 }
@@ -63,7 +68,12 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
             vec![
                 escape(&decoder.feature),
                 escape(&decoder.rois.join(", ")),
-                format!("{} × {}", count(decoder.n_samples), count(decoder.n_units)),
+                format!(
+                    "{} × {}{}",
+                    count(decoder.n_samples),
+                    count(decoder.n_units),
+                    if decoder.n_folds > 1 { format!(", {} fits", count(decoder.n_folds)) } else { String::new() }
+                ),
                 count(decoder.n_targets),
                 histogram(decoder),
                 edges,
@@ -72,6 +82,8 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
                     |score| format!("{} {}", escape(&decoder.cv_metric), decimal(score)),
                 ),
                 decoder.test_correlation.map_or_else(|| "not known".to_owned(), |r| format!("r {}", decimal(r))),
+                decoder.kept_variance.map_or_else(|| "not known".to_owned(), percent)
+                    + &decoder.rescale.map_or_else(String::new, |factor| format!(", stretched × {}", decimal(factor))),
             ]
         })
         .collect();
@@ -88,6 +100,7 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
             "At the grid’s edge",
             "Cross-validated",
             "On the test set",
+            "Variance kept",
         ],
         &rows,
     );
@@ -167,9 +180,11 @@ pub fn notes(out: &mut String, model: &ReportModel) {
     let mut seen = BTreeSet::new();
     out.push_str("<h3>The columns</h3>\n<dl class=\"notes\">\n");
     for name in columns.chain(model.scores.iter().map(|row| &row.method)) {
-        let words = words::method(name);
-        if !words.long.is_empty() && seen.insert(name) {
-            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(words.long));
+        // What the run says of itself is truer than what is usually meant by the name.
+        let own = model.methods.iter().find(|method| method.name == *name).map(|method| method.description.as_str());
+        let long = own.filter(|text| !text.is_empty()).unwrap_or(words::method(name).long);
+        if !long.is_empty() && seen.insert(name) {
+            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), sentence(long));
         }
     }
     out.push_str("</dl>\n<h3>The scores</h3>\n<dl class=\"notes\">\n");

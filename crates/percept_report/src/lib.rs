@@ -17,5 +17,5 @@ pub mod page;
 pub mod scores;
 pub mod words;
 
-pub use model::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, ReportModel, RoiFacts};
+pub use model::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, MethodFacts, ReportModel, RoiFacts};
 pub use page::{ReportError, render};

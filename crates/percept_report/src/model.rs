@@ -19,6 +19,9 @@ pub struct ReportModel {
     /// Reconstructions beside what was presented; usually one.
     #[serde(default)]
     pub galleries: Vec<Gallery>,
+    /// What the columns and methods are, where more is known than their names say.
+    #[serde(default)]
+    pub methods: Vec<MethodFacts>,
     /// All scores; methods and metrics are shown in the order of their first row.
     #[serde(default)]
     pub scores: Vec<ScoreRow>,
@@ -32,6 +35,15 @@ pub struct ReportModel {
     pub experiment: String,
     /// Program version, seed, input hashes and settings.
     pub provenance: Provenance,
+}
+
+/// One method or control of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodFacts {
+    /// Its name in scores and galleries.
+    pub name: String,
+    /// One sentence on how its pictures were made.
+    pub description: String,
 }
 
 /// A grid of pictures: one row per stimulus, one column per method.
@@ -90,6 +102,9 @@ pub struct DataFacts {
 pub struct RoiFacts {
     /// Its name, such as `nsdgeneral` or `early`.
     pub name: String,
+    /// How it was selected, such as `streams.early`; empty when the name says it.
+    #[serde(default)]
+    pub selector: String,
     /// Number of voxels (or channels).
     pub n_units: usize,
     /// Units left out because they were constant or not finite.
@@ -116,6 +131,9 @@ pub struct DecoderFacts {
     pub n_targets: usize,
     /// Rows it was fitted on.
     pub n_samples: usize,
+    /// Independent fits, one per fold of the split; the other numbers are means over them.
+    #[serde(default = "one")]
+    pub n_folds: usize,
     /// How often each regularisation strength was chosen, by ascending strength, zero counts included.
     #[serde(default)]
     pub alphas: Vec<AlphaCount>,
@@ -128,6 +146,16 @@ pub struct DecoderFacts {
     /// Mean correlation of predicted with true features over targets on the test side, where it is known.
     #[serde(default)]
     pub test_correlation: Option<f64>,
+    /// Variance of held-out predictions as a share of that of the true features: what shrinkage left.
+    #[serde(default)]
+    pub kept_variance: Option<f64>,
+    /// The factor by which predictions were stretched against shrinkage, where they were.
+    #[serde(default)]
+    pub rescale: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How many targets chose one regularisation strength.

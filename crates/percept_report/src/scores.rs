@@ -110,7 +110,7 @@ fn panels(scores: &[ScoreRow]) -> Vec<Panel<'_>> {
 }
 
 fn label(metric: &str) -> String {
-    escape(words::metric(metric).label.unwrap_or(metric))
+    escape(words::label(metric))
 }
 
 fn written(unit: Unit, value: f64) -> String {

@@ -86,6 +86,11 @@ pub struct MetricWords {
     pub long: &'static str,
 }
 
+/// The heading of a metric: its listed words, or its name.
+pub fn label(name: &str) -> &str {
+    metric(name).label.unwrap_or(name)
+}
+
 /// The words for a metric, by its name in score rows.
 pub fn metric(name: &str) -> MetricWords {
     let (label, unit, long) = match name {

@@ -1,7 +1,7 @@
 //! An invented run: enough of everything to fill a page. No number in it was measured.
 
 use percept_core::{Provenance, ScoreRow};
-use percept_report::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, ReportModel, RoiFacts};
+use percept_report::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, MethodFacts, ReportModel, RoiFacts};
 
 const COLUMNS: [&str; 7] = ["stimulus", "z", "c", "z+c", "true", "shuffled", "mean"];
 const OBJECTS: [&str; 10] = ["cup", "house", "ball", "fish", "tree", "car", "star", "boat", "clock", "flower"];
@@ -47,6 +47,10 @@ pub(crate) fn model() -> ReportModel {
             sort_keys: vec!["CLIP 2-way of z+c".to_owned(), "PixCorr of z+c".to_owned()],
             rows,
         }],
+        methods: vec![MethodFacts {
+            name: "true".to_owned(),
+            description: "As z+c, but from the features of the stimulus itself.".to_owned(),
+        }],
         scores: scores(),
         data: DataFacts {
             subject: "phantom subj01".to_owned(),
@@ -66,7 +70,14 @@ pub(crate) fn model() -> ReportModel {
 
 fn roi(name: &str, n_units: usize, ncsnr: f64) -> RoiFacts {
     let ceiling = ncsnr * ncsnr / (ncsnr * ncsnr + 1.0 / 3.0);
-    RoiFacts { name: name.to_owned(), n_units, n_dropped: 3, ncsnr_median: Some(ncsnr), ceiling_median: Some(ceiling) }
+    RoiFacts {
+        name: name.to_owned(),
+        selector: format!("streams.{name}"),
+        n_units,
+        n_dropped: 3,
+        ncsnr_median: Some(ncsnr),
+        ceiling_median: Some(ceiling),
+    }
 }
 
 fn decoder(feature: &str, roi: &str, n_units: usize, n_targets: usize, score: f64) -> DecoderFacts {
@@ -76,6 +87,7 @@ fn decoder(feature: &str, roi: &str, n_units: usize, n_targets: usize, score: f6
         n_units,
         n_targets,
         n_samples: 6_000,
+        n_folds: 1,
         alphas: (0..9i32)
             .map(|i| AlphaCount {
                 alpha: 10f64.powi(i - 1),
@@ -85,6 +97,8 @@ fn decoder(feature: &str, roi: &str, n_units: usize, n_targets: usize, score: f6
         cv_score: Some(score),
         cv_metric: "R²".to_owned(),
         test_correlation: Some(score.sqrt() * 1.1),
+        kept_variance: Some(score * 1.2),
+        rescale: (feature == "sd.c").then_some(1.8),
     }
 }
 
