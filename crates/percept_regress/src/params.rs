@@ -1,0 +1,135 @@
+//! The settings of a ridge fit, and what a fit reports about itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::RegressError;
+
+/// Whether every target gets its own penalty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlphaChoice {
+    /// Each target takes the penalty that predicts it best.
+    PerTarget,
+    /// All targets take the penalty with the best mean score.
+    Shared,
+}
+
+/// What held-out predictions are judged by. Larger is better for all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Score {
+    /// 1 − Σe² / Σ(y − ȳ)², over all held-out residuals e at once. Chooses the same penalty per target as [`Score::NegMse`].
+    R2,
+    /// −Σe² / n.
+    NegMse,
+    /// Pearson correlation between held-out predictions and targets. Blind to scale, so it tends to choose larger penalties.
+    Pearson,
+}
+
+/// Which matrix is decomposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// The smaller one.
+    Auto,
+    /// The n_features × n_features covariance.
+    Covariance,
+    /// The n_samples × n_samples kernel.
+    Kernel,
+}
+
+/// Settings of a ridge fit.
+///
+/// The objective is ‖Y − 1b − XW‖² + α‖W‖², with X standardised if asked and the intercept b free of penalty.
+/// The penalty is not divided by the number of samples, as in scikit-learn and himalaya.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RidgeParams {
+    /// The penalties to choose from, in any order.
+    pub alphas: Vec<f64>,
+    /// One penalty per target or one for all.
+    pub choice: AlphaChoice,
+    /// What held-out predictions are judged by.
+    pub score: Score,
+    /// Fit an intercept without penalty.
+    pub intercept: bool,
+    /// Divide every feature by its standard deviation over the training samples (ddof 0).
+    pub standardize: bool,
+    /// Which matrix is decomposed.
+    pub path: Path,
+}
+
+impl Default for RidgeParams {
+    /// Penalties 10⁰, 10¹ … 10⁷, one per target by R², with intercept, standardised features.
+    fn default() -> Self {
+        Self {
+            alphas: (0..8).map(|exponent| 10f64.powi(exponent)).collect(),
+            choice: AlphaChoice::PerTarget,
+            score: Score::R2,
+            intercept: true,
+            standardize: true,
+            path: Path::Auto,
+        }
+    }
+}
+
+impl RidgeParams {
+    /// The grid in ascending order without duplicates.
+    ///
+    /// # Errors
+    /// [`RegressError::Alphas`] when it is empty or holds a negative or non-finite value.
+    pub fn grid(&self) -> Result<Vec<f64>, RegressError> {
+        if self.alphas.is_empty() {
+            return Err(RegressError::Alphas { found: "nothing".to_owned() });
+        }
+        if let Some(bad) = self.alphas.iter().find(|alpha| !alpha.is_finite() || **alpha < 0.0) {
+            return Err(RegressError::Alphas { found: format!("`{bad}`") });
+        }
+        let mut grid = self.alphas.clone();
+        grid.sort_by(f64::total_cmp);
+        grid.dedup();
+        Ok(grid)
+    }
+}
+
+/// What a fit reports about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitReport {
+    /// Number of training samples.
+    pub n_samples: usize,
+    /// Number of groups held out in turn; 0 when no cross-validation was made.
+    pub n_groups: usize,
+    /// Which matrix was decomposed; never [`Path::Auto`].
+    pub path: Path,
+    /// Targets whose penalty is the smallest of the grid (the optimum may lie below it).
+    pub edge_low: usize,
+    /// Targets whose penalty is the largest of the grid (the optimum may lie above it, or nothing is predictable).
+    pub edge_high: usize,
+    /// Numerical rank of the design after centring.
+    pub rank: usize,
+    /// Condition number of the penalised Gram matrix at the smallest penalty in use.
+    pub condition: f64,
+    /// Features that do not vary over the training samples; their weights are 0.
+    pub constant_features: Vec<usize>,
+    /// Targets that do not vary over the training samples; their weights and scores are 0.
+    pub constant_targets: Vec<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grid_is_sorted_and_free_of_duplicates() {
+        let params = RidgeParams { alphas: vec![10.0, 1.0, 10.0, 0.0], ..RidgeParams::default() };
+        assert_eq!(params.grid(), Ok(vec![0.0, 1.0, 10.0]));
+    }
+
+    #[test]
+    fn unusable_grids_are_named() {
+        for (alphas, found) in [(vec![], "nothing"), (vec![1.0, -2.0], "`-2`"), (vec![f64::NAN], "`NaN`")] {
+            let params = RidgeParams { alphas, ..RidgeParams::default() };
+            assert_eq!(params.grid(), Err(RegressError::Alphas { found: found.to_owned() }));
+        }
+    }
+}

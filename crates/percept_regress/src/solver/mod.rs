@@ -1,0 +1,17 @@
+//! The numerics below the estimators: pure functions on arrays, f64 where a decomposition or a mean is at stake.
+//!
+//! - [`real`]: the two precisions a fit can run in
+//! - [`product`]: matrix products whose bits do not depend on the number of threads
+//! - [`standard`]: centring and scaling of features
+//! - [`spectrum`]: Gram matrix, eigendecomposition, null directions
+//! - [`basis`]: the decomposed samples and the way back from it to weights
+//! - [`heldout`]: leave-one-group-out residuals and their scores
+//!
+//! The linear algebra library (faer) is seen here only.
+
+pub(crate) mod basis;
+pub(crate) mod heldout;
+pub(crate) mod product;
+pub(crate) mod real;
+pub(crate) mod spectrum;
+pub(crate) mod standard;

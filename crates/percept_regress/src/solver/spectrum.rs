@@ -1,0 +1,130 @@
+//! Gram matrices and their eigendecompositions, in f64.
+
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, Par, Spec};
+use ndarray::{Array2, Axis, ShapeBuilder};
+use rayon::prelude::*;
+
+use super::product::matrix;
+use crate::error::RegressError;
+
+/// Rows of a parallel panel of the Gram matrix.
+const PANEL: usize = 128;
+/// Inner dimension summed per pass.
+pub(crate) const INNER: usize = 512;
+/// Tasks that the eigensolver is cut into, whatever the number of threads, so that its bits do not depend on it.
+const EIGEN_TASKS: usize = 4;
+
+/// The lower triangle of Σ BᵀB over blocks B; the upper triangle is left unspecified.
+///
+/// # Shapes
+/// `block(start..end)` returns (end − start) × order, contiguous by rows or by columns, for ranges that cover 0..n_inner.
+pub(crate) fn gram(order: usize, n_inner: usize, block: impl Fn(std::ops::Range<usize>) -> Array2<f64>) -> Array2<f64> {
+    let mut gram = Array2::<f64>::zeros((order, order));
+    for start in (0..n_inner).step_by(INNER) {
+        let block = block(start..(start + INNER).min(n_inner));
+        let block = matrix(block.view());
+        gram.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().enumerate().for_each(|(panel_idx, mut panel)| {
+            let rows = panel.nrows();
+            let first = panel_idx * PANEL;
+            let panel = panel.as_slice_mut().expect("row panels are contiguous");
+            let out = MatMut::from_row_major_slice_mut(panel, rows, order).subcols_mut(0, first + rows);
+            let (left, right) = (block.subcols(first, rows), block.subcols(0, first + rows));
+            matmul(out, Accum::Add, left.transpose(), right, 1.0, Par::Seq);
+        });
+    }
+    gram
+}
+
+/// Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix given by its lower triangle.
+///
+/// # Errors
+/// [`RegressError::Decomposition`] when the iteration does not converge.
+pub(crate) fn eigen(lower: &Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
+    let order = lower.nrows();
+    let mut values = vec![0.0; order];
+    let mut vectors = Array2::<f64>::zeros((order, order).f());
+    let par = if order < 2 * PANEL { Par::Seq } else { Par::rayon(EIGEN_TASKS) };
+    let mut memory =
+        MemBuffer::new(self_adjoint_evd_scratch::<f64>(order, ComputeEigenvectors::Yes, par, Spec::default()));
+    let slice = vectors.as_slice_memory_order_mut().expect("freshly allocated arrays are contiguous");
+    self_adjoint_evd(
+        matrix(lower.view()),
+        DiagMut::from_slice_mut(&mut values),
+        Some(MatMut::from_column_major_slice_mut(slice, order, order)),
+        par,
+        MemStack::new(&mut memory),
+        Spec::default(),
+    )
+    .map_err(|_| RegressError::Decomposition { order })?;
+    Ok((values, vectors))
+}
+
+/// Sets eigenvalues that are zero up to rounding (below order · ε · largest) to exactly 0 and returns how many are not.
+pub(crate) fn clear_null(values: &mut [f64], order: usize) -> usize {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let tolerance = largest * order as f64 * f64::EPSILON;
+    let mut rank = 0;
+    for value in values.iter_mut() {
+        if *value <= tolerance {
+            *value = 0.0;
+        } else {
+            rank += 1;
+        }
+    }
+    rank
+}
+
+/// Inverse of a symmetric positive definite matrix given in full, or `None` when it is not positive definite.
+///
+/// `smallest_pivot` is the pivot below which the matrix counts as singular.
+pub(crate) fn inverse(matrix_: &Array2<f64>, smallest_pivot: f64) -> Option<Array2<f64>> {
+    use faer::linalg::solvers::DenseSolveCore;
+    let order = matrix_.nrows();
+    if order == 1 {
+        let pivot = matrix_[(0, 0)];
+        return (pivot > smallest_pivot).then(|| Array2::from_elem((1, 1), 1.0 / pivot));
+    }
+    let factor = matrix(matrix_.view()).llt(faer::Side::Lower).ok()?;
+    let lower = factor.L();
+    if (0..order).any(|i| lower[(i, i)] * lower[(i, i)] <= smallest_pivot) {
+        return None;
+    }
+    let inverse = factor.inverse();
+    Some(Array2::from_shape_fn((order, order), |(i, j)| inverse[(i, j)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn a_small_matrix_decomposes() {
+        let (values, vectors) = eigen(&array![[2.0, 0.0], [1.0, 2.0]]).expect("converges");
+        assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
+        assert!((vectors[(0, 1)].abs() - 0.5f64.sqrt()).abs() < 1e-14);
+    }
+
+    #[test]
+    fn gram_of_blocks_is_the_lower_triangle_of_the_product() {
+        let x = Array2::from_shape_fn((700, 150), |(i, j)| ((i * 31 + j * 17) % 23) as f64 - 11.0);
+        let gram = gram(150, 700, |rows| x.slice(ndarray::s![rows, ..]).to_owned());
+        let expected = x.t().dot(&x);
+        for i in 0..150 {
+            for j in 0..=i {
+                assert_eq!(gram[(i, j)], expected[(i, j)]);
+            }
+        }
+    }
+
+    #[test]
+    fn inverse_refuses_a_singular_matrix() {
+        assert!(inverse(&array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
+        let inverse = inverse(&array![[2.0, 1.0], [1.0, 2.0]], 1e-11).expect("definite");
+        assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
+    }
+}
