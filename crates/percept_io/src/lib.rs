@@ -8,6 +8,8 @@
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
+//! - [`mat`]: MATLAB's files, versions 5 and 7.3
+//! - [`table`]: TSV and CSV with typed columns
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
 //! - [`parquet`]: tables of results, written only
@@ -20,10 +22,15 @@ pub mod error;
 pub mod fs;
 pub mod hdf5;
 pub mod limits;
+pub mod mat;
 pub mod nifti;
 pub mod npy;
 pub mod npz;
 pub mod number;
+pub mod open;
 pub mod parquet;
+pub mod picture;
+pub mod safetensors;
+pub mod table;
 
 pub use error::{Error, Kind, Result};

@@ -273,15 +273,15 @@ impl<'a> Fields<'a> {
             Version::One => i32::from(self.bytes[123]),
             Version::Two => self.i32(500),
         };
-        let to_mm = match code & 7 {
+        let to_mm = match code & 0x07 {
             1 => 1e3,
             3 => 1e-3,
             _ => 1.0,
         };
-        let to_secs = match code & 56 {
-            0 | 8 => Some(1.0),
-            16 => Some(1e-3),
-            24 => Some(1e-6),
+        let to_secs = match code & 0x38 {
+            0x00 | 0x08 => Some(1.0),
+            0x10 => Some(1e-3),
+            0x18 => Some(1e-6),
             _ => None,
         };
         (to_mm, to_secs)

@@ -5,4 +5,7 @@ mod fixture;
 mod hdf5;
 mod nifti;
 mod npy;
+mod open;
 mod parquet;
+mod picture;
+mod safetensors;
