@@ -78,7 +78,7 @@ fn each_attribute_changes_the_picture() {
 fn place_moves_the_centre_of_mass_of_the_object_and_size_its_area() {
     // Red pixels of a red ball in snow: centre column and count, over the jitter of 20 seeds.
     let measure = |place, size, index| {
-        let picture = Drawing::Scene(Scene { place, size, ..scene() }).render(Seed::new(index));
+        let picture = Drawing::Scene(Scene { size, place, ..scene() }).render(Seed::new(index));
         let (mut sum, mut n) = (0.0, 0.0);
         for ((row, column, channel), &red) in picture.indexed_iter() {
             if channel == 0 && red > 150 && picture[[row, column, 1]] < 100 {
