@@ -1,1 +1,18 @@
 //! Signal processing of responses: normalisation per run or session.
+//!
+//! - [`zscore`]: each unit to mean 0 and deviation 1 within each run or session, in place
+//! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
+//!
+//! Both name every unit and session that cannot be normalised, set it to 0 and never divide by zero. All functions are
+//! pure: same input, same bits, on any number of threads. Files and formats are not known here.
+
+// Array views are small values that are passed by value, as everywhere with `ndarray`.
+#![allow(clippy::needless_pass_by_value)]
+
+pub mod error;
+pub mod nsd_author;
+pub mod zscore;
+
+pub use error::SignalError;
+pub use nsd_author::{ImageResponses, normalise_as_nsd_author};
+pub use zscore::{Cause, Deviation, Invalid, zscore_per_group};

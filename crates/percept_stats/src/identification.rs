@@ -1,0 +1,185 @@
+//! Two-way identification: is a reconstruction more like its own stimulus than like another one?
+//!
+//! The correlations of all pairs come from one matrix product in f64. Comparison is strict, so a tie is a failure and
+//! a constant reconstruction scores 0, not chance; ties and undefined items are counted.
+
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+
+use crate::error::{StatsError, at_least, finite, same_shape};
+
+/// Which comparisons an item enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Prediction j against all truths: the share of i ≠ j with r(pred j, truth i) < r(pred j, truth j).
+    /// Brain-Diffuser, MindEye 1 and 2.
+    AmongTruths,
+    /// Truth j against all predictions: the share of i ≠ j with r(pred i, truth j) < r(pred j, truth j).
+    /// Takagi and Nishimoto 2023.
+    AmongPredictions,
+}
+
+/// Two-way identification of every item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TwoWay {
+    /// Per item the share of comparisons won, in 0..=1; chance is [`TWO_WAY_CHANCE`].
+    pub values: Vec<f64>,
+    /// Per item the number of comparisons that were ties, which count as lost.
+    pub ties: Vec<usize>,
+    /// Items whose prediction or truth is constant, so that their own correlation is not defined; they score 0.
+    pub undefined: Vec<usize>,
+}
+
+/// The expected share of comparisons won by guessing.
+pub const TWO_WAY_CHANCE: f64 = 0.5;
+
+/// Features converted to f64 at a time.
+const CHUNK: usize = 4096;
+/// Rows of the correlation matrix per task.
+const PANEL: usize = 64;
+
+/// Two-way identification in the dialect [`Dialect::AmongTruths`], one value per item.
+///
+/// # Shapes
+/// Both n_items × n_features (pixels, or the features of any model).
+///
+/// # Errors
+/// Shapes that differ, fewer than 2 items or features, values that are not finite.
+///
+/// # Example
+/// ```
+/// use ndarray::array;
+/// let truth = array![[1.0f32, 2.0, 4.0], [3.0, 1.0, 0.0], [0.0, 5.0, 1.0]];
+/// let scores = percept_stats::identification::two_way(truth.view(), truth.view())?;
+/// assert_eq!(scores.values, vec![1.0, 1.0, 1.0]);
+/// # Ok::<(), percept_stats::StatsError>(())
+/// ```
+pub fn two_way(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<TwoWay, StatsError> {
+    two_way_in(Dialect::AmongTruths, pred, truth)
+}
+
+/// Two-way identification in a named dialect.
+///
+/// # Errors
+/// As [`two_way`].
+pub fn two_way_in(
+    dialect: Dialect,
+    pred: ArrayView2<'_, f32>,
+    truth: ArrayView2<'_, f32>,
+) -> Result<TwoWay, StatsError> {
+    same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
+    at_least("items", 2, pred.nrows())?;
+    let r = match dialect {
+        Dialect::AmongTruths => cross_correlation(pred, truth)?,
+        Dialect::AmongPredictions => cross_correlation(truth, pred)?,
+    };
+    let n = r.nrows();
+    let (pred_constant, truth_constant) = (constant_rows(pred), constant_rows(truth));
+    let undefined: Vec<usize> = (0..n).filter(|&item| pred_constant[item] || truth_constant[item]).collect();
+    let mut scores = TwoWay { values: Vec::with_capacity(n), ties: Vec::with_capacity(n), undefined };
+    for (item, row) in r.rows().into_iter().enumerate() {
+        let own = row[item];
+        let others = || row.iter().enumerate().filter(|(other, _)| *other != item);
+        let won = if scores.undefined.binary_search(&item).is_ok() {
+            0
+        } else {
+            others().filter(|(_, value)| **value < own).count()
+        };
+        scores.values.push(won as f64 / (n - 1) as f64);
+        scores.ties.push(others().filter(|(_, value)| **value == own).count());
+    }
+    Ok(scores)
+}
+
+/// Whether each row is the same number throughout.
+pub(crate) fn constant_rows(view: ArrayView2<'_, f32>) -> Vec<bool> {
+    view.rows().into_iter().map(is_constant).collect()
+}
+
+/// Pearson correlation of every row of `a` with every row of `b`: n_a × n_b; 0 where a row is constant.
+///
+/// # Shapes
+/// `a` n_a × n_features, `b` n_b × n_features.
+///
+/// # Errors
+/// Numbers of features that differ or are below 2, values that are not finite.
+///
+/// # Numerics
+/// f64 throughout, features in chunks, so that no f64 copy of the inputs is held. Rows that are equal give equal bits.
+pub fn cross_correlation(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f64>, StatsError> {
+    same_shape(("features of the first", &[a.ncols()]), ("features of the second", &[b.ncols()]))?;
+    at_least("features", 2, a.ncols())?;
+    finite("first", a)?;
+    finite("second", b)?;
+    let ((mean_a, norm_a), (mean_b, norm_b)) = (row_moments(a), row_moments(b));
+    let mut r = Array2::<f64>::zeros((a.nrows(), b.nrows()));
+    for start in (0..a.ncols()).step_by(CHUNK) {
+        let columns = start..(start + CHUNK).min(a.ncols());
+        let centred = |view: ArrayView2<'_, f32>, means: &[f64]| {
+            let mut part = view.slice(s![.., columns.clone()]).mapv(f64::from);
+            part.axis_iter_mut(Axis(0)).into_par_iter().zip(means).for_each(|(mut row, mean)| row -= *mean);
+            part
+        };
+        let (a, b) = (centred(a, &mean_a), centred(b, &mean_b));
+        r.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().zip(a.axis_chunks_iter(Axis(0), PANEL)).for_each(
+            |(mut r, a)| {
+                ndarray::linalg::general_mat_mul(1.0, &a, &b.t(), 1.0, &mut r);
+            },
+        );
+    }
+    for (mut row, &a) in r.rows_mut().into_iter().zip(&norm_a) {
+        for (value, &b) in row.iter_mut().zip(&norm_b) {
+            *value = if a > 0.0 && b > 0.0 { *value / (a * b) } else { 0.0 };
+        }
+    }
+    Ok(r)
+}
+
+/// Mean and norm about it of each row; the norm of a constant row is exactly 0.
+fn row_moments(view: ArrayView2<'_, f32>) -> (Vec<f64>, Vec<f64>) {
+    view.axis_iter(Axis(0))
+        .into_par_iter()
+        .map(|row| {
+            let mean = row.iter().map(|&value| f64::from(value)).sum::<f64>() / row.len() as f64;
+            let square: f64 = row.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum();
+            (mean, if is_constant(row) { 0.0 } else { square.sqrt() })
+        })
+        .unzip()
+}
+
+fn is_constant(row: ndarray::ArrayView1<'_, f32>) -> bool {
+    row.iter().all(|value| *value == row[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn a_constant_reconstruction_scores_zero_and_is_named() {
+        let truth = array![[1.0f32, 2.0, 4.0], [3.0, 1.0, 0.0], [0.0, 5.0, 1.0]];
+        let mut pred = truth.clone();
+        pred.row_mut(1).fill(0.3);
+        let scores = two_way(pred.view(), truth.view()).expect("same shape");
+        assert_eq!(scores.values, vec![1.0, 0.0, 1.0]);
+        assert_eq!((scores.undefined, scores.ties), (vec![1], vec![0, 2, 0]));
+    }
+
+    #[test]
+    fn equal_stimuli_tie_and_a_tie_is_lost() {
+        let truth = array![[1.0f32, 2.0, 4.0], [1.0, 2.0, 4.0], [0.0, 5.0, 1.0]];
+        let scores = two_way(truth.view(), truth.view()).expect("same shape");
+        assert_eq!(scores.values, vec![0.5, 0.5, 1.0]);
+        assert_eq!(scores.ties, vec![1, 1, 0]);
+    }
+
+    #[test]
+    fn the_dialects_are_each_other_with_roles_exchanged() {
+        let pred = array![[1.0f32, 2.0, 3.0, 0.0], [0.0, 1.0, 5.0, 2.0], [3.0, 3.5, 0.0, 1.0], [2.0, 0.0, 0.0, 1.5]];
+        let truth = array![[2.0f32, 1.0, 3.0, 1.0], [0.0, 4.0, 2.0, 2.0], [1.0, 3.0, 0.5, 1.0], [0.0, 1.0, 0.0, 1.0]];
+        let among_predictions = two_way_in(Dialect::AmongPredictions, pred.view(), truth.view()).expect("scores");
+        assert_eq!(among_predictions, two_way(truth.view(), pred.view()).expect("scores"));
+        assert_ne!(among_predictions, two_way(pred.view(), truth.view()).expect("scores"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Integration tests: agreement with reference packages, and properties on simulated data.
+
+mod properties;
+mod reference;
