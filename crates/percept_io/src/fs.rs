@@ -307,8 +307,9 @@ pub fn write_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&mut Sink) -> 
         let value = write(&mut sink)?;
         let file = sink.into_inner().map_err(|error| Error::io("write", error.into_error()))?;
         file.sync_all().map_err(|error| Error::io("flush to disk", error))?;
+        // The folder is not flushed: after a power cut the new name may be missing, but what has a name is whole. Flushing
+        // it would treble the time to write many small files.
         scratch.become_file(path)?;
-        sync_folder(folder)?;
         Ok(value)
     };
     attempt().map_err(|error| error.in_file(path))
@@ -381,15 +382,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-/// Makes a rename durable. Only Unix lets a directory be flushed.
-fn sync_folder(folder: &Path) -> Result<()> {
-    if cfg!(unix) {
-        let handle = File::open(folder).map_err(|error| Error::io("open the folder of", error))?;
-        handle.sync_all().map_err(|error| Error::io("flush the folder of", error))?;
-    }
-    Ok(())
 }
 
 /// Removes the temporary files in `folder` whose writers were killed, and returns how many there were.

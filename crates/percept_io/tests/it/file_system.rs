@@ -1,6 +1,7 @@
 //! Atomic writing, listing and hashing on a real directory.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 
 use percept_io::{Error, Kind, fs};
 
@@ -50,6 +51,47 @@ fn what_a_killed_writer_left_is_removed_and_nothing_else() {
     }
     assert_eq!(fs::remove_abandoned(folder.path()).expect("cleared"), 1);
     assert_eq!(fs::list(folder.path()).expect("listed").len(), 2);
+}
+
+/// Where the process that will be killed writes; set by the test that starts it.
+const VICTIM: &str = "PERCEPT_IO_TEST_VICTIM";
+
+/// The other side of the test below: writes half a file, says so, and waits to be killed. Nothing without its variable.
+#[test]
+fn victim() {
+    let Some(path) = std::env::var_os(VICTIM) else { return };
+    fs::write_atomic(path, |sink| {
+        fs::put(&mut *sink, &[1; 3 << 20])?;
+        sink.flush().map_err(|error| Error::io("write", error))?;
+        // Not the macro, which the harness may capture.
+        fs::put(std::io::stdout(), b"\nhalf\n")?;
+        std::io::stdin().read_to_end(&mut Vec::new()).map_err(|error| Error::io("wait", error))?;
+        Ok(())
+    })
+    .expect("never reached: the process is killed while it waits");
+}
+
+#[test]
+fn a_killed_writer_leaves_the_old_file_and_an_abandoned_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("result.bin");
+    fs::write_bytes(&path, b"old").expect("written");
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "file_system::victim", "--nocapture"])
+        .env(VICTIM, &path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    assert!(lines.any(|line| line.expect("text") == "half"), "the writer ended before it was half done");
+    assert_eq!(fs::list(folder.path()).expect("listed").len(), 2);
+    assert_eq!(fs::remove_abandoned(folder.path()).expect("cleared"), 0, "the writer still lives");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!(fs::read_to_limit(&path, 10).expect("read"), b"old");
+    assert_eq!(fs::remove_abandoned(folder.path()).expect("cleared"), 1);
+    assert_eq!(fs::list(folder.path()).expect("listed"), [path]);
 }
 
 #[test]
