@@ -5,11 +5,13 @@
 //! with explicit axes and units; they never mask, smooth or resample.
 //!
 //! - [`open`]: which format is this? By magic bytes, never by the name alone
+//! - [`array`]: any array of any file by one reference such as `x.mat:fmriTrn`
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
 //! - [`mat`]: MATLAB's files, versions 5 and 7.3
 //! - [`table`]: TSV and CSV with typed columns
+//! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
 //! - [`parquet`]: tables of results, written only
@@ -18,6 +20,7 @@
 //! - [`limits`]: what a file may claim
 //! - [`error`]: the one error type
 
+pub mod array;
 pub mod error;
 pub mod fs;
 pub mod hdf5;
@@ -26,6 +29,7 @@ pub mod mat;
 pub mod nifti;
 pub mod npy;
 pub mod npz;
+pub mod nsd;
 pub mod number;
 pub mod open;
 pub mod parquet;

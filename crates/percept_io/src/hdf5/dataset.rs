@@ -176,7 +176,8 @@ impl Dataset {
         &self.file.source
     }
 
-    pub(super) fn wrong(&self, error: Error) -> Error {
+    /// Adds the file and this data set to `error`.
+    pub(crate) fn wrong(&self, error: Error) -> Error {
         self.source().locate(error.in_object(&self.name))
     }
 

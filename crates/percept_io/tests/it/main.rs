@@ -1,8 +1,11 @@
 //! Integration tests: files made by other programs, damaged files, and whole round trips through the disk.
 
+mod array;
+mod damage;
 mod file_system;
 mod fixture;
 mod hdf5;
+mod mat;
 mod nifti;
 mod npy;
 mod open;
