@@ -346,10 +346,29 @@ def clip_vision():
     write_case("clip_vision", config, weights(model), "model.safetensors", {"pixel_values": pixels}, outputs, parts, model)
 
 
-def clip_preprocess():
-    """What a picture goes through before the vision model: Pillow's bicubic on bytes, centre crop, normalisation."""
+def pattern(h, w):
+    """A picture of waves, as bytes."""
+    y, x, c = np.meshgrid(np.arange(h), np.arange(w), np.arange(3), indexing="ij")
+    picture = 127.5 + 127.5 * np.sin(0.31 * (c + 1) * x + 0.23 * y * (3 - c)) * np.cos(0.11 * x * y + c)
+    return torch.from_numpy(np.clip(np.round(picture), 0, 255).astype(np.uint8))
+
+
+def clip_pixels(picture, config):
+    """Pillow's bicubic on bytes, centre crop, normalisation: what CLIPImageProcessor does with Pillow behind it."""
     from PIL import Image
 
+    h, w, _ = picture.shape
+    edge = config["size"]["shortest_edge"]
+    size = (edge, edge * h // w) if w <= h else (edge * w // h, edge)
+    small = np.asarray(Image.fromarray(picture.numpy()).resize(size, Image.Resampling.BICUBIC))
+    top, left = (small.shape[0] - edge) // 2, (small.shape[1] - edge) // 2
+    crop = small[top : top + edge, left : left + edge].astype(np.float64) / 255
+    pixels = (crop - config["image_mean"]) / config["image_std"]
+    return torch.from_numpy(pixels.transpose(2, 0, 1)).float()
+
+
+def clip_preprocess():
+    """What a picture goes through before the vision model."""
     config = {
         "crop_size": {"height": 12, "width": 12},
         "do_center_crop": True,
@@ -368,18 +387,10 @@ def clip_preprocess():
     write_json(HERE / "clip_preprocess" / "preprocessor_config.json", config)
     tensors = {}
     for name, (h, w) in {"smaller": (27, 40), "square": (64, 64), "larger": (8, 8)}.items():
-        y, x, c = np.meshgrid(np.arange(h), np.arange(w), np.arange(3), indexing="ij")
-        picture = 127.5 + 127.5 * np.sin(0.31 * (c + 1) * x + 0.23 * y * (3 - c)) * np.cos(0.11 * x * y + c)
-        picture = np.clip(np.round(picture), 0, 255).astype(np.uint8)
-        edge = 12
-        size = (edge, edge * h // w) if w <= h else (edge * w // h, edge)
-        small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-        top, left = (small.shape[0] - edge) // 2, (small.shape[1] - edge) // 2
-        crop = small[top : top + edge, left : left + edge].astype(np.float64) / 255
-        pixels = (crop - config["image_mean"]) / config["image_std"]
-        tensors[f"input.{name}"] = torch.from_numpy(picture)
-        tensors[f"output.{name}"] = torch.from_numpy(pixels.transpose(2, 0, 1)).float()
+        tensors[f"input.{name}"] = picture = pattern(h, w)
+        tensors[f"output.{name}"] = clip_pixels(picture, config)
     save(HERE / "clip_preprocess" / "io.safetensors", tensors)
+    return config
 
 
 # ------------------------------------------------------------------------------------------------------- scheduler
@@ -637,10 +648,10 @@ def real_tokenizer(folder):
 # -------------------------------------------------------------------------------------------------------- pipeline
 
 
-def pipeline():
+def pipeline(preprocess):
     """Text to image through all parts together, from given noise, with guidance: the cases above as one pack."""
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
     unet_model = UNet2DConditionModel.from_pretrained(HERE / "unet_2d_condition", torch_dtype=torch.float64)
     vae = AutoencoderKL.from_pretrained(HERE / "autoencoder_kl", torch_dtype=torch.float64)
@@ -663,6 +674,12 @@ def pipeline():
     context = text(tokens).last_hidden_state
     empty = text(tokenizer([""], padding="max_length", max_length=77, return_tensors="pt").input_ids).last_hidden_state
     tensors = {"noise": noise, "context": context, "context.empty": empty, "latents": latents, "images": images}
+    pictures = torch.stack([pattern(32, 16)[:16], pattern(16, 32)[:, 16:]])
+    scaled = pictures.permute(0, 3, 1, 2).double() / 127.5 - 1
+    tensors |= {"pictures": pictures, "encoded": vae.encode(scaled).latent_dist.mean * vae.config.scaling_factor}
+    vision = CLIPVisionModelWithProjection.from_pretrained(HERE / "clip_vision", dtype=torch.float64)
+    pixels = torch.stack([clip_pixels(picture, preprocess) for picture in pictures]).double()
+    tensors["clip_image"] = vision(pixels).image_embeds
     save(HERE / "pipeline" / "io.safetensors", f32(tensors))
     write_json(HERE / "pipeline" / "prompts.json", {"prompts": prompts, "steps": 5, "guidance": 3.0})
 
@@ -676,9 +693,9 @@ if __name__ == "__main__":
     clip_text(vocab_size)
     clip_text_projection()
     clip_vision()
-    clip_preprocess()
+    preprocess = clip_preprocess()
     schedulers()
-    pipeline()
+    pipeline(preprocess)
     files = sorted(p for p in HERE.rglob("*") if p.is_file())
     for p in files:
         print(f"{p.stat().st_size:8d}  {p.relative_to(HERE)}")

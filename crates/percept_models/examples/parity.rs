@@ -1,0 +1,109 @@
+//! Runs the real-size cases that `tests/data/parity/full_size.py` wrote and prints how far each output is from the
+//! reference, with the time both took.
+//!
+//! ```text
+//! python crates/percept_models/tests/data/parity/full_size.py DIR
+//! cargo run --release -p percept_models --example parity -- DIR [CASE]…
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    io::{Write, stdout},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use candle_core::{DType, Tensor};
+use percept_models::{
+    autoencoder::{AutoencoderConfig, AutoencoderKl},
+    nn::params::Params,
+    text::{ClipTextModel, TextConfig},
+    unet::{UNet2DConditionModel, UnetConfig},
+    vision::{ClipVisionModel, VisionConfig},
+    weights::{PackFiles, read_tensors},
+};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Tensors = BTreeMap<String, Tensor>;
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let root = PathBuf::from(args.next().ok_or("usage: parity DIR [CASE]… (DIR is what full_size.py wrote)")?);
+    let mut names: Vec<String> = args.collect();
+    if names.is_empty() {
+        for entry in std::fs::read_dir(&root)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+    }
+    for name in names {
+        run_case(&root.join(&name), &name)?;
+    }
+    Ok(())
+}
+
+fn run_case(folder: &Path, name: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    let config = std::fs::read_to_string(folder.join("config.json"))?;
+    let begin = Instant::now();
+    let params = Params::from_tensors(PackFiles::Directory(folder.to_owned()).tensors("")?, name);
+    let io_path = folder.join("io.safetensors");
+    let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
+    let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
+    // Building the model comes first: it is counted as loading.
+    let run: Box<dyn Fn() -> Result<Tensors>> = if config.contains("UNet2DConditionModel") {
+        let model = UNet2DConditionModel::new(&params, UnetConfig::parse(&config)?)?;
+        let (sample, context) = (input("input.sample")?, input("input.encoder_hidden_states")?);
+        let steps: Vec<f64> = input("input.timestep")?.to_dtype(DType::F64)?.to_vec1()?;
+        Box::new(move || Ok([("sample".to_owned(), model.forward(sample, &steps, context)?)].into()))
+    } else if config.contains("AutoencoderKL") {
+        let model = AutoencoderKl::new(&params, AutoencoderConfig::parse(&config)?)?;
+        let (image, latent) = (input("input.image")?, input("input.latent")?);
+        Box::new(move || {
+            let gaussian = model.encode(image)?;
+            let decoded = ("image".to_owned(), model.decode(latent)?);
+            Ok([("mean".to_owned(), gaussian.mean), ("logvar".to_owned(), gaussian.log_variance), decoded].into())
+        })
+    } else if config.contains("CLIPTextModel") {
+        let model = ClipTextModel::new(&params, TextConfig::parse(&config)?)?;
+        let ids: Vec<Vec<u32>> = input("input.input_ids")?.to_dtype(DType::U32)?.to_vec2()?;
+        Box::new(move || {
+            let states = model.forward(&ids)?;
+            Ok([("last_hidden_state".to_owned(), states.last_hidden), ("pooled".to_owned(), states.pooled)].into())
+        })
+    } else {
+        let model = ClipVisionModel::new(&params, VisionConfig::parse(&config)?)?;
+        let pixels = input("input.pixel_values")?;
+        Box::new(move || {
+            let states = model.forward(pixels)?;
+            let embedding = ("image_embeds".to_owned(), states.embedding);
+            Ok([("last_hidden_state".to_owned(), states.last_hidden), embedding].into())
+        })
+    };
+    params.expect_all_used()?;
+    let loaded = begin.elapsed().as_secs_f64();
+    let begin = Instant::now();
+    let outputs = run()?;
+    let ran = begin.elapsed().as_secs_f64();
+    let reference = input("seconds")?.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
+    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.2} s (reference {reference:.2} s)")?;
+    for (key, ours) in &outputs {
+        let truth = input(&format!("output.{key}"))?;
+        writeln!(out, "  {key}: {:?}, max relative error {:.1e}", truth.dims(), relative_error(ours, truth)?)?;
+    }
+    Ok(())
+}
+
+/// max |ours − truth| / max |truth|.
+fn relative_error(ours: &Tensor, truth: &Tensor) -> Result<f64> {
+    let largest = |t: &Tensor| -> Result<f32> { Ok(t.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?) };
+    if ours.dims() != truth.dims() {
+        return Err(format!("shape {:?}, expected {:?}", ours.dims(), truth.dims()).into());
+    }
+    let values: Vec<f32> = ours.flatten_all()?.to_vec1()?;
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err("an output is not finite".into());
+    }
+    Ok(f64::from(largest(&(ours - truth)?)?) / f64::from(largest(truth)?))
+}

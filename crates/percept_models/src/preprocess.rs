@@ -1,0 +1,213 @@
+//! What a picture goes through before CLIP's vision encoder, as `feature_extractor/preprocessor_config.json` asks.
+//!
+//! Resizing is Pillow's bicubic filter to the last bit (antialiased; 8-bit pixels with 22-bit weights; rows before
+//! columns), because embeddings of a few pixels' difference are what scores are made of. It does not serve other
+//! filters: a config that names one is refused.
+
+use candle_core::Tensor;
+use ndarray::{Array4, ArrayView3, ArrayView4, s};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    config,
+    error::{ModelError, Result},
+    pack::picture_tensor,
+};
+
+const NAME: &str = "feature_extractor";
+/// Pillow's number for the bicubic filter.
+const BICUBIC: u64 = 3;
+/// Fractional bits of a filter weight.
+const WEIGHT_BITS: u32 = 22;
+
+/// How pictures are prepared.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Preprocess {
+    image_mean: [f32; 3],
+    image_std: [f32; 3],
+    #[serde(default)]
+    size: Value,
+    #[serde(default = "bicubic")]
+    resample: u64,
+    #[serde(default = "yes")]
+    do_resize: bool,
+    #[serde(default = "yes")]
+    do_center_crop: bool,
+    #[serde(default = "yes")]
+    do_rescale: bool,
+    #[serde(default = "yes")]
+    do_normalize: bool,
+}
+
+fn bicubic() -> u64 {
+    BICUBIC
+}
+fn yes() -> bool {
+    true
+}
+
+impl Preprocess {
+    /// Reads and checks a `preprocessor_config.json` that feeds an encoder of `side` × `side` pixels.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for anything that is not supported.
+    pub fn parse(text: &str, side: usize) -> Result<Self> {
+        let config: Self = config::parse(NAME, text)?;
+        let refuse = |key: &str, value: String, supported: String| {
+            Err(ModelError::Config { component: NAME, key: key.into(), value, supported })
+        };
+        if config.resample != BICUBIC {
+            return refuse("resample", config.resample.to_string(), "3 (bicubic)".into());
+        }
+        for (key, value) in
+            [("do_resize", config.do_resize), ("do_rescale", config.do_rescale), ("do_normalize", config.do_normalize)]
+        {
+            if !value {
+                return refuse(key, "false".into(), "true".into());
+            }
+        }
+        // Old files hold a number, newer ones an object.
+        let asked = match &config.size {
+            Value::Object(size) => size.get("shortest_edge").or(size.get("height")).cloned().unwrap_or_default(),
+            other => other.clone(),
+        };
+        if !asked.is_null() && asked.as_u64() != Some(side as u64) {
+            return refuse("size", config.size.to_string(), format!("{side}, the encoder's `image_size`"));
+        }
+        if config.image_std.iter().any(|sd| !(sd.is_finite() && *sd > 0.0)) {
+            return refuse("image_std", format!("{:?}", config.image_std), "positive numbers".into());
+        }
+        Ok(config)
+    }
+
+    /// Whether a picture keeps its proportions and loses what lies outside the central square.
+    fn crops(&self) -> bool {
+        self.do_center_crop && self.size.get("height").is_none()
+    }
+
+    /// Pictures in 0..=1 of any size to normalised tensors. Pictures that already have the encoder's size are taken as
+    /// they are; others are rounded to 8 bits, as they would be in a file, and resized.
+    ///
+    /// # Shapes
+    /// (n, height, width, 3) → (n, 3, side, side).
+    ///
+    /// # Errors
+    /// Pictures without pixels.
+    pub fn apply(&self, pictures: &ArrayView4<'_, f32>, side: usize) -> Result<Tensor> {
+        let (n, height, width, channels) = pictures.dim();
+        if height == 0 || width == 0 || channels != 3 {
+            return Err(ModelError::Input {
+                what: "pictures",
+                expected: "(n, height, width, 3) with at least one pixel".into(),
+                got: format!("{:?}", pictures.dim()),
+            });
+        }
+        if (height, width) == (side, side) {
+            return picture_tensor(pictures, self.image_mean, self.image_std);
+        }
+        let (new_height, new_width) = match (self.crops(), width <= height) {
+            (false, _) => (side, side),
+            (true, true) => (side * height / width, side),
+            (true, false) => (side, side * width / height),
+        };
+        let (top, left) = ((new_height - side) / 2, (new_width - side) / 2);
+        let mut prepared = Array4::zeros((n, side, side, 3));
+        for (picture, mut to) in pictures.outer_iter().zip(prepared.outer_iter_mut()) {
+            let pixels = resize(&picture, new_height, new_width);
+            for ((y, x, c), value) in to.indexed_iter_mut() {
+                *value = f32::from(pixels[((y + top) * new_width + x + left) * 3 + c]) / 255.0;
+            }
+        }
+        picture_tensor(&prepared.slice(s![.., .., .., ..]), self.image_mean, self.image_std)
+    }
+}
+
+/// A picture in 0..=1 to `height` × `width` × 3 bytes.
+fn resize(picture: &ArrayView3<'_, f32>, height: usize, width: usize) -> Vec<u8> {
+    let (old_height, old_width, _) = picture.dim();
+    let bytes: Vec<u8> = picture.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+    // Rows: each output pixel is a weighted sum of pixels in its row.
+    let taps = weights(old_width, width);
+    let mut narrow = Vec::with_capacity(old_height * width * 3);
+    for row in bytes.chunks_exact(old_width * 3) {
+        for (first, taps) in &taps {
+            for c in 0..3 {
+                narrow.push(weighted(taps, |i| row[(first + i) * 3 + c]));
+            }
+        }
+    }
+    // Columns.
+    let mut out = Vec::with_capacity(height * width * 3);
+    for (first, taps) in &weights(old_height, height) {
+        for column in 0..width * 3 {
+            out.push(weighted(taps, |i| narrow[(first + i) * width * 3 + column]));
+        }
+    }
+    out
+}
+
+fn weighted(taps: &[i64], value: impl Fn(usize) -> u8) -> u8 {
+    let sum: i64 = taps.iter().enumerate().map(|(i, tap)| tap * i64::from(value(i))).sum();
+    ((sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS).clamp(0, 255) as u8
+}
+
+/// For each of `new` output pixels the first input pixel and the weights from there on.
+fn weights(old: usize, new: usize) -> Vec<(usize, Vec<i64>)> {
+    let scale = old as f64 / new as f64;
+    let filter_scale = scale.max(1.0);
+    let support = 2.0 * filter_scale;
+    (0..new)
+        .map(|i| {
+            let centre = (i as f64 + 0.5) * scale;
+            let first = (centre - support + 0.5).max(0.0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(old);
+            let raw: Vec<f64> = (first..end).map(|j| cubic((j as f64 - centre + 0.5) / filter_scale)).collect();
+            let sum: f64 = raw.iter().sum();
+            let taps = raw.iter().map(|w| (w / sum * f64::from(1 << WEIGHT_BITS)).round() as i64).collect();
+            (first, taps)
+        })
+        .collect()
+}
+
+/// Keys' cubic kernel with a = −1/2 (Catmull–Rom).
+fn cubic(x: f64) -> f64 {
+    let x = x.abs();
+    if x < 1.0 {
+        (1.5 * x - 2.5) * x * x + 1.0
+    } else if x < 2.0 {
+        ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_picture_stays_flat_at_any_size() {
+        let picture = ndarray::Array3::from_elem((9, 14, 3), 0.4);
+        for (height, width) in [(1, 1), (5, 7), (30, 3)] {
+            let out = resize(&picture.view(), height, width);
+            assert_eq!(out, vec![102; height * width * 3]);
+        }
+    }
+
+    #[test]
+    fn unsupported_settings_are_named() {
+        let base = |extra: &str| format!("{{\"image_mean\": [0, 0, 0], \"image_std\": [1, 1, 1], {extra}}}");
+        for (extra, key) in [
+            ("\"resample\": 2", "resample"),
+            ("\"do_resize\": false", "do_resize"),
+            ("\"size\": 13", "size"),
+            ("\"size\": {\"shortest_edge\": 13}", "size"),
+            ("\"size\": {\"height\": 13, \"width\": 13}", "size"),
+        ] {
+            let error = Preprocess::parse(&base(extra), 12).expect_err(extra).to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+        Preprocess::parse(&base("\"size\": 12"), 12).expect("the encoder's own size is fine");
+    }
+}

@@ -1,0 +1,8 @@
+//! The integration tests of `percept_models`, one binary.
+
+mod fixture;
+mod pack;
+mod parity;
+mod preprocess;
+mod scheduler;
+mod tokenizer;
