@@ -1,1 +1,28 @@
 //! Diffusion models, autoencoders and CLIP built from their configs, opened up for taps and training.
+//!
+//! The only crate that sees the tensor library (candle). Models are built from Hugging Face / diffusers configs and
+//! carry the names of their checkpoints; layers are written once, in `nn`, on kernels whose gradients are tested
+//! against PyTorch. It knows nothing of brains.
+//!
+//! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
+//! - [`unet`], [`autoencoder`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
+//! - [`weights`]: files to tensors
+
+pub mod autoencoder;
+mod config;
+pub mod error;
+pub mod nn;
+pub mod pack;
+pub mod preprocess;
+mod resnet;
+pub mod scheduler;
+pub mod text;
+pub mod tokenizer;
+pub mod train;
+pub mod unet;
+pub mod vision;
+pub mod weights;
+
+pub use error::ModelError;
+pub use pack::{DiffusionPack, Generation};

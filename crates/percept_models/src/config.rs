@@ -1,0 +1,141 @@
+//! Reading `config.json` files: known keys become settings, unknown keys are an error unless they cannot matter.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    error::{ModelError, Result},
+    nn::Activation,
+};
+
+/// Keys of a config that its model does not know, kept by `#[serde(flatten)]` and judged by [`check_rest`].
+pub(crate) type Rest = BTreeMap<String, Value>;
+
+/// Keys that describe a file or its training and never change what a model computes.
+const INERT: &[&str] = &[
+    "architectures",
+    "attention_dropout",
+    "bos_token_id",
+    "dropout",
+    "dtype",
+    "force_upcast",
+    "initializer_factor",
+    "initializer_range",
+    "logit_scale_init_value",
+    "model_type",
+    "pad_token_id",
+    "sample_size",
+    "torch_dtype",
+    "transformers_version",
+];
+
+/// Parses `text`, the config of `component`.
+pub(crate) fn parse<T: DeserializeOwned>(component: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|source| ModelError::Config {
+        component,
+        key: "config.json".into(),
+        value: source.to_string(),
+        supported: "the keys and types that diffusers or transformers write".into(),
+    })
+}
+
+/// Refuses keys in `rest` that might change the computation: everything but inert keys, private keys, empty values and
+/// the values listed in `harmless`.
+pub(crate) fn check_rest(component: &'static str, rest: &Rest, harmless: &[(&str, Value)]) -> Result<()> {
+    for (key, value) in rest {
+        let empty = match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(items) => items.is_empty(),
+            Value::Object(items) => items.is_empty(),
+            _ => false,
+        };
+        let known = key.starts_with('_')
+            || INERT.contains(&key.as_str())
+            || harmless.iter().any(|(name, allowed)| name == key && allowed == value);
+        if !empty && !known {
+            let supported = harmless
+                .iter()
+                .filter(|(name, _)| name == key)
+                .map(|(_, allowed)| allowed.to_string())
+                .chain(["absent".to_owned(), "null".to_owned()])
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(ModelError::Config { component, key: key.clone(), value: value.to_string(), supported });
+        }
+    }
+    Ok(())
+}
+
+/// The largest width, side or number of anything that a config may ask for; sizes are multiplied with each other.
+pub(crate) const LARGEST: usize = 1 << 16;
+/// The most resolutions of an autoencoder or U-Net.
+const MOST_LEVELS: usize = 16;
+
+/// Refuses channel numbers that no network can have, or that the groups of the group norm do not divide.
+pub(crate) fn check_widths(component: &'static str, widths: &[usize], groups: usize) -> Result<()> {
+    if widths.is_empty() || widths.len() > MOST_LEVELS || widths.iter().any(|&w| w == 0 || w > LARGEST) {
+        return Err(ModelError::Config {
+            component,
+            key: "block_out_channels".into(),
+            value: format!("{widths:?}"),
+            supported: format!("1 to {MOST_LEVELS} numbers of at most {LARGEST}"),
+        });
+    }
+    if groups == 0 || widths.iter().any(|width| width % groups != 0) {
+        return Err(ModelError::Config {
+            component,
+            key: "norm_num_groups".into(),
+            value: groups.to_string(),
+            supported: format!("a divisor of every entry of `block_out_channels`, {widths:?}"),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses numbers of heads that do not divide the width they share.
+pub(crate) fn check_heads(component: &'static str, key: &str, heads: usize, width: usize) -> Result<()> {
+    if heads == 0 || width == 0 || width > LARGEST || width % heads != 0 {
+        return Err(ModelError::Config {
+            component,
+            key: key.into(),
+            value: heads.to_string(),
+            supported: format!("a divisor of the width, {width}"),
+        });
+    }
+    Ok(())
+}
+
+/// The activation named in a config.
+pub(crate) fn activation(component: &'static str, key: &str, name: &str) -> Result<Activation> {
+    match name {
+        "silu" | "swish" => Ok(Activation::Silu),
+        "gelu" => Ok(Activation::Gelu),
+        "quick_gelu" => Ok(Activation::QuickGelu),
+        _ => Err(ModelError::Config {
+            component,
+            key: key.into(),
+            value: format!("\"{name}\""),
+            supported: "\"silu\", \"gelu\", \"quick_gelu\"".into(),
+        }),
+    }
+}
+
+/// A setting that diffusers writes either once for all levels or as a list.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(untagged)]
+pub(crate) enum PerLevel {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl PerLevel {
+    /// The value at `level`; a list that is too short repeats its last value.
+    pub(crate) fn at(&self, level: usize) -> usize {
+        match self {
+            Self::One(value) => *value,
+            Self::Many(values) => values.get(level).or(values.last()).copied().unwrap_or(1),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! 2-D convolution by im2col in cache-sized tiles, forward and backward; 1×1 convolution without any copy.
+
+use super::{
+    for_each_chunk,
+    matmul::{Mat, matmul},
+};
+
+/// Elements of an im2col tile: half a megabyte, so that it stays in the second-level cache.
+const TILE: usize = 1 << 17;
+
+/// The geometry of one convolution; sizes in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConvShape {
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: usize,
+    /// Zeros added at the top, left, bottom and right.
+    pub(crate) pad: [usize; 4],
+}
+
+impl ConvShape {
+    pub(crate) fn out_height(&self) -> usize {
+        (self.height + self.pad[0] + self.pad[2] - self.kernel[0]) / self.stride + 1
+    }
+
+    pub(crate) fn out_width(&self) -> usize {
+        (self.width + self.pad[1] + self.pad[3] - self.kernel[1]) / self.stride + 1
+    }
+
+    fn depth(&self) -> usize {
+        self.in_channels * self.kernel[0] * self.kernel[1]
+    }
+
+    fn in_len(&self) -> usize {
+        self.in_channels * self.height * self.width
+    }
+
+    fn out_len(&self) -> usize {
+        self.out_channels * self.out_height() * self.out_width()
+    }
+
+    fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == 1 && self.pad == [0; 4]
+    }
+
+    /// Output rows per tile.
+    fn tile_rows(&self) -> usize {
+        (TILE / (self.depth() * self.out_width()).max(1)).clamp(1, self.out_height())
+    }
+
+    /// The output columns whose input column lies inside the picture, for kernel column `kx`.
+    fn valid_columns(&self, kx: usize) -> std::ops::Range<usize> {
+        let left = self.pad[1].saturating_sub(kx).div_ceil(self.stride);
+        // input column = x * stride + kx - pad_left must be < width
+        let right = (self.width + self.pad[1]).saturating_sub(kx).div_ceil(self.stride).min(self.out_width());
+        left.min(right)..right
+    }
+
+    /// Calls `visit(row of the column matrix, tile-local output row, input channel and row or None, kernel column)`.
+    fn for_each_row(&self, rows: &std::ops::Range<usize>, mut visit: impl FnMut(usize, usize, Option<usize>, usize)) {
+        for channel in 0..self.in_channels {
+            for ky in 0..self.kernel[0] {
+                for kx in 0..self.kernel[1] {
+                    let col_row = (channel * self.kernel[0] + ky) * self.kernel[1] + kx;
+                    for y in rows.clone() {
+                        let source = (y * self.stride + ky)
+                            .checked_sub(self.pad[0])
+                            .filter(|&row| row < self.height)
+                            .map(|row| (channel * self.height + row) * self.width);
+                        visit(col_row, y - rows.start, source, kx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills `col` (depth × tile pixels) for the output rows `rows` of one sample.
+    fn im2col(&self, x: &[f32], rows: &std::ops::Range<usize>, col: &mut [f32]) {
+        let out_width = self.out_width();
+        let tile = rows.len() * out_width;
+        self.for_each_row(rows, |col_row, y, source, kx| {
+            let to = &mut col[col_row * tile + y * out_width..][..out_width];
+            let Some(start) = source else {
+                to.fill(0.0);
+                return;
+            };
+            let valid = self.valid_columns(kx);
+            to[..valid.start].fill(0.0);
+            to[valid.end..].fill(0.0);
+            if valid.is_empty() {
+                return;
+            }
+            let first = start + valid.start * self.stride + kx - self.pad[1];
+            if self.stride == 1 {
+                to[valid.clone()].copy_from_slice(&x[first..first + valid.len()]);
+            } else {
+                for (value, from) in to[valid].iter_mut().zip(x[first..].iter().step_by(self.stride)) {
+                    *value = *from;
+                }
+            }
+        });
+    }
+
+    /// Adds the column matrix back to the picture it came from: the transpose of [`Self::im2col`].
+    fn col2im(&self, col: &[f32], rows: &std::ops::Range<usize>, dx: &mut [f32]) {
+        let out_width = self.out_width();
+        let tile = rows.len() * out_width;
+        self.for_each_row(rows, |col_row, y, source, kx| {
+            let Some(start) = source else { return };
+            let valid = self.valid_columns(kx);
+            if valid.is_empty() {
+                return;
+            }
+            let from = &col[col_row * tile + y * out_width..][valid.clone()];
+            let first = start + valid.start * self.stride + kx - self.pad[1];
+            if self.stride == 1 {
+                for (to, value) in dx[first..first + valid.len()].iter_mut().zip(from) {
+                    *to += *value;
+                }
+            } else {
+                for (to, value) in dx[first..].iter_mut().step_by(self.stride).zip(from) {
+                    *to += *value;
+                }
+            }
+        });
+    }
+
+    fn tiles(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let (step, height) = (self.tile_rows(), self.out_height());
+        (0..height).step_by(step).map(move |start| start..(start + step).min(height))
+    }
+}
+
+/// `x` (B, C, H, W) → (B, O, H', W'); `w` (O, C, kh, kw); `bias` (O).
+pub(crate) fn forward(shape: &ConvShape, x: &[f32], w: &[f32], bias: &[f32]) -> Vec<f32> {
+    let batch = x.len() / shape.in_len().max(1);
+    let mut out = vec![0.0; batch * shape.out_len()];
+    let (depth, out_width) = (shape.depth(), shape.out_width());
+    let pixels = shape.out_height() * out_width;
+    for_each_chunk(&mut out, shape.out_len(), |sample, out| {
+        let x = &x[sample * shape.in_len()..][..shape.in_len()];
+        for (row, &value) in out.chunks_mut(pixels).zip(bias) {
+            row.fill(value);
+        }
+        if shape.is_pointwise() {
+            let dims = [shape.out_channels, pixels, depth];
+            matmul(dims, out, pixels, true, 1.0, Mat::rows(w, depth), Mat::rows(x, pixels));
+            return;
+        }
+        let mut col = vec![0.0; depth * shape.tile_rows() * out_width];
+        for rows in shape.tiles() {
+            let tile = rows.len() * out_width;
+            shape.im2col(x, &rows, &mut col);
+            let dims = [shape.out_channels, tile, depth];
+            let to = &mut out[rows.start * out_width..];
+            matmul(dims, to, pixels, true, 1.0, Mat::rows(w, depth), Mat::rows(&col, tile));
+        }
+    });
+    out
+}
+
+/// The gradient of [`forward`] with respect to `x`.
+pub(crate) fn backward_input(shape: &ConvShape, w: &[f32], grad: &[f32]) -> Vec<f32> {
+    let batch = grad.len() / shape.out_len().max(1);
+    let mut dx = vec![0.0; batch * shape.in_len()];
+    let (depth, out_width) = (shape.depth(), shape.out_width());
+    let pixels = shape.out_height() * out_width;
+    for_each_chunk(&mut dx, shape.in_len(), |sample, dx| {
+        let grad = &grad[sample * shape.out_len()..][..shape.out_len()];
+        if shape.is_pointwise() {
+            let dims = [depth, pixels, shape.out_channels];
+            matmul(dims, dx, pixels, false, 1.0, Mat::rows(w, depth).t(), Mat::rows(grad, pixels));
+            return;
+        }
+        let mut col = vec![0.0; depth * shape.tile_rows() * out_width];
+        for rows in shape.tiles() {
+            let tile = rows.len() * out_width;
+            let dims = [depth, tile, shape.out_channels];
+            let from = Mat::rows(&grad[rows.start * out_width..], pixels);
+            matmul(dims, &mut col, tile, false, 1.0, Mat::rows(w, depth).t(), from);
+            shape.col2im(&col, &rows, dx);
+        }
+    });
+    dx
+}
+
+/// The gradient of [`forward`] with respect to the weights (O, C, kh, kw), summed over the batch in order.
+pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    let batch = grad.len() / shape.out_len().max(1);
+    let (depth, out_width) = (shape.depth(), shape.out_width());
+    let pixels = shape.out_height() * out_width;
+    let mut dw = vec![0.0; shape.out_channels * depth];
+    let mut col = vec![0.0; if shape.is_pointwise() { 0 } else { depth * shape.tile_rows() * out_width }];
+    for sample in 0..batch {
+        let x = &x[sample * shape.in_len()..][..shape.in_len()];
+        let grad = &grad[sample * shape.out_len()..][..shape.out_len()];
+        if shape.is_pointwise() {
+            let dims = [shape.out_channels, depth, pixels];
+            matmul(dims, &mut dw, depth, true, 1.0, Mat::rows(grad, pixels), Mat::rows(x, pixels).t());
+            continue;
+        }
+        for rows in shape.tiles() {
+            let tile = rows.len() * out_width;
+            shape.im2col(x, &rows, &mut col);
+            let dims = [shape.out_channels, depth, tile];
+            let from = Mat::rows(&grad[rows.start * out_width..], pixels);
+            matmul(dims, &mut dw, depth, true, 1.0, from, Mat::rows(&col, tile).t());
+        }
+    }
+    dw
+}
+
+/// The gradient of [`forward`] with respect to the bias (O).
+pub(crate) fn backward_bias(shape: &ConvShape, grad: &[f32]) -> Vec<f32> {
+    let pixels = shape.out_height() * shape.out_width();
+    let mut db = vec![0.0; shape.out_channels];
+    for (row, values) in grad.chunks(pixels).enumerate() {
+        db[row % shape.out_channels] += values.iter().sum::<f32>();
+    }
+    db
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, one output pixel at a time.
+    fn reference(s: &ConvShape, x: &[f32], w: &[f32], bias: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; s.out_len()];
+        let (oh, ow) = (s.out_height(), s.out_width());
+        for o in 0..s.out_channels {
+            for y in 0..oh {
+                for z in 0..ow {
+                    let mut sum = bias[o] as f64;
+                    for c in 0..s.in_channels {
+                        for ky in 0..s.kernel[0] {
+                            for kx in 0..s.kernel[1] {
+                                let (iy, ix) = (y * s.stride + ky, z * s.stride + kx);
+                                if iy < s.pad[0] || ix < s.pad[1] {
+                                    continue;
+                                }
+                                let (iy, ix) = (iy - s.pad[0], ix - s.pad[1]);
+                                if iy < s.height && ix < s.width {
+                                    let weight = w[((o * s.in_channels + c) * s.kernel[0] + ky) * s.kernel[1] + kx];
+                                    sum += weight as f64 * x[(c * s.height + iy) * s.width + ix] as f64;
+                                }
+                            }
+                        }
+                    }
+                    out[(o * oh + y) * ow + z] = sum as f32;
+                }
+            }
+        }
+        out
+    }
+
+    fn shapes() -> Vec<ConvShape> {
+        let base =
+            ConvShape { in_channels: 3, out_channels: 5, height: 7, width: 6, kernel: [3, 3], stride: 1, pad: [1; 4] };
+        vec![
+            base,
+            ConvShape { stride: 2, pad: [0, 0, 1, 1], ..base },
+            ConvShape { stride: 2, ..base },
+            ConvShape { kernel: [1, 1], pad: [0; 4], ..base },
+            ConvShape { kernel: [2, 2], stride: 2, pad: [0; 4], ..base },
+            ConvShape { in_channels: 300, height: 40, width: 33, ..base },
+        ]
+    }
+
+    fn noise(name: &str, n: usize) -> Vec<f32> {
+        percept_core::Seed::new(5).named(name).normal(n)
+    }
+
+    #[test]
+    fn forward_equals_the_definition() {
+        for s in shapes() {
+            let (x, w, b) =
+                (noise("x", s.in_len()), noise("w", s.out_channels * s.depth()), noise("b", s.out_channels));
+            for (ours, truth) in forward(&s, &x, &w, &b).iter().zip(reference(&s, &x, &w, &b)) {
+                assert!((ours - truth).abs() < 1e-3, "{s:?}: {ours} {truth}");
+            }
+        }
+    }
+
+    #[test]
+    fn backward_is_the_transpose_of_forward() {
+        // <grad, conv(x, w)> is linear in x and in w, so each gradient must reproduce it.
+        for s in shapes() {
+            let (x, w) = (noise("x", s.in_len()), noise("w", s.out_channels * s.depth()));
+            let grad = noise("g", s.out_len());
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(p, q)| *p as f64 * *q as f64).sum::<f64>();
+            let truth = dot(&grad, &forward(&s, &x, &w, &vec![0.0; s.out_channels]));
+            let scale = truth.abs().max(1.0);
+            assert!((dot(&backward_input(&s, &w, &grad), &x) - truth).abs() < 1e-3 * scale, "{s:?} input");
+            assert!((dot(&backward_weight(&s, &x, &grad), &w) - truth).abs() < 1e-3 * scale, "{s:?} weight");
+        }
+    }
+}

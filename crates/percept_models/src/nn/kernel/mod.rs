@@ -1,0 +1,53 @@
+//! CPU kernels: plain functions over `f32` slices, forward and backward, that the tensor operations of `nn` call.
+//!
+//! Every kernel is deterministic: the order of each sum depends on shapes alone, never on the number of threads.
+//! Loops over independent samples go through [`for_each_chunk`], which uses the thread pool unless the caller runs
+//! inside [`serial`] (as the shards of a training step do, each on one thread). The kernels know nothing of autograd.
+
+pub(crate) mod attention;
+pub(crate) mod conv;
+pub(crate) mod matmul;
+pub(crate) mod norm;
+pub(crate) mod pointwise;
+
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+thread_local! {
+    static SERIAL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` with all kernels of this thread single-threaded: parallelism is then the caller's, one level up.
+pub(crate) fn serial<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SERIAL.set(self.0);
+        }
+    }
+    let _restore = Restore(SERIAL.replace(true));
+    work()
+}
+
+/// Whether kernels on this thread may use the thread pool.
+pub(crate) fn is_parallel() -> bool {
+    !SERIAL.get() && rayon::current_num_threads() > 1
+}
+
+/// Calls `work(index, chunk)` for each chunk of `data`, in parallel where that is allowed.
+pub(crate) fn for_each_chunk(data: &mut [f32], chunk: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    if chunk == 0 {
+        return;
+    }
+    if is_parallel() && data.len() > chunk {
+        data.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| serial(|| work(index, part)));
+    } else {
+        data.chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
+    }
+}
+
+/// Runs a loop with the widest vector instructions of this processor (AVX-512, AVX2, NEON or the portable baseline).
+pub(crate) fn vectorised<F: pulp::NullaryFnOnce>(work: F) -> F::Output {
+    pulp::Arch::new().dispatch(work)
+}

@@ -1,0 +1,143 @@
+//! Convolution, linear, normalisation and embedding layers.
+
+use candle_core::Tensor;
+
+use super::{
+    ops,
+    params::{Init, Params},
+};
+use crate::error::Result;
+
+/// 2-D convolution with bias.
+pub(crate) struct Conv2d {
+    weight: Tensor,
+    bias: Tensor,
+    stride: usize,
+    pad: [usize; 4],
+}
+
+impl Conv2d {
+    /// A square kernel of `size`, padded by `pad` on every side.
+    pub(crate) fn new(p: &Params, [c_in, c_out]: [usize; 2], size: usize, stride: usize, pad: usize) -> Result<Self> {
+        Self::padded(p, [c_in, c_out], size, stride, [pad; 4])
+    }
+
+    /// A square kernel with its own padding at the top, left, bottom and right.
+    pub(crate) fn padded(
+        p: &Params,
+        [c_in, c_out]: [usize; 2],
+        size: usize,
+        stride: usize,
+        pad: [usize; 4],
+    ) -> Result<Self> {
+        let fan_in = c_in * size * size;
+        Ok(Self {
+            weight: p.get("weight", &[c_out, c_in, size, size], Init::Uniform { fan_in })?,
+            bias: p.get("bias", &[c_out], Init::Uniform { fan_in })?,
+            stride,
+            pad,
+        })
+    }
+
+    /// (B, C, H, W) → (B, O, H', W').
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::conv2d(x, &self.weight, &self.bias, self.stride, self.pad)?)
+    }
+}
+
+/// A linear layer over the last dimension.
+pub(crate) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(crate) fn new(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
+        let init = Init::Uniform { fan_in: inputs };
+        let weight = p.get("weight", &[outputs, inputs], init)?;
+        Ok(Self { weight, bias: Some(p.get("bias", &[outputs], init)?) })
+    }
+
+    pub(crate) fn without_bias(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
+        Ok(Self { weight: p.get("weight", &[outputs, inputs], Init::Uniform { fan_in: inputs })?, bias: None })
+    }
+
+    /// (…, I) → (…, O).
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::linear(x, &self.weight, self.bias.as_ref())?)
+    }
+}
+
+/// A 1×1 convolution that some checkpoints store as a linear layer.
+pub(crate) enum Projection {
+    Conv(Conv2d),
+    Linear(Linear),
+}
+
+/// Group normalisation over (B, C, …).
+pub(crate) struct GroupNorm {
+    weight: Tensor,
+    bias: Tensor,
+    groups: usize,
+    eps: f64,
+}
+
+impl GroupNorm {
+    pub(crate) fn new(p: &Params, channels: usize, groups: usize, eps: f64) -> Result<Self> {
+        Ok(Self {
+            weight: p.get("weight", &[channels], Init::Ones)?,
+            bias: p.get("bias", &[channels], Init::Zeros)?,
+            groups,
+            eps,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::group_norm(x, &self.weight, &self.bias, self.groups, self.eps, false)?)
+    }
+
+    /// Normalisation followed by SiLU, in one pass.
+    pub(crate) fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::group_norm(x, &self.weight, &self.bias, self.groups, self.eps, true)?)
+    }
+}
+
+/// Layer normalisation over the last dimension.
+pub(crate) struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    pub(crate) fn new(p: &Params, width: usize, eps: f64) -> Result<Self> {
+        Ok(Self { weight: p.get("weight", &[width], Init::Ones)?, bias: p.get("bias", &[width], Init::Zeros)?, eps })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::layer_norm(x, &self.weight, &self.bias, self.eps)?)
+    }
+}
+
+/// A table of vectors.
+pub(crate) struct Embedding {
+    table: Tensor,
+}
+
+impl Embedding {
+    pub(crate) fn new(p: &Params, entries: usize, width: usize) -> Result<Self> {
+        Ok(Self { table: p.get("weight", &[entries, width], Init::Normal { std: 0.02 })? })
+    }
+
+    /// Rows of the table at `ids` (u32, any shape) → (…, width).
+    pub(crate) fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        let mut shape = ids.dims().to_vec();
+        shape.push(self.table.dim(1)?);
+        Ok(self.table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?)
+    }
+
+    /// The first `n` rows.
+    pub(crate) fn first(&self, n: usize) -> Result<Tensor> {
+        Ok(self.table.narrow(0, 0, n)?)
+    }
+}

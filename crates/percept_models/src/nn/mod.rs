@@ -1,0 +1,9 @@
+//! The layers that every model shares: each is written once, built from named parameters, differentiable.
+
+pub(crate) mod kernel;
+pub(crate) mod layers;
+pub(crate) mod ops;
+pub mod params;
+pub(crate) mod transformer;
+
+pub use kernel::pointwise::Activation;

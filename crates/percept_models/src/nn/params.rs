@@ -1,0 +1,204 @@
+//! Named parameters: from files, or drawn at random for training; frozen tensors, or variables that train.
+//!
+//! A model asks for each tensor by the name it has in the checkpoint. What the files lack, hold in another shape, or
+//! hold without anybody asking is reported by name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use candle_core::{DType, Device, Tensor, Var};
+use percept_core::Seed;
+
+use crate::error::{ModelError, Result};
+
+/// How a new parameter is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All zeros.
+    Zeros,
+    /// All ones.
+    Ones,
+    /// Uniform in ±1/√`fan_in`, as PyTorch draws convolutions and linear layers.
+    Uniform {
+        /// Inputs that enter one output.
+        fan_in: usize,
+    },
+    /// Normal with this standard deviation.
+    Normal {
+        /// The standard deviation.
+        std: f32,
+    },
+}
+
+enum Source {
+    /// Tensors read from files.
+    Files { tensors: BTreeMap<String, Tensor>, origin: String },
+    /// Fresh draws, each from the stream named after the tensor.
+    Random(Seed),
+}
+
+type Pattern = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+struct Store {
+    source: Source,
+    trains: Pattern,
+    used: BTreeSet<String>,
+    vars: BTreeMap<String, Var>,
+    frozen: BTreeMap<String, Tensor>,
+}
+
+/// A place in the tree of names from which a layer takes its parameters. Cheap to clone.
+#[derive(Clone)]
+pub struct Params {
+    store: Arc<Mutex<Store>>,
+    prefix: String,
+}
+
+impl Params {
+    fn new(source: Source, trains: Pattern) -> Self {
+        let store = Store { source, trains, used: BTreeSet::new(), vars: BTreeMap::new(), frozen: BTreeMap::new() };
+        Self { store: Arc::new(Mutex::new(store)), prefix: String::new() }
+    }
+
+    /// Frozen parameters from tensors that were read from `origin` (named in errors).
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor>, origin: impl Into<String>) -> Self {
+        Self::new(Source::Files { tensors, origin: origin.into() }, Box::new(|_| false))
+    }
+
+    /// As [`Params::from_tensors`], but those whose name satisfies `trains` are variables.
+    pub fn from_tensors_training(
+        tensors: BTreeMap<String, Tensor>,
+        origin: impl Into<String>,
+        trains: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(Source::Files { tensors, origin: origin.into() }, Box::new(trains))
+    }
+
+    /// Fresh trainable parameters drawn from `seed`.
+    pub fn random(seed: Seed) -> Self {
+        Self::new(Source::Random(seed), Box::new(|_| true))
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The place `name` below this one.
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        let prefix = if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) };
+        Self { store: self.store.clone(), prefix }
+    }
+
+    /// The full name of the parameter `name` at this place.
+    pub fn full_name(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    /// Whether the files hold `name` here; fresh parameters hold whatever is asked for.
+    pub fn holds(&self, name: &str) -> bool {
+        let full = self.full_name(name);
+        match &self.store().source {
+            Source::Files { tensors, .. } => tensors.contains_key(&full),
+            Source::Random(_) => true,
+        }
+    }
+
+    /// Whether any tensor of the files lies at this place or below it.
+    pub fn holds_any(&self) -> bool {
+        let prefix = format!("{}.", self.prefix);
+        match &self.store().source {
+            Source::Files { tensors, .. } => tensors.keys().any(|name| name.starts_with(&prefix)),
+            Source::Random(_) => true,
+        }
+    }
+
+    /// The parameter `name` of `shape` at this place.
+    ///
+    /// # Errors
+    /// [`ModelError::MissingTensor`] and [`ModelError::WrongShape`] when it comes from files.
+    pub fn get(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let full = self.full_name(name);
+        let mut store = self.store();
+        let tensor = match &store.source {
+            Source::Files { tensors, origin } => {
+                let Some(tensor) = tensors.get(&full) else {
+                    let shape = shape.to_vec();
+                    return Err(ModelError::MissingTensor { name: full, shape, origin: origin.clone() });
+                };
+                if tensor.dims() != shape {
+                    return Err(ModelError::WrongShape {
+                        name: full,
+                        expected: shape.to_vec(),
+                        found: tensor.dims().to_vec(),
+                        origin: origin.clone(),
+                    });
+                }
+                tensor.to_dtype(DType::F32)?
+            }
+            Source::Random(seed) => draw(seed.named(&full), shape, init)?,
+        };
+        store.used.insert(full.clone());
+        if (store.trains)(&full) {
+            let var = Var::from_tensor(&tensor)?;
+            let tensor = var.as_tensor().clone();
+            store.vars.insert(full, var);
+            Ok(tensor)
+        } else {
+            store.frozen.insert(full, tensor.clone());
+            Ok(tensor)
+        }
+    }
+
+    /// Declares that `name`, should it be in the files, is known and carries no information (a stored index buffer).
+    pub fn ignore(&self, name: &str) {
+        let full = self.full_name(name);
+        self.store().used.insert(full);
+    }
+
+    /// Every variable taken so far, by name.
+    pub fn vars(&self) -> BTreeMap<String, Var> {
+        self.store().vars.clone()
+    }
+
+    /// Every parameter taken so far, by name, frozen or not.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        let store = self.store();
+        let mut all = store.frozen.clone();
+        all.extend(store.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())));
+        all
+    }
+
+    /// Fails when the files hold tensors that nobody took.
+    ///
+    /// # Errors
+    /// [`ModelError::ExtraTensors`].
+    pub fn expect_all_used(&self) -> Result<()> {
+        let store = self.store();
+        let Source::Files { tensors, origin } = &store.source else { return Ok(()) };
+        let mut extra = tensors.keys().filter(|name| !store.used.contains(*name));
+        match extra.next() {
+            None => Ok(()),
+            Some(first) => {
+                Err(ModelError::ExtraTensors { origin: origin.clone(), count: 1 + extra.count(), first: first.clone() })
+            }
+        }
+    }
+}
+
+fn draw(seed: Seed, shape: &[usize], init: Init) -> Result<Tensor> {
+    use rand::Rng;
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = match init {
+        Init::Zeros => vec![0.0; n],
+        Init::Ones => vec![1.0; n],
+        Init::Uniform { fan_in } => {
+            let bound = 1.0 / (fan_in as f32).sqrt();
+            let mut stream = seed.stream();
+            (0..n).map(|_| (2.0 * stream.random::<f32>() - 1.0) * bound).collect()
+        }
+        Init::Normal { std } => seed.normal(n).into_iter().map(|v| v * std).collect(),
+    };
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}

@@ -1,0 +1,191 @@
+//! Attention layers and Transformer blocks: diffusers' spatial Transformer of the U-Net, and CLIP's encoder layer.
+
+use candle_core::Tensor;
+
+use super::{
+    Activation,
+    layers::{Conv2d, GroupNorm, LayerNorm, Linear, Projection},
+    ops,
+    params::Params,
+};
+use crate::error::Result;
+
+/// Attention as diffusers names it: `to_q`, `to_k`, `to_v` without bias, `to_out.0` with.
+pub(crate) struct CrossAttention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    out: Linear,
+    heads: usize,
+}
+
+impl CrossAttention {
+    /// Queries of `width`; keys and values from `context` features (`width` again for self-attention).
+    pub(crate) fn new(p: &Params, width: usize, context: usize, heads: usize) -> Result<Self> {
+        Ok(Self {
+            q: Linear::without_bias(&p.at("to_q"), width, width)?,
+            k: Linear::without_bias(&p.at("to_k"), context, width)?,
+            v: Linear::without_bias(&p.at("to_v"), context, width)?,
+            out: Linear::new(&p.at("to_out").at(0), width, width)?,
+            heads,
+        })
+    }
+
+    /// `x` (B, L, width), `context` (B, S, context) → (B, L, width).
+    pub(crate) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let (q, k, v) = (self.q.forward(x)?, self.k.forward(context)?, self.v.forward(context)?);
+        self.out.forward(&ops::attend(&q, &k, &v, self.heads, false)?)
+    }
+}
+
+/// Self-attention, cross-attention and a GEGLU network, each behind a layer norm and around a residual.
+struct TransformerBlock {
+    norm1: LayerNorm,
+    attn1: CrossAttention,
+    norm2: LayerNorm,
+    attn2: CrossAttention,
+    norm3: LayerNorm,
+    ff_in: Linear,
+    ff_out: Linear,
+}
+
+impl TransformerBlock {
+    fn new(p: &Params, width: usize, context: usize, heads: usize) -> Result<Self> {
+        let ff = p.at("ff").at("net");
+        Ok(Self {
+            norm1: LayerNorm::new(&p.at("norm1"), width, 1e-5)?,
+            attn1: CrossAttention::new(&p.at("attn1"), width, width, heads)?,
+            norm2: LayerNorm::new(&p.at("norm2"), width, 1e-5)?,
+            attn2: CrossAttention::new(&p.at("attn2"), width, context, heads)?,
+            norm3: LayerNorm::new(&p.at("norm3"), width, 1e-5)?,
+            ff_in: Linear::new(&ff.at(0).at("proj"), width, 8 * width)?,
+            ff_out: Linear::new(&ff.at(2), 4 * width, width)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let h = self.norm1.forward(x)?;
+        let x = (x + self.attn1.forward(&h, &h)?)?;
+        let x = (&x + self.attn2.forward(&self.norm2.forward(&x)?, context)?)?;
+        let h = ops::geglu(&self.ff_in.forward(&self.norm3.forward(&x)?)?)?;
+        Ok((&x + self.ff_out.forward(&h)?)?)
+    }
+}
+
+/// diffusers' `Transformer2DModel`: the pixels of a feature map as tokens that attend to each other and to the context.
+pub(crate) struct SpatialTransformer {
+    norm: GroupNorm,
+    proj_in: Projection,
+    blocks: Vec<TransformerBlock>,
+    proj_out: Projection,
+}
+
+/// The settings of a [`SpatialTransformer`] that all of a U-Net share.
+#[derive(Clone, Copy)]
+pub(crate) struct SpatialConfig {
+    pub(crate) context: usize,
+    pub(crate) groups: usize,
+    pub(crate) layers: usize,
+    pub(crate) linear_projection: bool,
+}
+
+impl SpatialTransformer {
+    pub(crate) fn new(p: &Params, width: usize, heads: usize, config: SpatialConfig) -> Result<Self> {
+        let projection = |p: &Params| -> Result<Projection> {
+            Ok(if config.linear_projection {
+                Projection::Linear(Linear::new(p, width, width)?)
+            } else {
+                Projection::Conv(Conv2d::new(p, [width, width], 1, 1, 0)?)
+            })
+        };
+        let blocks = p.at("transformer_blocks");
+        Ok(Self {
+            norm: GroupNorm::new(&p.at("norm"), width, config.groups, 1e-6)?,
+            proj_in: projection(&p.at("proj_in"))?,
+            blocks: (0..config.layers)
+                .map(|i| TransformerBlock::new(&blocks.at(i), width, config.context, heads))
+                .collect::<Result<_>>()?,
+            proj_out: projection(&p.at("proj_out"))?,
+        })
+    }
+
+    /// `x` (B, C, H, W), `context` (B, S, context) → (B, C, H, W).
+    pub(crate) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let h = self.norm.forward(x)?;
+        let mut tokens = match &self.proj_in {
+            Projection::Conv(conv) => to_tokens(&conv.forward(&h)?)?,
+            Projection::Linear(linear) => linear.forward(&to_tokens(&h)?)?,
+        };
+        for block in &self.blocks {
+            tokens = block.forward(&tokens, context)?;
+        }
+        let h = match &self.proj_out {
+            Projection::Conv(conv) => conv.forward(&to_map(&tokens, x)?)?,
+            Projection::Linear(linear) => to_map(&linear.forward(&tokens)?, x)?,
+        };
+        Ok((h + x)?)
+    }
+}
+
+/// (B, C, H, W) → (B, H·W, C).
+pub(crate) fn to_tokens(x: &Tensor) -> Result<Tensor> {
+    Ok(x.flatten_from(2)?.transpose(1, 2)?.contiguous()?)
+}
+
+/// (B, H·W, C) → the shape of `like` (B, C, H, W).
+pub(crate) fn to_map(tokens: &Tensor, like: &Tensor) -> Result<Tensor> {
+    Ok(tokens.transpose(1, 2)?.contiguous()?.reshape(like.shape())?)
+}
+
+/// CLIP's encoder layer: pre-norm self-attention and a two-layer network.
+pub(crate) struct ClipLayer {
+    norm1: LayerNorm,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    heads: usize,
+    activation: Activation,
+}
+
+/// The settings that all layers of a CLIP encoder share.
+#[derive(Clone, Copy)]
+pub(crate) struct ClipLayerConfig {
+    pub(crate) width: usize,
+    pub(crate) inner: usize,
+    pub(crate) heads: usize,
+    pub(crate) eps: f64,
+    pub(crate) activation: Activation,
+}
+
+impl ClipLayer {
+    pub(crate) fn new(p: &Params, c: ClipLayerConfig) -> Result<Self> {
+        let attention = p.at("self_attn");
+        let square = |name: &str| Linear::new(&attention.at(name), c.width, c.width);
+        let mlp = p.at("mlp");
+        Ok(Self {
+            norm1: LayerNorm::new(&p.at("layer_norm1"), c.width, c.eps)?,
+            q: square("q_proj")?,
+            k: square("k_proj")?,
+            v: square("v_proj")?,
+            out: square("out_proj")?,
+            norm2: LayerNorm::new(&p.at("layer_norm2"), c.width, c.eps)?,
+            fc1: Linear::new(&mlp.at("fc1"), c.width, c.inner)?,
+            fc2: Linear::new(&mlp.at("fc2"), c.inner, c.width)?,
+            heads: c.heads,
+            activation: c.activation,
+        })
+    }
+
+    /// (B, L, width) → (B, L, width).
+    pub(crate) fn forward(&self, x: &Tensor, causal: bool) -> Result<Tensor> {
+        let h = self.norm1.forward(x)?;
+        let (q, k, v) = (self.q.forward(&h)?, self.k.forward(&h)?, self.v.forward(&h)?);
+        let x = (x + self.out.forward(&ops::attend(&q, &k, &v, self.heads, causal)?)?)?;
+        let h = ops::activate(&self.fc1.forward(&self.norm2.forward(&x)?)?, self.activation)?;
+        Ok((&x + self.fc2.forward(&h)?)?)
+    }
+}

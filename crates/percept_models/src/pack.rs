@@ -1,0 +1,399 @@
+//! A whole model pack behind plain arrays: pictures to latents and back, captions to context, context to pictures.
+//!
+//! Pictures are (n, height, width, 3), RGB in 0..=1. Latents are flattened (channels, h, w) and *scaled* (multiplied by
+//! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
+//! batches of fixed size that run side by side, so results do not depend on the number of threads.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4, s};
+use percept_core::Seed;
+use rayon::prelude::*;
+
+use crate::{
+    autoencoder::{AutoencoderConfig, AutoencoderKl},
+    error::{ModelError, Result},
+    nn::{kernel, ops::to_vec, params::Params},
+    preprocess::Preprocess,
+    scheduler::{Ddim, NoiseSchedule, SchedulerConfig},
+    text::{ClipTextModel, TextConfig},
+    tokenizer::ClipTokenizer,
+    unet::{UNet2DConditionModel, UnetConfig},
+    vision::{ClipVisionModel, VisionConfig},
+    weights::PackFiles,
+};
+
+/// Samples per batch where pictures are involved.
+const BATCH: usize = 8;
+
+/// A Stable-Diffusion-shaped model pack: autoencoder, text encoder, U-Net, schedule and, for scores, CLIP's image side.
+pub struct DiffusionPack {
+    autoencoder: AutoencoderKl,
+    unet: Option<UNet2DConditionModel>,
+    text: ClipTextModel,
+    tokenizer: ClipTokenizer,
+    vision: Option<(ClipVisionModel, Preprocess)>,
+    schedule: NoiseSchedule,
+    image_size: usize,
+}
+
+/// A request for pictures. All rows share steps, guidance and seed; the noise of row `i` depends only on `seed`,
+/// `image_ids[i]` and `sample`, so methods that are compared see the same noise.
+pub struct Generation<'a> {
+    /// Conditioning contexts, n × (tokens · width).
+    pub context: ArrayView2<'a, f32>,
+    /// Scaled latents to start from (image to image), n × (channels · h · w); `None` starts from pure noise.
+    pub init: Option<ArrayView2<'a, f32>>,
+    /// How far to noise `init` before denoising, 0 to 1.
+    pub strength: f64,
+    /// Steps of the full schedule.
+    pub steps: usize,
+    /// Classifier-free guidance scale; 1 means none and costs one U-Net pass per step.
+    pub guidance: f64,
+    /// The root of the noise.
+    pub seed: Seed,
+    /// Identity of each row's picture.
+    pub image_ids: &'a [u64],
+    /// Which of several samples of the same pictures.
+    pub sample: u64,
+}
+
+impl DiffusionPack {
+    /// Opens a directory in the diffusers layout.
+    ///
+    /// # Errors
+    /// Names the file, config key or tensor that is missing or does not fit.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::load(&PackFiles::Directory(dir.to_owned()))
+    }
+
+    /// Loads every part from `files`.
+    ///
+    /// # Errors
+    /// Names the file, config key or tensor that is missing or does not fit.
+    pub fn load(files: &PackFiles) -> Result<Self> {
+        Self::load_parts(files, true)
+    }
+
+    /// As [`Self::open`] for a pack whose U-Net is not trained yet: everything works but generation.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_without_unet(dir: &Path) -> Result<Self> {
+        Self::load_parts(&PackFiles::Directory(dir.to_owned()), false)
+    }
+
+    fn load_parts(files: &PackFiles, with_unet: bool) -> Result<Self> {
+        let params = |folder: &str| -> Result<Params> {
+            Ok(Params::from_tensors(files.tensors(folder)?, format!("{folder} of {}", files.origin())))
+        };
+        let config = |folder: &str| files.read_text(&format!("{folder}/config.json"));
+
+        let p = params("vae")?;
+        let autoencoder = AutoencoderKl::new(&p, AutoencoderConfig::parse(&config("vae")?)?)?;
+        p.expect_all_used()?;
+        let unet_config = UnetConfig::parse(&config("unet")?)?;
+        let latent_side = unet_config.sample_size.unwrap_or(64);
+        let unet = if with_unet {
+            let p = params("unet")?;
+            let unet = UNet2DConditionModel::new(&p, unet_config)?;
+            p.expect_all_used()?;
+            Some(unet)
+        } else {
+            None
+        };
+        let p = params("text_encoder")?;
+        let text = ClipTextModel::new(&p, TextConfig::parse(&config("text_encoder")?)?)?;
+        p.expect_all_used()?;
+        let vision = if files.holds("image_encoder/config.json") {
+            let p = params("image_encoder")?;
+            let model = ClipVisionModel::new(&p, VisionConfig::parse(&config("image_encoder")?)?)?;
+            p.expect_all_used()?;
+            let name = "feature_extractor/preprocessor_config.json";
+            let preprocess = Preprocess::parse(&files.read_text(name)?, model.config().image_size)?;
+            Some((model, preprocess))
+        } else {
+            None
+        };
+        let tokenizer = load_tokenizer(files, text.config().max_position_embeddings)?;
+        let schedule =
+            NoiseSchedule::new(SchedulerConfig::parse(&files.read_text("scheduler/scheduler_config.json")?)?);
+        let image_size = latent_side * autoencoder.config().downscale();
+        Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size })
+    }
+
+    /// Side of the pack's pictures in pixels.
+    pub fn image_size(&self) -> usize {
+        self.image_size
+    }
+
+    /// (channels, height, width) of a latent.
+    pub fn latent_shape(&self) -> [usize; 3] {
+        let side = self.image_size / self.autoencoder.config().downscale();
+        [self.autoencoder.config().latent_channels, side, side]
+    }
+
+    /// (tokens, width) of a context.
+    pub fn context_shape(&self) -> [usize; 2] {
+        [self.tokenizer.length(), self.text.config().hidden_size]
+    }
+
+    /// The noise schedule the U-Net was trained on.
+    pub fn schedule(&self) -> &NoiseSchedule {
+        &self.schedule
+    }
+
+    /// Whether the pack can embed pictures and texts in one space.
+    pub fn has_clip(&self) -> bool {
+        self.vision.is_some()
+    }
+
+    /// Pictures to scaled mean latents, n × (channels · h · w).
+    ///
+    /// # Errors
+    /// Pictures of another size than [`Self::image_size`].
+    pub fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
+        self.expect_size(&pictures)?;
+        let scale = self.autoencoder.scaling_factor();
+        self.batched(pictures.dim().0, |range| {
+            let x = picture_tensor(&pictures.slice(s![range, .., .., ..]), [0.5; 3], [0.5; 3])?;
+            to_rows(&(self.autoencoder.encode(&x)?.mean * scale)?)
+        })
+    }
+
+    /// Scaled latents, n × (channels · h · w), to pictures.
+    ///
+    /// # Errors
+    /// Rows of another length than a latent has.
+    pub fn decode(&self, latents: ArrayView2<'_, f32>) -> Result<Array4<f32>> {
+        let latent = self.latent_shape();
+        expect_columns("latents", &latents, latent.iter().product())?;
+        let rows = self.batched(latents.nrows(), |range| {
+            let z = row_tensor(&latents.slice(s![range, ..]), &latent)?;
+            picture_rows(&self.autoencoder.decode(&(z / self.autoencoder.scaling_factor())?)?)
+        })?;
+        self.to_pictures(rows)
+    }
+
+    /// Captions to contexts, n × (tokens · width): the last hidden state of the text encoder.
+    ///
+    /// # Errors
+    /// When a caption cannot be tokenized.
+    pub fn embed_text(&self, captions: &[String]) -> Result<Array2<f32>> {
+        self.batched(captions.len(), |range| to_rows(&self.text_states(&captions[range])?.last_hidden))
+    }
+
+    /// Captions to the space shared with pictures, n × projection, not normalised.
+    ///
+    /// # Errors
+    /// When the pack's text encoder has no projection.
+    pub fn clip_text(&self, captions: &[String]) -> Result<Array2<f32>> {
+        self.batched(captions.len(), |range| to_rows(&self.text.project(&self.text_states(&captions[range])?.pooled)?))
+    }
+
+    /// Pictures to the space shared with captions, n × projection, not normalised. Pictures of another size than the
+    /// encoder's are resized and cropped as CLIP does it.
+    ///
+    /// # Errors
+    /// When the pack has no image encoder.
+    pub fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
+        let Some((model, preprocess)) = &self.vision else {
+            return Err(ModelError::File {
+                path: "image_encoder/config.json".into(),
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        };
+        self.batched(pictures.dim().0, |range| {
+            let part = pictures.slice(s![range, .., .., ..]);
+            let x = preprocess.apply(&part, model.config().image_size)?;
+            to_rows(&model.forward(&x)?.embedding)
+        })
+    }
+
+    /// Pictures from contexts, by DDIM with classifier-free guidance; from pure noise, or from noised latents.
+    ///
+    /// # Errors
+    /// Rows that do not fit the pack or each other, a strength outside 0..=1.
+    pub fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>> {
+        let latents = self.generate_latents(request)?;
+        self.decode(latents.view())
+    }
+
+    /// As [`Self::generate`], but without the last decoding: scaled latents, n × (channels · h · w).
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_latents(&self, request: &Generation<'_>) -> Result<Array2<f32>> {
+        let n = request.context.nrows();
+        let latent = self.latent_shape();
+        let latent_len: usize = latent.iter().product();
+        expect_columns("context", &request.context, self.context_shape().iter().product())?;
+        if let Some(init) = &request.init {
+            expect_columns("initial latents", init, latent_len)?;
+        }
+        let init_rows = request.init.map_or(n, |init| init.nrows());
+        if init_rows != n || request.image_ids.len() != n {
+            return Err(ModelError::Input {
+                what: "rows of a generation",
+                expected: format!("{n} initial latents and picture ids, one per context"),
+                got: format!("{init_rows} and {}", request.image_ids.len()),
+            });
+        }
+        if !(0.0..=1.0).contains(&request.strength) {
+            return Err(ModelError::Input {
+                what: "strength",
+                expected: "0 to 1".into(),
+                got: request.strength.to_string(),
+            });
+        }
+        let Some(unet) = &self.unet else {
+            return Err(ModelError::File {
+                path: "unet/diffusion_pytorch_model.safetensors".into(),
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        };
+        let ddim = Ddim::new(self.schedule.clone(), request.steps)?;
+        let steps = if request.init.is_some() { ddim.steps_from(request.strength) } else { ddim.steps() };
+        let guided = (request.guidance - 1.0).abs() > 1e-9;
+        let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
+        self.batched(n, |range| {
+            let rows = range.len();
+            let noise: Vec<f32> = request.image_ids[range.clone()]
+                .iter()
+                .flat_map(|&id| request.seed.named("noise").at(id).at(request.sample).normal(latent_len))
+                .collect();
+            let noise = Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], &Device::Cpu)?;
+            let mut x = match (&request.init, steps.first()) {
+                (Some(init), Some(&first)) => {
+                    let (signal, amount) = self.schedule.mix(first);
+                    ((row_tensor(&init.slice(s![range.clone(), ..]), &latent)? * signal)? + (noise * amount)?)?
+                }
+                (Some(init), None) => row_tensor(&init.slice(s![range.clone(), ..]), &latent)?,
+                (None, _) => noise,
+            };
+            let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape())?;
+            let both = match &empty {
+                Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
+                None => None,
+            };
+            for &step in steps {
+                let output = match &both {
+                    Some(both) => {
+                        let doubled = Tensor::cat(&[&x, &x], 0)?;
+                        let output = unet.forward(&doubled, &vec![step as f64; 2 * rows], both)?;
+                        let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
+                        (&free + ((bound - &free)? * request.guidance)?)?
+                    }
+                    None => unet.forward(&x, &vec![step as f64; rows], &context)?,
+                };
+                x = ddim.step(&output, step, &x)?;
+            }
+            to_rows(&x)
+        })
+    }
+
+    fn text_states(&self, captions: &[String]) -> Result<crate::text::TextStates> {
+        let ids = captions.iter().map(|caption| self.tokenizer.encode(caption)).collect::<Result<Vec<_>>>()?;
+        self.text.forward(&ids)
+    }
+
+    /// Runs `work` over `0..n` in batches of fixed size, side by side, and stacks the rows in order.
+    fn batched(
+        &self,
+        n: usize,
+        work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync,
+    ) -> Result<Array2<f32>> {
+        let ranges: Vec<_> = (0..n).step_by(BATCH).map(|start| start..(start + BATCH).min(n)).collect();
+        let parts: Vec<Array2<f32>> = if ranges.len() > 1 && kernel::is_parallel() {
+            ranges.into_par_iter().map(|range| kernel::serial(|| work(range))).collect::<Result<_>>()?
+        } else {
+            ranges.into_iter().map(&work).collect::<Result<_>>()?
+        };
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        ndarray::concatenate(ndarray::Axis(0), &views).map_err(|source| ModelError::Input {
+            what: "batch",
+            expected: "at least one row".into(),
+            got: source.to_string(),
+        })
+    }
+
+    fn to_pictures(&self, rows: Array2<f32>) -> Result<Array4<f32>> {
+        let (n, side) = (rows.nrows(), self.image_size);
+        rows.into_shape_with_order((n, side, side, 3)).map_err(|source| ModelError::Input {
+            what: "decoded picture",
+            expected: format!("{side}×{side}×3 values"),
+            got: source.to_string(),
+        })
+    }
+
+    fn expect_size(&self, pictures: &ArrayView4<'_, f32>) -> Result<()> {
+        let (_, height, width, channels) = pictures.dim();
+        if (height, width, channels) == (self.image_size, self.image_size, 3) {
+            return Ok(());
+        }
+        Err(ModelError::Input {
+            what: "pictures",
+            expected: format!("(n, {0}, {0}, 3)", self.image_size),
+            got: format!("{:?}", pictures.dim()),
+        })
+    }
+}
+
+/// The tokenizer of a pack. Padding is what `tokenizer_config.json` says, `<|endoftext|>` without one.
+fn load_tokenizer(files: &PackFiles, length: usize) -> Result<ClipTokenizer> {
+    let name = "tokenizer/tokenizer_config.json";
+    let pad = if files.holds(name) {
+        let value: serde_json::Value = serde_json::from_str(&files.read_text(name)?)
+            .map_err(|source| ModelError::Corrupt { path: name.into(), format: "JSON", detail: source.to_string() })?;
+        let pad = &value["pad_token"];
+        pad.as_str().or_else(|| pad["content"].as_str()).unwrap_or("<|endoftext|>").to_owned()
+    } else {
+        "<|endoftext|>".to_owned()
+    };
+    let (vocab, merges) = (files.read_text("tokenizer/vocab.json")?, files.read_text("tokenizer/merges.txt")?);
+    ClipTokenizer::new(&vocab, &merges, length, &pad)
+}
+
+fn expect_columns(what: &'static str, rows: &ArrayView2<'_, f32>, columns: usize) -> Result<()> {
+    if rows.ncols() == columns {
+        return Ok(());
+    }
+    Err(ModelError::Input { what, expected: format!("{columns} columns"), got: rows.ncols().to_string() })
+}
+
+/// Pictures (n, H, W, 3) in 0..=1 → tensor (n, 3, H, W), (value − mean) / sd per channel.
+pub(crate) fn picture_tensor(pictures: &ArrayView4<'_, f32>, mean: [f32; 3], sd: [f32; 3]) -> Result<Tensor> {
+    let (n, height, width, _) = pictures.dim();
+    let mut values = Vec::with_capacity(pictures.len());
+    for picture in pictures.outer_iter() {
+        for channel in 0..3 {
+            values.extend(picture.slice(s![.., .., channel]).iter().map(|v| (v - mean[channel]) / sd[channel]));
+        }
+    }
+    Ok(Tensor::from_vec(values, (n, 3, height, width), &Device::Cpu)?)
+}
+
+/// Rows n × product(shape) → tensor (n, shape…).
+fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize]) -> Result<Tensor> {
+    let mut full = vec![rows.nrows()];
+    full.extend_from_slice(shape);
+    Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), full, &Device::Cpu)?)
+}
+
+/// A tensor (n, …) → rows n × rest.
+fn to_rows(tensor: &Tensor) -> Result<Array2<f32>> {
+    let n = tensor.dim(0)?;
+    let columns = tensor.elem_count() / n.max(1);
+    let values = to_vec(tensor)?;
+    Array2::from_shape_vec((n, columns), values).map_err(|source| ModelError::Input {
+        what: "tensor",
+        expected: format!("{n}×{columns} values"),
+        got: source.to_string(),
+    })
+}
+
+/// A tensor (n, 3, H, W) in −1..=1 → rows n × (H·W·3) in 0..=1, clamped.
+pub(crate) fn picture_rows(tensor: &Tensor) -> Result<Array2<f32>> {
+    to_rows(&((tensor.permute((0, 2, 3, 1))? * 0.5)? + 0.5)?.clamp(0.0, 1.0)?.contiguous()?)
+}

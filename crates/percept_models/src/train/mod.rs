@@ -1,0 +1,20 @@
+//! Training: sharded gradients, AdamW, exact checkpoints, and the tasks of a model pack.
+//!
+//! A [`Task`] knows its parameters, its data (given to it) and its loss; [`run`](fn@run) does the rest. Everything that happens
+//! at a step depends only on the seed and the step's number, so a run that is killed and resumed ends in the same bytes,
+//! and a batch is cut into a fixed number of shards, so it does so on any number of threads.
+
+mod autoencoder;
+mod checkpoint;
+mod classifier;
+mod clip;
+mod diffusion;
+mod optimiser;
+mod run;
+
+pub use autoencoder::{AutoencoderTask, normalise_latents};
+pub use classifier::{ClassifierTask, PictureClassifier};
+pub use clip::ClipTask;
+pub use diffusion::DiffusionTask;
+pub use optimiser::{AdamW, Gradients, Optimiser, sharded_gradients, two_phase_gradients};
+pub use run::{Schedule, Task, run};

@@ -1,0 +1,173 @@
+//! Where a model pack's files come from (a directory or memory) and how tensors are read from safetensors.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{ModelError, Result};
+
+/// The files of a model pack by their relative names (`unet/config.json`).
+pub enum PackFiles {
+    /// A directory in the Hugging Face / diffusers layout.
+    Directory(PathBuf),
+    /// Files that are part of the program.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+impl PackFiles {
+    /// A name for messages.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Directory(path) => format!("`{}`", path.display()),
+            Self::Embedded(_) => "the embedded pack".to_owned(),
+        }
+    }
+
+    /// Whether `name` exists.
+    pub fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::Directory(path) => path.join(name).is_file(),
+            Self::Embedded(files) => files.iter().any(|(file, _)| *file == name),
+        }
+    }
+
+    /// The bytes of `name`.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] when it is not there or cannot be read.
+    pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
+        match self {
+            Self::Directory(path) => {
+                let path = path.join(name);
+                std::fs::read(&path).map(Cow::Owned).map_err(|source| ModelError::File { path, source })
+            }
+            Self::Embedded(files) => files
+                .iter()
+                .find(|(file, _)| *file == name)
+                .map(|(_, bytes)| Cow::Borrowed(*bytes))
+                .ok_or_else(|| ModelError::File { path: name.into(), source: std::io::ErrorKind::NotFound.into() }),
+        }
+    }
+
+    /// The text of `name`.
+    ///
+    /// # Errors
+    /// As [`PackFiles::read`], and [`ModelError::Corrupt`] when it is not UTF-8.
+    pub fn read_text(&self, name: &str) -> Result<String> {
+        String::from_utf8(self.read(name)?.into_owned()).map_err(|source| ModelError::Corrupt {
+            path: name.into(),
+            format: "text",
+            detail: source.to_string(),
+        })
+    }
+
+    /// All tensors of a component: `{folder}/diffusion_pytorch_model.safetensors`, `{folder}/model.safetensors`, their
+    /// `.fp16` variants, or the shards listed in their `.index.json`.
+    ///
+    /// # Errors
+    /// When no weights are there (the error names the file expected), or a file is corrupt.
+    pub fn tensors(&self, folder: &str) -> Result<BTreeMap<String, Tensor>> {
+        let stems = ["diffusion_pytorch_model", "model"];
+        for stem in stems {
+            for variant in ["", ".fp16"] {
+                let name = join(folder, &format!("{stem}{variant}.safetensors"));
+                if self.holds(&name) {
+                    return read_tensors(&self.read(&name)?, Path::new(&name));
+                }
+            }
+            let index = join(folder, &format!("{stem}.safetensors.index.json"));
+            if self.holds(&index) {
+                return self.sharded(folder, &index);
+            }
+        }
+        Err(ModelError::File {
+            path: join(folder, "model.safetensors").into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
+    }
+
+    fn sharded(&self, folder: &str, index: &str) -> Result<BTreeMap<String, Tensor>> {
+        #[derive(serde::Deserialize)]
+        struct Index {
+            weight_map: BTreeMap<String, String>,
+        }
+        let text = self.read_text(index)?;
+        let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Corrupt {
+            path: index.into(),
+            format: "JSON",
+            detail: source.to_string(),
+        })?;
+        let shards: std::collections::BTreeSet<&String> = parsed.weight_map.values().collect();
+        let mut tensors = BTreeMap::new();
+        for shard in shards {
+            let name = join(folder, shard);
+            tensors.extend(read_tensors(&self.read(&name)?, Path::new(&name))?);
+        }
+        Ok(tensors)
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// The tensors in the bytes of a safetensors file; `path` is for messages.
+///
+/// # Errors
+/// [`ModelError::Corrupt`] naming what is wrong: a truncated file, overlapping or out-of-range offsets, an element type
+/// that models do not have.
+pub fn read_tensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let corrupt = |detail: String| ModelError::Corrupt { path: path.into(), format: "safetensors", detail };
+    let file = SafeTensors::deserialize(bytes).map_err(|source| corrupt(source.to_string()))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F64 => DType::F64,
+            Dtype::I64 => DType::I64,
+            Dtype::U32 => DType::U32,
+            Dtype::U8 => DType::U8,
+            other => return Err(corrupt(format!("tensor `{name}` has element type {other:?}"))),
+        };
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
+
+/// The bytes of a safetensors file with `tensors` in the order of their names, stored as `f16` where `half`, else `f32`.
+///
+/// # Errors
+/// When a tensor cannot be converted.
+pub fn write_tensors(tensors: &BTreeMap<String, Tensor>, half: bool) -> Result<Vec<u8>> {
+    let mut buffers = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let values = crate::nn::ops::to_vec(tensor)?;
+        let bytes: Vec<u8> = if half {
+            values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect()
+        } else {
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        };
+        buffers.push((name, tensor.dims().to_vec(), bytes));
+    }
+    let dtype = if half { Dtype::F16 } else { Dtype::F32 };
+    let invalid = |source: safetensors::SafeTensorError| ModelError::Corrupt {
+        path: "new file".into(),
+        format: "safetensors",
+        detail: source.to_string(),
+    };
+    let views = buffers
+        .iter()
+        .map(|(name, shape, bytes)| {
+            Ok((name.as_str(), safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes).map_err(invalid)?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(views, None).map_err(invalid)
+}
