@@ -180,7 +180,8 @@ fn is_missing(field: &str) -> bool {
     matches!(field, "" | "NaN" | "nan" | "NA" | "N/A" | "n/a")
 }
 
-fn integer(field: &str) -> Option<i64> {
+/// A whole number, also written as a float such as `3.0`.
+pub(crate) fn integer(field: &str) -> Option<i64> {
     field.parse().ok().or_else(|| {
         let value: f64 = field.parse().ok()?;
         // Whole floats up to 2^53 are exact.

@@ -117,7 +117,7 @@ pub struct Extracted {
 }
 
 /// An open session file of either format.
-enum SessionFile {
+pub(super) enum SessionFile {
     Hdf5(Dataset),
     Nifti(Box<Nifti>),
 }
@@ -368,7 +368,7 @@ impl Betas {
 }
 
 impl SessionFile {
-    fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension == "hdf5") {
             return Ok(Self::Hdf5(hdf5::open(path)?.dataset("betas")?));
         }
@@ -376,7 +376,7 @@ impl SessionFile {
     }
 
     /// Trials and (x, y, z).
-    fn shape(&self) -> Result<(usize, [usize; 3])> {
+    pub(super) fn shape(&self) -> Result<(usize, [usize; 3])> {
         match self {
             Self::Hdf5(dataset) => match *dataset.shape() {
                 [t, z, y, x] => Ok((t, [x, y, z])),

@@ -6,6 +6,7 @@
 //! its position is among the shared ones. All of these count from 1 in the file and from 0 here. Numbers of trials, images
 //! and subjects come from the file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayD};
@@ -43,12 +44,13 @@ impl Design {
             .map_err(|_| malformed("subjectim", "subjects × images", "another shape"))?;
         let position_of_trial = from_one("masterordering", &file.array("masterordering")?, Some(n_positions))?;
         let shared = from_one("sharedix", &file.array("sharedix")?, None)?;
+        let set = |images: &mut dyn Iterator<Item = usize>| images.collect::<BTreeSet<_>>();
         for (subject, images) in image_of_position.rows().into_iter().enumerate() {
-            let is_shared = shared.len() <= n_positions && images.iter().zip(&shared).all(|(a, b)| a == b);
-            if !is_shared {
-                let expected = format!("equal to `sharedix` in its first {} columns", shared.len());
+            let first = set(&mut images.iter().take(shared.len()).copied());
+            if first.len() != shared.len() || first != set(&mut shared.iter().copied()) {
+                let expected = format!("the images of `sharedix` in its first {} columns", shared.len());
                 let row = format!("row {} of `subjectim`", subject + 1);
-                return Err(Error::malformed(row, expected, "different"));
+                return Err(malformed(&row, &expected, "others"));
             }
         }
         Ok(Self { path: path.to_owned(), position_of_trial, image_of_position, shared })

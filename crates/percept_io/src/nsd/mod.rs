@@ -22,7 +22,7 @@
 pub mod betas;
 pub mod captions;
 pub mod design;
-//pub mod doctor;
+pub mod doctor;
 mod labels;
 pub mod roi;
 pub mod stimuli;

@@ -63,7 +63,7 @@ impl StimulusTable {
             let repeat = |repeat: usize| -> Result<Vec<Option<usize>>> {
                 let name = format!("subject{number}_rep{repeat}");
                 table.parse_each(&name, "a trial from 1, or 0 for never", |field| {
-                    let trial: usize = field.parse().ok()?;
+                    let trial = usize::try_from(table::integer(field)?).ok()?;
                     Some(trial.checked_sub(1))
                 })
             };
@@ -145,8 +145,7 @@ impl Behaviour {
         let table = table::open(path)?;
         let from_one = |name: &str| {
             table.parse_each(name, "a whole number from 1", |field| {
-                let value: f64 = field.parse().ok()?;
-                (value >= 1.0 && value.fract() == 0.0 && value < 1e12).then(|| value as usize - 1)
+                usize::try_from(table::integer(field)?).ok()?.checked_sub(1)
             })
         };
         Ok(Self {

@@ -78,7 +78,7 @@ impl NsdTree {
             let names = present.iter().map(|&number| subject_name(number));
             return Err(Error::missing("subject", subject_name(number), names).in_file(&self.root));
         }
-        Ok(Subject { tree: self.clone(), number, space: "func1pt8mm".to_owned() })
+        Ok(Subject::new(self, number))
     }
 
     /// Which image was shown in which trial.
@@ -125,6 +125,11 @@ pub(super) fn subject_name(number: usize) -> String {
 }
 
 impl Subject {
+    /// Subject `number`, of whom nothing need be here.
+    pub(super) fn new(tree: &NsdTree, number: usize) -> Self {
+        Self { tree: tree.clone(), number, space: "func1pt8mm".to_owned() }
+    }
+
     /// The same subject in another volume space, such as `func1mm`.
     pub fn in_space(mut self, space: &str) -> Self {
         space.clone_into(&mut self.space);
