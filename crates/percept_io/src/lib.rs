@@ -5,7 +5,7 @@
 //! with explicit axes and units; they never mask, smooth or resample.
 //!
 //! - [`open`]: which format is this? By magic bytes, never by the name alone
-//! - [`array`]: any array of any file by one reference such as `x.mat:fmriTrn`
+//! - [`mod@array`]: any array of any file by one reference such as `x.mat:fmriTrn`
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing

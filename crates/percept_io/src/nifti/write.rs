@@ -65,13 +65,13 @@ pub fn write<T: Voxel>(path: impl AsRef<Path>, data: ArrayView4<'_, T>, spec: &S
     })
 }
 
-/// As [`write`], with frames made one at a time by `frame`, so that only one is in memory.
+/// As [`write()`], with frames made one at a time by `frame`, so that only one is in memory.
 ///
 /// # Shapes
 /// Each frame has the shape given, (x, y, z).
 ///
 /// # Errors
-/// As [`write`], if `frame` fails, or if a frame has another shape.
+/// As [`write()`], if `frame` fails, or if a frame has another shape.
 pub fn write_frames<T: Voxel>(
     path: impl AsRef<Path>,
     shape: [usize; 3],
