@@ -260,11 +260,11 @@ fn relative_depth(spots: &[Spot]) -> Vec<f32> {
 }
 
 /// Depth at which the retinotopic areas end, as a share of `nsdgeneral`.
-const EARLY_DEPTH: f32 = 0.6;
+const EARLY_DEPTH: f32 = 0.68;
 /// Depth at which the intermediate areas end.
-const MIDDLE_DEPTH: f32 = 0.69;
+const MIDDLE_DEPTH: f32 = 0.76;
 /// Borders of V1, V2, V3 and the area beyond, in degrees around the axis from the medial direction.
-const BORDERS: [f32; 4] = [42.0, 76.0, 106.0, 146.0];
+const BORDERS: [f32; 4] = [44.0, 82.0, 116.0, 150.0];
 
 fn area(depth: f32, around: f32) -> Area {
     let ventral = around < 0.0;

@@ -51,13 +51,13 @@ pub struct Tuning {
 /// Median of the ratio of signal to noise by area, before all are scaled to the asked median.
 fn typical_ncsnr(area: Area) -> f32 {
     match area {
-        Area::V1Ventral | Area::V1Dorsal => 0.60,
-        Area::V2Ventral | Area::V2Dorsal => 0.57,
-        Area::V3Ventral | Area::V3Dorsal => 0.54,
+        Area::V1Ventral | Area::V1Dorsal => 0.74,
+        Area::V2Ventral | Area::V2Dorsal => 0.68,
+        Area::V3Ventral | Area::V3Dorsal => 0.62,
         Area::V4 => 0.50,
-        Area::Midventral | Area::Ventral => 0.45,
-        Area::Midlateral | Area::Lateral => 0.42,
-        Area::Midparietal | Area::Parietal => 0.33,
+        Area::Midventral | Area::Ventral => 0.38,
+        Area::Midlateral | Area::Lateral => 0.36,
+        Area::Midparietal | Area::Parietal => 0.28,
         Area::Anterior => 0.07,
     }
 }
@@ -65,7 +65,7 @@ fn typical_ncsnr(area: Area) -> f32 {
 /// How much each kind of attribute counts in an area, in the order of [`Kind::ALL`].
 fn typical_shares(area: Area) -> [f32; N_KINDS] {
     match area {
-        Area::Ventral | Area::Midventral | Area::Anterior => [0.36, 0.24, 0.07, 0.08, 0.20, 0.10, 0.30, 0.35, 0.12],
+        Area::Ventral | Area::Midventral | Area::Anterior => [0.38, 0.26, 0.07, 0.06, 0.16, 0.08, 0.28, 0.35, 0.12],
         Area::Lateral | Area::Midlateral => [0.30, 0.06, 0.22, 0.26, 0.10, 0.05, 0.25, 0.30, 0.06],
         Area::Parietal | Area::Midparietal => [0.08, 0.04, 0.28, 0.40, 0.08, 0.05, 0.25, 0.20, 0.06],
         _ => [0.0; N_KINDS],
@@ -167,7 +167,7 @@ fn draw_voxel(voxel: Voxel, maps: &Maps, seed: Seed) -> Tuning {
     let orientation = 0.5 * smooth(ORIENTATION_MAP).atan2(smooth(ORIENTATION_MAP + 1));
     let eccentricity = voxel.field.map_or(0.6, |field| field.x.hypot(field.y));
     let octave = (0.2 + 1.2 * eccentricity + stream.random_range(-0.5f32..0.5)).clamp(0.0, N_SCALES as f32 - 1.0);
-    let energy_share = stream.random_range(0.3f32..0.65);
+    let energy_share = stream.random_range(0.2f32..0.55);
     let mut channels = [0.0; N_CHANNELS];
     for scale in 0..N_SCALES {
         for direction in 0..N_ORIENTATIONS {
