@@ -83,7 +83,7 @@ pub(crate) fn check_widths(component: &'static str, widths: &[usize], groups: us
             supported: format!("1 to {MOST_LEVELS} numbers of at most {LARGEST}"),
         });
     }
-    if groups == 0 || widths.iter().any(|width| width % groups != 0) {
+    if groups == 0 || widths.iter().any(|width| !width.is_multiple_of(groups)) {
         return Err(ModelError::Config {
             component,
             key: "norm_num_groups".into(),
@@ -96,7 +96,7 @@ pub(crate) fn check_widths(component: &'static str, widths: &[usize], groups: us
 
 /// Refuses numbers of heads that do not divide the width they share.
 pub(crate) fn check_heads(component: &'static str, key: &str, heads: usize, width: usize) -> Result<()> {
-    if heads == 0 || width == 0 || width > LARGEST || width % heads != 0 {
+    if heads == 0 || width == 0 || width > LARGEST || !width.is_multiple_of(heads) {
         return Err(ModelError::Config {
             component,
             key: key.into(),

@@ -156,7 +156,7 @@ impl DiffusionPack {
     pub fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
         self.expect_size(&pictures)?;
         let scale = self.autoencoder.scaling_factor();
-        self.batched(pictures.dim().0, |range| {
+        Self::batched(pictures.dim().0, |range| {
             let x = picture_tensor(&pictures.slice(s![range, .., .., ..]), [0.5; 3], [0.5; 3])?;
             to_rows(&(self.autoencoder.encode(&x)?.mean * scale)?)
         })
@@ -169,7 +169,7 @@ impl DiffusionPack {
     pub fn decode(&self, latents: ArrayView2<'_, f32>) -> Result<Array4<f32>> {
         let latent = self.latent_shape();
         expect_columns("latents", &latents, latent.iter().product())?;
-        let rows = self.batched(latents.nrows(), |range| {
+        let rows = Self::batched(latents.nrows(), |range| {
             let z = row_tensor(&latents.slice(s![range, ..]), &latent)?;
             picture_rows(&self.autoencoder.decode(&(z / self.autoencoder.scaling_factor())?)?)
         })?;
@@ -181,7 +181,7 @@ impl DiffusionPack {
     /// # Errors
     /// When a caption cannot be tokenized.
     pub fn embed_text(&self, captions: &[String]) -> Result<Array2<f32>> {
-        self.batched(captions.len(), |range| to_rows(&self.text_states(&captions[range])?.last_hidden))
+        Self::batched(captions.len(), |range| to_rows(&self.text_states(&captions[range])?.last_hidden))
     }
 
     /// Captions to the space shared with pictures, n × projection, not normalised.
@@ -189,7 +189,7 @@ impl DiffusionPack {
     /// # Errors
     /// When the pack's text encoder has no projection.
     pub fn clip_text(&self, captions: &[String]) -> Result<Array2<f32>> {
-        self.batched(captions.len(), |range| to_rows(&self.text.project(&self.text_states(&captions[range])?.pooled)?))
+        Self::batched(captions.len(), |range| to_rows(&self.text.project(&self.text_states(&captions[range])?.pooled)?))
     }
 
     /// Pictures to the space shared with captions, n × projection, not normalised. Pictures of another size than the
@@ -204,7 +204,7 @@ impl DiffusionPack {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         };
-        self.batched(pictures.dim().0, |range| {
+        Self::batched(pictures.dim().0, |range| {
             let part = pictures.slice(s![range, .., .., ..]);
             let x = preprocess.apply(&part, model.config().image_size)?;
             to_rows(&model.forward(&x)?.embedding)
@@ -257,7 +257,7 @@ impl DiffusionPack {
         let steps = if request.init.is_some() { ddim.steps_from(request.strength) } else { ddim.steps() };
         let guided = (request.guidance - 1.0).abs() > 1e-9;
         let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
-        self.batched(n, |range| {
+        Self::batched(n, |range| {
             let rows = range.len();
             let noise: Vec<f32> = request.image_ids[range.clone()]
                 .iter()
@@ -300,7 +300,6 @@ impl DiffusionPack {
 
     /// Runs `work` over `0..n` in batches of fixed size, side by side, and stacks the rows in order.
     fn batched(
-        &self,
         n: usize,
         work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync,
     ) -> Result<Array2<f32>> {

@@ -5,7 +5,7 @@
 //! filters: a config that names one is refused.
 
 use candle_core::Tensor;
-use ndarray::{Array4, ArrayView3, ArrayView4, s};
+use ndarray::{Array4, ArrayView3, ArrayView4};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -119,7 +119,7 @@ impl Preprocess {
                 *value = f32::from(pixels[((y + top) * new_width + x + left) * 3 + c]) / 255.0;
             }
         }
-        picture_tensor(&prepared.slice(s![.., .., .., ..]), self.image_mean, self.image_std)
+        picture_tensor(&prepared.view(), self.image_mean, self.image_std)
     }
 }
 

@@ -40,7 +40,7 @@ pub struct TextConfig {
     hidden_act: String,
     #[serde(default = "eps")]
     layer_norm_eps: f64,
-    #[serde(default = "legacy_end")]
+    #[serde(default)]
     eos_token_id: Option<u32>,
     #[serde(default)]
     architectures: Vec<String>,
@@ -59,9 +59,6 @@ fn quick_gelu() -> String {
 }
 pub(crate) fn eps() -> f64 {
     1e-5
-}
-fn legacy_end() -> Option<u32> {
-    Some(2)
 }
 
 impl TextConfig {

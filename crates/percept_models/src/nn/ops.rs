@@ -229,7 +229,7 @@ pub(crate) fn group_norm(
     silu: bool,
 ) -> Result<Tensor> {
     let dims = x.dims();
-    if dims.len() < 2 || dims[1] % groups != 0 {
+    if dims.len() < 2 || !dims[1].is_multiple_of(groups) {
         bail!("group norm with {groups} groups does not fit a tensor of shape {dims:?}");
     }
     let run = dims[2..].iter().product();

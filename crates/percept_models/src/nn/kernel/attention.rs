@@ -59,7 +59,9 @@ impl AttentionShape {
                     }
                 }
                 let scale = 1.0 / sums.iter().sum::<f32>();
-                row.iter_mut().for_each(|value| *value *= scale);
+                for value in row.iter_mut() {
+                    *value *= scale;
+                }
             });
             hidden.fill(0.0);
         }
