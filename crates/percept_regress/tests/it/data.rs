@@ -78,3 +78,12 @@ pub(crate) fn difference(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
     assert_eq!(a.dim(), b.dim());
     (a - b).iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
+
+/// A text table: one row per line, numbers parted by blanks.
+pub(crate) fn parse(text: &str) -> Array2<f64> {
+    let rows: Vec<Vec<f64>> = text
+        .lines()
+        .map(|line| line.split_whitespace().map(|word| word.parse().expect("a number")).collect())
+        .collect();
+    Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
+}

@@ -1,8 +1,9 @@
-//! Integration tests of the ridge estimators: against refitting by hand, against scikit-learn, against themselves.
+//! Integration tests of the ridge estimators: against refitting by hand, against scikit-learn and himalaya, against themselves.
 
 mod bad_input;
 mod behaviour;
 mod brute_force;
 mod data;
+mod himalaya;
 mod sklearn;
 mod threads;

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use percept_regress::{AlphaChoice, Path, Ridge, RidgeCv, RidgeParams, Score};
 
-use crate::data::difference;
+use crate::data::{difference, parse};
 
 /// Both solve in f64; the designs have condition ≤ 1e4.
 const AGREES: f64 = 1e-9;
@@ -11,15 +11,10 @@ const AGREES: f64 = 1e-9;
 macro_rules! tables {
     ($($name:literal),* $(,)?) => {
         fn table(name: &str) -> Array2<f64> {
-            let text = match name {
-                $($name => include_str!(concat!("../data/sklearn/", $name, ".txt")),)*
+            match name {
+                $($name => parse(include_str!(concat!("../data/sklearn/", $name, ".txt"))),)*
                 other => panic!("no table `{other}`"),
-            };
-            let rows: Vec<Vec<f64>> = text
-                .lines()
-                .map(|line| line.split_whitespace().map(|word| word.parse().expect("a number")).collect())
-                .collect();
-            Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
+            }
         }
     };
 }
