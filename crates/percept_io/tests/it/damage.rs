@@ -65,15 +65,11 @@ fn a_damaged_file_of_any_format_is_named_by_its_path_once() {
 #[test]
 fn a_damaged_table_never_panics_in_any_column() {
     let mut text = String::from("SUBJECT\tSESSION\t73KID\tRT\tISOLD\tNOTE\n");
-    for row in 0..40 {
-        text += &format!(
-            "1\t{}\t{}\t{}.25\t{}\t\"a \"\"note\"\" {row}\"\n",
-            row / 8 + 1,
-            row * 1700 + 3,
-            row * 30,
-            row % 2
-        );
-    }
+    let rows = (0..40).map(|row| {
+        let (session, image, time, old) = (row / 8 + 1, row * 1700 + 3, row * 30, row % 2);
+        format!("1\t{session}\t{image}\t{time}.25\t{old}\t\"a \"\"note\"\" {row}\"\n")
+    });
+    text.extend(rows);
     text += "1\tNaN\t9.0\tNaN\tTrue\tn/a\n";
     let outcome = Hostile::new(text.as_bytes()).prefixes_may_pass().check(|bytes| {
         let table = Table::parse(&String::from_utf8_lossy(bytes), Separator::Tab)?;

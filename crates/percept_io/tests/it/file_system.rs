@@ -61,7 +61,7 @@ const VICTIM: &str = "PERCEPT_IO_TEST_VICTIM";
 fn victim() {
     let Some(path) = std::env::var_os(VICTIM) else { return };
     fs::write_atomic(path, |sink| {
-        fs::put(&mut *sink, &[1; 3 << 20])?;
+        fs::put(&mut *sink, &vec![1; 3 << 20])?;
         sink.flush().map_err(|error| Error::io("write", error))?;
         // Not the macro, which the harness may capture.
         fs::put(std::io::stdout(), b"\nhalf\n")?;

@@ -8,6 +8,7 @@ mod hdf5;
 mod mat;
 mod nifti;
 mod npy;
+mod nsd;
 mod open;
 mod parquet;
 mod picture;
