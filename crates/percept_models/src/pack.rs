@@ -299,10 +299,7 @@ impl DiffusionPack {
     }
 
     /// Runs `work` over `0..n` in batches of fixed size, side by side, and stacks the rows in order.
-    fn batched(
-        n: usize,
-        work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync,
-    ) -> Result<Array2<f32>> {
+    fn batched(n: usize, work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync) -> Result<Array2<f32>> {
         let ranges: Vec<_> = (0..n).step_by(BATCH).map(|start| start..(start + BATCH).min(n)).collect();
         let parts: Vec<Array2<f32>> = if ranges.len() > 1 && kernel::is_parallel() {
             ranges.into_par_iter().map(|range| kernel::serial(|| work(range))).collect::<Result<_>>()?

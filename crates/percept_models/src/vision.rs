@@ -67,7 +67,8 @@ impl VisionConfig {
         config::check_rest(NAME, &config.rest, &[("use_mean_pooling", json!(false))])?;
         config::activation(NAME, "hidden_act", &config.hidden_act)?;
         config::check_heads(NAME, "num_attention_heads", config.num_attention_heads, config.hidden_size)?;
-        if config.patch_size == 0 || config.image_size > LARGEST || !config.image_size.is_multiple_of(config.patch_size) {
+        if config.patch_size == 0 || config.image_size > LARGEST || !config.image_size.is_multiple_of(config.patch_size)
+        {
             return Err(ModelError::Config {
                 component: NAME,
                 key: "patch_size".into(),

@@ -4,7 +4,7 @@ use super::{
     for_each_chunk,
     matmul::{Mat, matmul},
     pointwise::exp,
-    vectorised,
+    sum1, sum2, vectorised,
 };
 
 /// Query rows per block.
@@ -45,23 +45,17 @@ impl AttentionShape {
             let (row, hidden) = row.split_at_mut(seen);
             vectorised(|| {
                 let mut lanes = [f32::NEG_INFINITY; 16];
-                for part in row.chunks(16) {
-                    for (lane, &value) in lanes.iter_mut().zip(part) {
-                        *lane = if value > *lane { value } else { *lane };
+                let chunks = row.chunks_exact(16);
+                let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                for part in chunks {
+                    for i in 0..16 {
+                        lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
                     }
                 }
-                let max = lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let mut sums = [0.0f32; 16];
-                for part in row.chunks_mut(16) {
-                    for (sum, value) in sums.iter_mut().zip(part) {
-                        *value = exp(*value - max);
-                        *sum += *value;
-                    }
-                }
-                let scale = 1.0 / sums.iter().sum::<f32>();
-                for value in row.iter_mut() {
-                    *value *= scale;
-                }
+                let max = lanes.iter().copied().fold(rest, f32::max);
+                row.iter_mut().for_each(|value| *value = exp(*value - max));
+                let scale = 1.0 / sum1(row, |v| v);
+                row.iter_mut().for_each(|value| *value *= scale);
             });
             hidden.fill(0.0);
         }
@@ -130,13 +124,7 @@ pub(crate) fn backward(
             matmul([n, keys, dim], &mut ds, keys, false, 1.0, grad, Mat::rows(v, width).t());
             for (ds, p) in ds.chunks_mut(keys).zip(p.chunks(keys)).take(n) {
                 vectorised(|| {
-                    let mut lanes = [0.0f32; 16];
-                    for (d, p) in ds.chunks(16).zip(p.chunks(16)) {
-                        for ((lane, d), p) in lanes.iter_mut().zip(d).zip(p) {
-                            *lane += d * p;
-                        }
-                    }
-                    let dot = lanes.iter().sum::<f32>();
+                    let dot = sum2(ds, p, |d, p| d * p);
                     for (d, p) in ds.iter_mut().zip(p) {
                         *d = (*d - dot) * p;
                     }
@@ -156,4 +144,56 @@ pub(crate) fn backward(
         dv.extend_from_slice(&part[(queries + keys) * dim..]);
     }
     (interleave(shape, queries, &dq), interleave(shape, keys, &dk), interleave(shape, keys, &dv))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_core::Seed;
+
+    /// The definition for one sample and head width `dim`, in f64.
+    fn reference(s: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f32> {
+        let width = s.heads * s.dim;
+        let mut out = vec![0.0; s.queries * width];
+        for head in 0..s.heads {
+            let at = |x: &[f32], row: usize, i: usize| f64::from(x[row * width + head * s.dim + i]);
+            for row in 0..s.queries {
+                let seen = if s.causal { row + 1 } else { s.keys };
+                let scores: Vec<f64> = (0..seen)
+                    .map(|key| (0..s.dim).map(|i| at(q, row, i) * at(k, key, i)).sum::<f64>() / (s.dim as f64).sqrt())
+                    .map(f64::exp)
+                    .collect();
+                let total: f64 = scores.iter().sum();
+                for i in 0..s.dim {
+                    let value: f64 = scores.iter().enumerate().map(|(key, p)| p / total * at(v, key, i)).sum();
+                    out[row * width + head * s.dim + i] = value as f32;
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn forward_equals_the_definition_and_backward_its_derivative() {
+        for (queries, keys, causal) in [(70, 70, true), (5, 33, false), (130, 16, false)] {
+            let s = AttentionShape { heads: 2, dim: 8, queries, keys, causal };
+            let draw = |name: &str, rows: usize| Seed::new(4).named(name).normal(rows * 16);
+            let (q, k, v, g) = (draw("q", queries), draw("k", keys), draw("v", keys), draw("g", queries));
+            for (ours, truth) in forward(&s, &q, &k, &v).iter().zip(reference(&s, &q, &k, &v)) {
+                assert!((ours - truth).abs() < 1e-5, "{s:?}: {ours} {truth}");
+            }
+            let (dq, dk, dv) = backward(&s, &q, &k, &v, &g);
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
+            let slope = |f: &dyn Fn(f32) -> Vec<f32>| (dot(&g, &f(1e-2)) - dot(&g, &f(-1e-2))) / 2e-2;
+            let (uq, uk, uv) = (draw("uq", queries), draw("uk", keys), draw("uv", keys));
+            for (what, ours, truth) in [
+                ("q", dot(&dq, &uq), slope(&|h| forward(&s, &moved(&q, &uq, h), &k, &v))),
+                ("k", dot(&dk, &uk), slope(&|h| forward(&s, &q, &moved(&k, &uk, h), &v))),
+                ("v", dot(&dv, &uv), slope(&|h| forward(&s, &q, &k, &moved(&v, &uv, h)))),
+            ] {
+                assert!((ours - truth).abs() < 5e-3 * truth.abs().max(1.0), "{s:?} {what}: {ours} {truth}");
+            }
+        }
+    }
 }

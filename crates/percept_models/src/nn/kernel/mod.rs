@@ -51,3 +51,24 @@ pub(crate) fn for_each_chunk(data: &mut [f32], chunk: usize, work: impl Fn(usize
 pub(crate) fn vectorised<F: pulp::NullaryFnOnce>(work: F) -> F::Output {
     pulp::Arch::new().dispatch(work)
 }
+
+/// The sum of `term(a, b)` over two slices of equal length, in sixteen interleaved lanes: an order that vector units keep.
+#[inline(always)]
+pub(crate) fn sum2(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for i in 0..16 {
+            lanes[i] += term(a[i], b[i]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(&a, &b)| term(a, b)).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// The sum of `term(a)` over a slice, as [`sum2`].
+#[inline(always)]
+pub(crate) fn sum1(a: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    sum2(a, a, |a, _| term(a))
+}

@@ -4,7 +4,10 @@
 //! weight of channel `first + i / run`. For layer norm a row is one token and `run` is 1; for group norm a row is one
 //! group of one sample and `run` is the number of pixels. Statistics are accumulated in f64 over blocks of f32 sums.
 
-use super::{for_each_chunk, pointwise::exp, vectorised};
+use super::{for_each_chunk, pointwise::exp, sum1, sum2, vectorised};
+
+/// Elements summed in f32 before the sum goes on in f64.
+const BLOCK: usize = 4096;
 
 /// How rows lie over channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,23 +34,12 @@ impl NormShape {
 }
 
 /// Mean and reciprocal standard deviation (population) of a row.
+#[inline(always)]
 fn moments(x: &[f32], eps: f32) -> (f32, f32) {
     let n = x.len() as f64;
-    let sum = |f: &dyn Fn(f32) -> f32| -> f64 {
-        x.chunks(4096)
-            .map(|block| {
-                let mut lanes = [0.0f32; 16];
-                for part in block.chunks(16) {
-                    for (lane, &value) in lanes.iter_mut().zip(part) {
-                        *lane += f(value);
-                    }
-                }
-                lanes.iter().map(|&lane| lane as f64).sum::<f64>()
-            })
-            .sum()
-    };
-    let mean = (sum(&|v| v) / n) as f32;
-    let variance = sum(&|v| (v - mean) * (v - mean)) / n;
+    let mean = (x.chunks(BLOCK).map(|block| sum1(block, |v| v) as f64).sum::<f64>() / n) as f32;
+    let square = |v: f32| (v - mean) * (v - mean);
+    let variance = x.chunks(BLOCK).map(|block| sum1(block, square) as f64).sum::<f64>() / n;
     (mean, (1.0 / (variance + eps as f64).sqrt()) as f32)
 }
 
@@ -104,27 +96,35 @@ pub(crate) fn backward(
         vectorised(|| {
             let (mean, scale) = moments(x, shape.eps);
             let (mut sum, mut dot) = (0.0f64, 0.0f64);
-            for c in 0..shape.channels {
-                let (w, b) = (weight[first + c], bias[first + c]);
-                let span = c * shape.run..(c + 1) * shape.run;
-                let (mut dw, mut db) = (0.0f32, 0.0f32);
-                for ((d, &v), &g) in dx[span.clone()].iter_mut().zip(&x[span.clone()]).zip(&grad[span]) {
-                    let hat = (v - mean) * scale;
-                    let slope = if shape.silu {
-                        let s = 1.0 / (1.0 + exp(-(hat * w + b)));
-                        s * (1.0 + (hat * w + b) * (1.0 - s))
-                    } else {
-                        1.0
-                    };
-                    let g = g * slope;
-                    dw += g * hat;
-                    db += g;
-                    *d = g * w;
+            if shape.run == 1 {
+                let weight = &weight[first..][..shape.channels];
+                for i in 0..len {
+                    d_weight[i] = grad[i] * (x[i] - mean) * scale;
+                    dx[i] = grad[i] * weight[i];
                 }
-                d_weight[c] = dw;
-                d_bias[c] = db;
-                sum += (db * w) as f64;
-                dot += (dw * w) as f64;
+                d_bias.copy_from_slice(grad);
+                sum = sum1(dx, |v| v) as f64;
+                dot = sum2(d_weight, weight, |d, w| d * w) as f64;
+            } else {
+                for c in 0..shape.channels {
+                    let (w, b) = (weight[first + c], bias[first + c]);
+                    let span = c * shape.run..(c + 1) * shape.run;
+                    let (x, grad, dx) = (&x[span.clone()], &grad[span.clone()], &mut dx[span]);
+                    if shape.silu {
+                        for ((d, &v), &g) in dx.iter_mut().zip(x).zip(grad) {
+                            let y = (v - mean) * scale * w + b;
+                            let s = 1.0 / (1.0 + exp(-y));
+                            *d = g * s * (1.0 + y * (1.0 - s));
+                        }
+                    } else {
+                        dx.copy_from_slice(grad);
+                    }
+                    d_weight[c] = sum2(dx, x, |g, v| g * (v - mean)) * scale;
+                    d_bias[c] = sum1(dx, |g| g);
+                    dx.iter_mut().for_each(|d| *d *= w);
+                    sum += (d_bias[c] * w) as f64;
+                    dot += (d_weight[c] * w) as f64;
+                }
             }
             let (sum, dot) = ((sum / len as f64) as f32, (dot / len as f64) as f32);
             for (d, &v) in dx.iter_mut().zip(x) {
@@ -143,4 +143,38 @@ pub(crate) fn backward(
         }
     }
     (dx, d_weight, d_bias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_core::Seed;
+
+    /// The derivative of `⟨grad, forward⟩` along `direction`, by central differences in each argument's own place.
+    fn numeric(f: &dyn Fn(f32) -> Vec<f32>, grad: &[f32]) -> f64 {
+        let step = 1e-2;
+        let dot = |y: Vec<f32>| y.iter().zip(grad).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        (dot(f(step)) - dot(f(-step))) / (2.0 * f64::from(step))
+    }
+
+    #[test]
+    fn gradients_are_the_derivatives_of_forward() {
+        for (run, groups, silu) in [(1, 1, false), (6, 2, false), (25, 2, true)] {
+            let shape = NormShape { channels: 20, run, groups, eps: 1e-5, silu };
+            let draw = |name: &str, n: usize| Seed::new(2).named(name).normal(n);
+            let (n, c) = (3 * groups * 20 * run, groups * 20);
+            let (x, w, b, g) = (draw("x", n), draw("w", c), draw("b", c), draw("g", n));
+            let (ux, uw, ub) = (draw("ux", n), draw("uw", c), draw("ub", c));
+            let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
+            let (dx, dw, db) = backward(&shape, &x, &w, &b, &g);
+            let along = |d: &[f32], u: &[f32]| d.iter().zip(u).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            for (what, ours, truth) in [
+                ("x", along(&dx, &ux), numeric(&|h| forward(&shape, &moved(&x, &ux, h), &w, &b), &g)),
+                ("weight", along(&dw, &uw), numeric(&|h| forward(&shape, &x, &moved(&w, &uw, h), &b), &g)),
+                ("bias", along(&db, &ub), numeric(&|h| forward(&shape, &x, &w, &moved(&b, &ub, h)), &g)),
+            ] {
+                assert!((ours - truth).abs() < 2e-3 * truth.abs().max(10.0), "{shape:?} {what}: {ours} {truth}");
+            }
+        }
+    }
 }
