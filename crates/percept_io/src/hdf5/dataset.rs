@@ -111,13 +111,11 @@ impl Dataset {
     /// As [`Dataset::read_slab`].
     pub fn read_rows<T: Element>(&self, range: Range<usize>) -> Result<ArrayD<T>> {
         let mut ranges: Vec<Range<usize>> = self.shape.iter().map(|&length| 0..length).collect();
-        match ranges.first_mut() {
-            Some(first) => *first = range,
-            None => {
-                let remedy = "read it whole";
-                return Err(self.wrong(Error::mismatch("the number of axes", "at least 1", 0, remedy)));
-            }
-        }
+        let Some(first) = ranges.first_mut() else {
+            let remedy = "read it whole";
+            return Err(self.wrong(Error::mismatch("the number of axes", "at least 1", 0, remedy)));
+        };
+        *first = range;
         self.read_slab(&ranges)
     }
 

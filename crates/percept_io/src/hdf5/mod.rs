@@ -94,7 +94,7 @@ impl File {
     /// # Errors
     /// As [`open`].
     pub fn from_source(source: Source) -> Result<Self> {
-        let limit = usize::try_from(limits::inflated_limit(source.len()).max(1 << 20).min(limits::MAX_ARRAY_BYTES));
+        let limit = usize::try_from(limits::inflated_limit(source.len()).clamp(1 << 20, limits::MAX_ARRAY_BYTES));
         let limit = limit.unwrap_or(usize::MAX);
         let options = OpenOptions::default()
             .with_max_read_bytes(limit)

@@ -118,7 +118,7 @@ pub struct Extracted {
 
 /// An open session file of either format.
 pub(super) enum SessionFile {
-    Hdf5(Dataset),
+    Hdf5(Box<Dataset>),
     Nifti(Box<Nifti>),
 }
 
@@ -278,7 +278,7 @@ impl Betas {
             index += 1;
             Ok(())
         })?;
-        let stimuli = self.images(&trials, &image_of_trial, design)?;
+        let stimuli = images_of(&trials, &image_of_trial, design)?;
         let responses = Responses::new(data, stimuli, session_of_sample)
             .map_err(|error| Error::malformed("the responses", "one label per row", error))?;
         Ok(Extracted { responses, trial_of_sample: trials, invalid })
@@ -301,7 +301,7 @@ impl Betas {
         let per_session = self.shape(sessions[0])?.0;
         let trials: Vec<usize> =
             sessions.iter().flat_map(|number| (number - 1) * per_session..number * per_session).collect();
-        let images = self.images(&trials, &image_of_trial, design)?;
+        let images = images_of(&trials, &image_of_trial, design)?;
         let mut row_of_image = BTreeMap::new();
         let (mut first_trials, mut counts, mut stimuli) = (Vec::new(), Vec::<f32>::new(), Vec::new());
         for (&trial, &image) in trials.iter().zip(&images) {
@@ -353,24 +353,25 @@ impl Betas {
         }
         Ok(chosen)
     }
+}
 
-    fn images(&self, trials: &[usize], image_of_trial: &[usize], design: &Design) -> Result<Vec<usize>> {
-        let image = |&trial: &usize| {
-            image_of_trial.get(trial).copied().ok_or_else(|| {
-                let remedy = "the design does not belong to these betas";
-                let got = image_of_trial.len();
-                let what = "the number of trials in `masterordering`";
-                Error::mismatch(what, format!("trial {}", trial + 1), got, remedy).in_file(design.path())
-            })
-        };
-        trials.iter().map(image).collect()
-    }
+/// The image of each trial in `trials`.
+fn images_of(trials: &[usize], image_of_trial: &[usize], design: &Design) -> Result<Vec<usize>> {
+    let image = |&trial: &usize| {
+        image_of_trial.get(trial).copied().ok_or_else(|| {
+            let remedy = "the design does not belong to these betas";
+            let got = image_of_trial.len();
+            let what = "the number of trials in `masterordering`";
+            Error::mismatch(what, format!("trial {}", trial + 1), got, remedy).in_file(design.path())
+        })
+    };
+    trials.iter().map(image).collect()
 }
 
 impl SessionFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension == "hdf5") {
-            return Ok(Self::Hdf5(hdf5::open(path)?.dataset("betas")?));
+            return Ok(Self::Hdf5(Box::new(hdf5::open(path)?.dataset("betas")?)));
         }
         Ok(Self::Nifti(Box::new(nifti::open(path)?)))
     }

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn crops_are_tuples_of_fractions() {
-        assert_eq!(crop("(0, 0, 0.1671875, 0.1671875)"), Some([0.0, 0.0, 0.1671875, 0.1671875]));
+        assert_eq!(crop("(0, 0, 0.0625, 0.0625)"), Some([0.0, 0.0, 0.0625, 0.0625]));
         for field in ["0, 0, 0, 0", "(0, 0, 0)", "(0, 0, 0, 1.5)", "(0, 0, 0, x)", "(0, 0, 0, nan)"] {
             assert_eq!(crop(field), None, "{field}");
         }

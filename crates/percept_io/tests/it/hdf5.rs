@@ -119,7 +119,7 @@ fn what_cannot_be_read_is_refused_with_a_remedy() {
     let file = open("v110");
     let dataset = file.dataset("betas").expect("it exists");
     for (error, words) in [
-        (dataset.read_slab::<f32>(&[0..1]).expect_err("four axes"), "one range per axis"),
+        (dataset.read_slab::<f32>(&[0..1, 0..1]).expect_err("four axes"), "one range per axis"),
         (dataset.read_slab::<f32>(&[0..1, 0..9, 0..1, 0..1]).expect_err("three long"), "axis 1 is 3"),
         (dataset.read_columns::<f32>(&[12]).expect_err("twelve places"), "column 12"),
         (file.dataset("words").expect("it exists").read::<f32>().map(|_| ()).expect_err("text"), "text"),
