@@ -19,7 +19,7 @@ use section::{Origin, Section, line_of};
 pub use settings::*;
 
 /// Default regularisation strengths: half decades over what standardised responses of a few thousand units need.
-const ALPHAS: [f64; 13] = [1e1, 31.6, 1e2, 316.0, 1e3, 3160.0, 1e4, 31_600.0, 1e5, 316_000.0, 1e6, 3.16e6, 1e7];
+const ALPHAS: [f64; 9] = [1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6];
 
 /// No experiment is longer; whatever is, is another file.
 const MAX_BYTES: u64 = 1 << 20;

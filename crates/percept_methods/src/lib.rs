@@ -1,7 +1,22 @@
 //! The published systems as recipes over the tools, and the experiment that runs them.
 //!
 //! - [`experiment`]: one TOML file, checked and with every default filled in
+//! - [`dataset`]: what an experiment's data are, whatever they came from
+//! - [`decoding`]: images from responses (`z`, `c`, `z+c`) with their controls and scores
+//! - [`pocket`]: how the pocket pack is trained
+//! - [`run`]: the run directory, whose stages are resumed
+//! - [`error`]: what can go wrong on the way
 
+pub mod dataset;
+pub mod decoding;
+pub mod error;
 pub mod experiment;
+mod pictures;
+pub mod pocket;
+pub mod run;
 
+pub use dataset::Dataset;
+pub use decoding::{Outcome, RunOptions};
+pub use error::MethodError;
 pub use experiment::Experiment;
+pub use run::RunFolder;

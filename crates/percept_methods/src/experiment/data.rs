@@ -25,7 +25,8 @@ const ARRAYS: [&str; 17] = [
     "captions",
     "non_finite",
 ];
-const PHANTOM: [&str; 7] = ["kind", "train_images", "test_images", "repeats", "sessions", "grid", "seed"];
+const PHANTOM: [&str; 9] =
+    ["kind", "subject", "sessions", "trials_per_session", "test_images", "shape", "voxels", "ncsnr", "seed"];
 
 /// Reads the section `[data]` of the document `top`.
 pub(super) fn read(top: &mut Section<'_>) -> Result<Data, ExperimentError> {
@@ -138,19 +139,28 @@ fn arrays(section: &mut Section<'_>) -> Result<ArraysData, ExperimentError> {
 }
 
 fn phantom(section: &mut Section<'_>) -> Result<PhantomData, ExperimentError> {
-    let grid = match section.counts("grid", 4)?.as_deref() {
-        None => [24, 24, 16],
+    let default = percept_synth::phantom::PhantomParams::default();
+    let shape = match section.counts("shape", 1)?.as_deref() {
+        None => default.shape,
         Some(&[x, y, z]) => [x, y, z],
         Some(other) => {
-            return Err(section.value("grid", "three numbers of voxels, such as [24, 24, 16]", format!("{other:?}")));
+            return Err(section.value("shape", "three numbers of voxels, such as [24, 26, 18]", format!("{other:?}")));
         }
     };
     Ok(PhantomData {
-        train_images: section.size("train_images", 2, 1000)?,
-        test_images: section.size("test_images", 2, 100)?,
-        repeats: section.size("repeats", 1, 3)?,
-        sessions: section.size("sessions", 1, 4)?,
-        grid,
+        subject: section.size("subject", 1, default.subject)?,
+        sessions: section.size("sessions", 1, default.n_sessions)?,
+        trials_per_session: section.size("trials_per_session", 1, default.trials_per_session)?,
+        test_images: section.size("test_images", 2, default.n_shared)?,
+        shape,
+        voxels: section.size("voxels", 1, default.n_nsdgeneral)?,
+        // Shortest decimal form, so that 0.45 stays 0.45 on the way through f32.
+        ncsnr: section.number("ncsnr", 0.0..=1.0, shortest(default.median_ncsnr))?,
         seed: section.count("seed", 0, 1)?,
     })
+}
+
+/// The decimal number that a person would write for `value`.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }

@@ -197,16 +197,20 @@ pub struct ArraysData {
 /// A simulated subject.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PhantomData {
-    /// Pictures seen only for training.
-    pub train_images: usize,
-    /// Pictures seen only for testing.
-    pub test_images: usize,
-    /// How often each picture is shown.
-    pub repeats: usize,
+    /// Which of eight subjects, from 1; subjects of one seed see the same pictures with other brains.
+    pub subject: usize,
     /// Scanning sessions.
     pub sessions: usize,
-    /// Edge length of the simulated volume in voxels.
-    pub grid: [usize; 3],
+    /// Trials in each; every picture is shown three times.
+    pub trials_per_session: usize,
+    /// Pictures that are only tested.
+    pub test_images: usize,
+    /// Size of the simulated volume in voxels.
+    pub shape: [usize; 3],
+    /// Visual voxels in it.
+    pub voxels: usize,
+    /// Median ratio of signal to noise of a single trial.
+    pub ncsnr: f64,
     /// The seed of drawings, voxels and noise; apart from the experiment's, so that one subject serves many experiments.
     pub seed: u64,
 }

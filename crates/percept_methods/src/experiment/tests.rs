@@ -106,7 +106,7 @@ fn the_resolved_form_reads_back_as_the_same_experiment() {
     let full = format!(
         "{ARRAYS}test_responses = \"x.mat:a\"\ntest_stimuli = \"x.mat:b\"\nearly = \"m.npy\"\n[split]\nallow_leaks = true\n"
     );
-    for text in [ARRAYS, nsd, &full, "[data]\nkind = \"phantom\"\ntrain_images = 7"] {
+    for text in [ARRAYS, nsd, &full, "[data]\nkind = \"phantom\"\nsessions = 7"] {
         let experiment = parse(text, &[]).expect("valid");
         let resolved = experiment.resolved();
         let again =

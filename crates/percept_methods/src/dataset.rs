@@ -1,0 +1,107 @@
+//! The data of an experiment, whatever they came from: responses by region, pictures, captions, and which samples are tested.
+//!
+//! A [`Dataset`] is all that the methods see; files and trees stay behind the functions that fill it ([`open`]). Responses
+//! are held in memory, pictures are read when they are needed. Values are as recorded: normalisation belongs to the fold
+//! that fits on them ([`crate::decoding`]).
+
+mod arrays;
+mod nsd;
+mod phantom;
+
+mod stimuli;
+mod units;
+
+use std::collections::BTreeMap;
+
+use percept_core::provenance::content_hash;
+use percept_core::{Progress, Responses};
+
+use crate::error::MethodError;
+use crate::experiment::{Data, Experiment, Region};
+use crate::run::RunFolder;
+
+pub use stimuli::Stimuli;
+pub use units::RegionUnits;
+
+/// What was measured and what was seen.
+pub struct Dataset {
+    /// Subject or data set, such as `phantom subj01`.
+    pub subject: String,
+    /// Where the responses came from, in words.
+    pub source: String,
+    /// n_samples × n_units; units of all regions.
+    pub responses: Responses,
+    /// Which samples the data themselves put on the test side.
+    pub is_test: Vec<bool>,
+    /// Which units belong to which region.
+    pub regions: Vec<RegionUnits>,
+    /// The pictures.
+    pub stimuli: Stimuli,
+    /// All captions of each stimulus, where there are any.
+    pub captions: Option<Vec<Vec<String>>>,
+    /// What the user should know about the data.
+    pub warnings: Vec<String>,
+}
+
+/// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there.
+///
+/// # Errors
+/// When files are missing, damaged or do not fit together.
+pub fn open(experiment: &Experiment, run: &RunFolder, progress: &dyn Progress) -> Result<Dataset, MethodError> {
+    let with_captions = experiment.methods.iter().any(|method| method.reads_c());
+    match &experiment.data {
+        Data::Arrays(settings) => arrays::open(settings),
+        Data::Nsd(settings) => nsd::open(settings, with_captions, progress),
+        Data::Phantom(settings) => phantom::open(settings, run, progress),
+    }
+}
+
+impl Dataset {
+    /// The columns of the responses that `region` reads, ascending.
+    ///
+    /// # Errors
+    /// When the data have no such region.
+    pub fn units_of(&self, region: Region) -> Result<Vec<usize>, MethodError> {
+        units::units_of(&self.regions, region)
+    }
+
+    /// Content hashes of everything that was read, by what it is.
+    ///
+    /// # Errors
+    /// When a stimulus file cannot be read.
+    pub fn inputs(&self) -> Result<BTreeMap<String, String>, MethodError> {
+        let mut bytes = Vec::with_capacity(self.responses.data.len() * 4);
+        bytes.extend_from_slice(&(self.responses.n_units() as u64).to_le_bytes());
+        for value in &self.responses.data {
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        let mut design = Vec::new();
+        for sample in 0..self.responses.n_samples() {
+            design.extend_from_slice(&(self.responses.stimulus_of_sample[sample] as u64).to_le_bytes());
+            design.extend_from_slice(&(self.responses.session_of_sample[sample] as u64).to_le_bytes());
+            design.push(u8::from(self.is_test[sample]));
+        }
+        for region in &self.regions {
+            for &unit in &region.units {
+                design.extend_from_slice(&(unit as u64).to_le_bytes());
+            }
+        }
+        let mut inputs = BTreeMap::from([
+            ("responses".to_owned(), content_hash(&bytes)),
+            ("design".to_owned(), content_hash(&design)),
+            ("stimuli".to_owned(), self.stimuli.content()?),
+        ]);
+        if let Some(captions) = &self.captions {
+            let mut text = Vec::new();
+            for list in captions {
+                for caption in list {
+                    text.extend_from_slice(caption.as_bytes());
+                    text.push(0);
+                }
+                text.push(1);
+            }
+            inputs.insert("captions".to_owned(), content_hash(&text));
+        }
+        Ok(inputs)
+    }
+}

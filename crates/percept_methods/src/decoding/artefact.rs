@@ -1,0 +1,53 @@
+//! Named arrays in the run directory, as safetensors.
+
+use ndarray::{Array1, Array2, ArrayD};
+use percept_io::safetensors::{self, SafeTensors};
+
+use crate::error::MethodError;
+use crate::run::RunFolder;
+
+/// Writes `arrays` to the file `path` of the run.
+pub(super) fn save(run: &RunFolder, path: &str, arrays: &[(&str, ArrayD<f32>)]) -> Result<(), MethodError> {
+    let mut writer = safetensors::Writer::new();
+    for (name, array) in arrays {
+        writer.add(*name, array.view());
+    }
+    Ok(writer.write(run.file(path))?)
+}
+
+/// An artefact that was opened again.
+pub(super) struct Loaded {
+    path: String,
+    file: SafeTensors,
+}
+
+/// Opens the file `path` of the run; arrays are read when they are asked for.
+pub(super) fn load(run: &RunFolder, path: &str) -> Result<Loaded, MethodError> {
+    Ok(Loaded { path: path.to_owned(), file: safetensors::open(run.file(path))? })
+}
+
+impl Loaded {
+    /// The matrix `name`, which must have this many rows and, where given, columns.
+    pub(super) fn matrix(&self, name: &str, rows: usize, columns: Option<usize>) -> Result<Array2<f32>, MethodError> {
+        let array: ArrayD<f32> = self.file.tensor(name)?;
+        array
+            .into_dimensionality()
+            .ok()
+            .filter(|matrix: &Array2<f32>| matrix.nrows() == rows && columns.is_none_or(|n| matrix.ncols() == n))
+            .ok_or_else(|| self.refused(format!("a matrix `{name}` of {rows} rows")))
+    }
+
+    /// The vector `name`, which must have this length.
+    pub(super) fn vector(&self, name: &str, length: usize) -> Result<Array1<f32>, MethodError> {
+        let array: ArrayD<f32> = self.file.tensor(name)?;
+        array
+            .into_dimensionality()
+            .ok()
+            .filter(|vector: &Array1<f32>| vector.len() == length)
+            .ok_or_else(|| self.refused(format!("a vector `{name}` of {length}")))
+    }
+
+    fn refused(&self, expected: String) -> MethodError {
+        MethodError::Artefact { path: self.path.clone(), expected }
+    }
+}

@@ -1,0 +1,150 @@
+//! What reconstruction needs of a model: pictures to latents and back, captions to contexts, contexts to pictures.
+//!
+//! [`Generator`] is the seam between methods and models. The real one is a [`DiffusionPack`]; tests put a small
+//! closed-form model in its place, so that a whole run can be checked against arithmetic.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array4, ArrayView4};
+use percept_core::provenance::content_hash;
+use percept_io::fs;
+use percept_models::error::Result;
+use percept_models::weights::PackFiles;
+use percept_models::{DiffusionPack, Generation};
+
+use crate::error::MethodError;
+use crate::experiment::Pack;
+
+/// A generative model with an image latent and a text context. Pictures are (n, side, side, 3), RGB in 0..=1.
+pub trait Generator: Send + Sync {
+    /// Its name, such as `pocket`.
+    fn name(&self) -> &str;
+    /// A hash of configuration and weights.
+    fn content(&self) -> &str;
+    /// Side of its pictures in pixels.
+    fn image_size(&self) -> usize;
+    /// Pictures to latents (n × latent).
+    ///
+    /// # Errors
+    /// Pictures of another size.
+    fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>>;
+    /// Latents to pictures.
+    ///
+    /// # Errors
+    /// Rows of another length.
+    fn decode(&self, latents: &Array2<f32>) -> Result<Array4<f32>>;
+    /// Captions to contexts (n × context).
+    ///
+    /// # Errors
+    /// A caption that cannot be read.
+    fn embed_text(&self, captions: &[String]) -> Result<Array2<f32>>;
+    /// Pictures to CLIP's space (n × projection).
+    ///
+    /// # Errors
+    /// When there is no image encoder.
+    fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>>;
+    /// Whether [`Generator::clip_image`] works.
+    fn has_clip(&self) -> bool;
+    /// Pictures under contexts, from noise or from noised latents.
+    ///
+    /// # Errors
+    /// Rows that do not fit.
+    fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>>;
+}
+
+/// A model pack as a [`Generator`].
+pub struct PackGenerator {
+    pack: DiffusionPack,
+    name: String,
+    content: String,
+}
+
+impl PackGenerator {
+    /// Loads the pack that an experiment names.
+    ///
+    /// # Errors
+    /// When a file is missing or does not fit.
+    pub fn open(pack: &Pack) -> std::result::Result<Self, MethodError> {
+        let (files, name) = match pack {
+            Pack::Pocket => (PackFiles::Embedded(percept_pocket::FILES), "pocket".to_owned()),
+            Pack::Folder(folder) => (PackFiles::Directory(folder.clone()), folder.display().to_string()),
+        };
+        let content = content_of(&files)?;
+        Ok(Self { pack: DiffusionPack::load(&files)?, name, content })
+    }
+}
+
+/// One hash over all files of a pack, by name.
+fn content_of(files: &PackFiles) -> std::result::Result<String, MethodError> {
+    let mut lines = Vec::new();
+    match files {
+        PackFiles::Embedded(files) => {
+            for (name, bytes) in *files {
+                lines.push(format!("{name} {}\n", content_hash(bytes)));
+            }
+        }
+        PackFiles::Directory(folder) => {
+            for path in files_below(folder)? {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                lines.push(format!("{name} {}\n", fs::content_hash(&path)?));
+            }
+        }
+    }
+    lines.sort_unstable();
+    Ok(content_hash(lines.concat().as_bytes()))
+}
+
+/// Files that a model can be built from, below `folder`; download caches and pictures are no part of it.
+fn files_below(folder: &Path) -> std::result::Result<Vec<PathBuf>, MethodError> {
+    let mut found = Vec::new();
+    for path in fs::list(folder)? {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if fs::is_dir(&path) {
+            found.extend(files_below(&path)?);
+        } else if path.extension().is_some_and(|end| ["json", "safetensors", "txt"].iter().any(|known| end == *known)) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+impl Generator for PackGenerator {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn content(&self) -> &str {
+        &self.content
+    }
+
+    fn image_size(&self) -> usize {
+        self.pack.image_size()
+    }
+
+    fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
+        self.pack.encode(pictures)
+    }
+
+    fn decode(&self, latents: &Array2<f32>) -> Result<Array4<f32>> {
+        self.pack.decode(latents.view())
+    }
+
+    fn embed_text(&self, captions: &[String]) -> Result<Array2<f32>> {
+        self.pack.embed_text(captions)
+    }
+
+    fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
+        self.pack.clip_image(pictures)
+    }
+
+    fn has_clip(&self) -> bool {
+        self.pack.has_clip()
+    }
+
+    fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>> {
+        self.pack.generate(request)
+    }
+}

@@ -1,0 +1,185 @@
+//! Arrays from files: what a run makes of them, and what it says when they do not fit.
+
+use ndarray::{Array, Array1, Array2};
+use percept_core::{ScoreRow, Silent};
+use percept_methods::{MethodError, RunFolder, dataset};
+
+use crate::study::{self, N_REPEATS, N_TEST, N_TRAIN, N_UNITS};
+
+fn value(rows: &[ScoreRow], method: &str, metric: &str) -> f64 {
+    row(rows, method, metric).value
+}
+
+fn row<'a>(rows: &'a [ScoreRow], method: &str, metric: &str) -> &'a ScoreRow {
+    rows.iter().find(|row| row.method == method && row.metric == metric).expect("this score")
+}
+
+#[test]
+fn a_whole_run_ranks_methods_controls_and_baseline_as_they_must() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let out = tempfile::tempdir().expect("temporary folder");
+    let outcome = study::run(&study::experiment(data.path(), &[]), out.path(), None).expect("run");
+    let rows = &outcome.scores;
+    let arms: Vec<&str> = outcome.arms.iter().map(|arm| arm.name.as_str()).collect();
+    assert_eq!(arms, ["z", "c", "z+c", "shuffled", "mean", "true", "true_c", "pixel_ridge"]);
+    assert_eq!(rows.len(), arms.len() * 4);
+    assert!(rows.iter().all(|row| row.n == N_TEST && row.low <= row.value && row.value <= row.high));
+    // The latent says where, the context which colour; the truth is best.
+    assert!(value(rows, "z", "pixcorr") > value(rows, "c", "pixcorr"));
+    assert!(value(rows, "z", "twoway_pixel") > 0.8);
+    assert!(value(rows, "pixel_ridge", "twoway_pixel") > 0.8);
+    assert!(value(rows, "true", "pixcorr") > value(rows, "z+c", "pixcorr"));
+    for metric in ["twoway_pixel", "twoway_clip"] {
+        let shuffled = row(rows, "shuffled", metric);
+        assert!(shuffled.low < 0.5 && shuffled.value < 0.65, "{shuffled:?}");
+    }
+    assert_eq!(outcome.data.n_train_samples, N_TRAIN * N_REPEATS);
+    assert_eq!((outcome.data.n_test_stimuli, outcome.data.n_test_samples), (N_TEST, N_TEST * N_REPEATS));
+    assert!(outcome.items.iter().all(|item| item.n_repeats == N_REPEATS && out.path().join(&item.stimulus).is_file()));
+    // Arms without noise have one picture, the others as many as samples were asked for.
+    let pictures: Vec<usize> = outcome.items[0].arms.iter().map(|arm| arm.pictures.len()).collect();
+    assert_eq!(pictures, [1, 2, 2, 2, 2, 2, 2, 1]);
+    let z = outcome.decoders.iter().find(|decoder| decoder.feature == "z").expect("z");
+    assert_eq!((z.n_units, z.n_targets, z.n_samples), (N_UNITS, 48, N_TRAIN * N_REPEATS));
+    assert!(z.test_correlation > 0.5 && z.cv_r2 > 0.3 && z.kept_variance < 1.0, "{z:?}");
+}
+
+#[test]
+fn leaving_one_stimulus_out_tests_every_sample_and_never_its_own_stimulus() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let out = tempfile::tempdir().expect("temporary folder");
+    let overrides = ["split.kind=leave-one-stimulus-out", "methods=[\"z\"]", "decode.average_repeats=false"];
+    let outcome = study::run(
+        &study::experiment(data.path(), &[&overrides[..], &["controls.true_c=false"]].concat()),
+        out.path(),
+        None,
+    )
+    .expect("run");
+    let n_stimuli = N_TRAIN + N_TEST;
+    assert_eq!(outcome.items.len(), n_stimuli * N_REPEATS);
+    assert_eq!(outcome.decoders[0].n_folds, n_stimuli);
+    assert_eq!(outcome.data.n_train_samples, (n_stimuli - 1) * N_REPEATS);
+    assert!(value(&outcome.scores, "z", "twoway_pixel") > 0.75);
+    assert!(outcome.scores.iter().all(|row| row.split == "leave-one-stimulus-out"));
+}
+
+#[test]
+fn a_leak_is_refused_and_then_warned_of() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let leaky = [
+        "data.test_responses=train.npy",
+        "data.test_stimuli=train_pictures.npy",
+        "data.test_stimulus_ids=train_ids.npy",
+        "methods=[\"z\"]",
+        "controls.true_c=false",
+        "data.captions=none.json",
+    ];
+    let out = tempfile::tempdir().expect("temporary folder");
+    let without_captions = |overrides: &[&str]| {
+        let text = study::EXPERIMENT.replace("captions = \"captions.json\"\n", "");
+        let overrides: Vec<String> =
+            overrides.iter().filter(|text| !text.contains("captions")).map(|&text| text.to_owned()).collect();
+        percept_methods::Experiment::parse(&text, &data.path().join("bars.toml"), &overrides).expect("valid")
+    };
+    let error = study::run(&without_captions(&leaky), out.path(), None).expect_err("leak");
+    let message = error.to_string();
+    assert!(message.starts_with("40 of 40 test stimuli also occur in training"), "{message}");
+    let allowed = without_captions(&[&leaky[..], &["split.allow_leaks=true"]].concat());
+    let outcome = study::run(&allowed, out.path(), None).expect("allowed");
+    assert!(
+        outcome.warnings[0].starts_with("all 40 of 40 test stimuli also occur in training"),
+        "{:?}",
+        outcome.warnings
+    );
+}
+
+/// The error of opening the study after one file was replaced.
+fn refusal(file: &str, array: ndarray::ArrayViewD<'_, f32>, overrides: &[&str]) -> MethodError {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    percept_io::npy::write(data.path().join(file), array).expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    match dataset::open(&study::experiment(data.path(), overrides), &run, &Silent) {
+        Ok(_) => panic!("`{file}` must be refused"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn arrays_that_do_not_fit_are_refused_with_both_numbers() {
+    let short = Array2::<f32>::zeros((7, N_UNITS));
+    let message = refusal("train.npy", short.view().into_dyn(), &[]).to_string();
+    assert!(message.contains("has 7 samples but") && message.contains("has 120"), "{message}");
+
+    let narrow = Array2::<f32>::zeros((N_TEST * N_REPEATS, 5));
+    let message = refusal("test.npy", narrow.view().into_dyn(), &[]).to_string();
+    assert!(message.contains("has 60 units but") && message.contains("has 5"), "{message}");
+
+    let flat = Array2::<f32>::zeros((N_TRAIN * N_REPEATS, 100));
+    let message = refusal("train_pictures.npy", flat.view().into_dyn(), &[]).to_string();
+    assert!(message.contains("needs 768 values per sample"), "{message}");
+
+    let cube = Array::<f32, _>::zeros((2, 3, 4));
+    let message = refusal("train.npy", cube.view().into_dyn(), &[]).to_string();
+    assert!(message.contains("expected samples × units"), "{message}");
+
+    let constant = Array1::<f32>::zeros(N_TRAIN * N_REPEATS);
+    let message = refusal("train_ids.npy", constant.view().into_dyn(), &[]).to_string();
+    assert!(message.contains("have the same stimulus id but different pictures"), "{message}");
+}
+
+#[test]
+fn an_empty_or_misshapen_mask_is_refused() {
+    let empty = Array1::<f32>::zeros(N_UNITS);
+    let error = refusal("mask.npy", empty.view().into_dyn(), &["data.early=mask.npy"]);
+    assert!(matches!(error, MethodError::EmptyRegion { region: "early", .. }), "{error}");
+    let short = Array1::<f32>::ones(N_UNITS - 1);
+    let message = refusal("mask.npy", short.view().into_dyn(), &["data.early=mask.npy"]).to_string();
+    assert!(message.contains("has shape [59]") && message.contains("60 units"), "{message}");
+}
+
+#[test]
+fn units_that_are_not_finite_are_counted_and_masked_when_asked() {
+    let mut responses = Array2::<f32>::zeros((N_TRAIN * N_REPEATS, N_UNITS));
+    responses.iter_mut().enumerate().for_each(|(i, value)| *value = (i % 13) as f32);
+    responses[(4, 10)] = f32::NAN;
+    responses[(9, 10)] = f32::NAN;
+    responses[(9, 33)] = f32::INFINITY;
+    let error = refusal("train.npy", responses.view().into_dyn(), &[]);
+    assert!(matches!(error, MethodError::NonFinite { n_units: 2, total: 60, first: 10, n_samples: 2 }), "{error}");
+
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    percept_io::npy::write(data.path().join("train.npy"), responses.view().into_dyn()).expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let experiment = study::experiment(data.path(), &["data.non_finite=mask"]);
+    let dataset = dataset::open(&experiment, &run, &Silent).expect("masked");
+    assert_eq!(dataset.responses.n_units(), N_UNITS - 2);
+    assert_eq!(dataset.regions[0].n_dropped, 2);
+    assert!(dataset.warnings[0].starts_with("2 of 60 units"), "{:?}", dataset.warnings);
+}
+
+#[test]
+fn a_wrong_variable_name_lists_those_there_are() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let values = Array2::<f32>::zeros((3, 4));
+    percept_io::npz::write(data.path().join("all.npz"), |writer| {
+        writer.add("brain", values.view().into_dyn())?;
+        writer.add("seen", values.view().into_dyn())
+    })
+    .expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let experiment = study::experiment(data.path(), &["data.responses=all.npz:brian"]);
+    let message = match dataset::open(&experiment, &run, &Silent) {
+        Ok(_) => panic!("there is no `brian`"),
+        Err(error) => error.to_string(),
+    };
+    assert!(message.contains("`brian`") && message.contains("`brain`") && message.contains("`seen`"), "{message}");
+}

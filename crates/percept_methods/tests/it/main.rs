@@ -1,0 +1,6 @@
+//! Whole runs: on made-up recordings with a closed-form model, on a phantom, and on real fMRI where it is at hand.
+
+mod arrays;
+mod double;
+mod resume;
+mod study;
