@@ -1,1 +1,25 @@
 //! percept: from recorded brain activity to what was seen, heard or meant.
+//!
+//! This crate holds no code of its own: it gives one name to the parts. A program needs only this one; a program that
+//! needs one part only may depend on that crate alone.
+//!
+//! - [`core`]: responses, splits, seeds, scores, provenance, progress
+//! - [`io`]: files of the field
+//! - [`signal`]: detrending, filters, z-scores
+//! - [`regress`]: ridge regression with exact leave-one-group-out selection
+//! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
+//! - [`models`]: diffusion models, autoencoders, CLIP; [`pocket`]: a tiny pack of them inside the program
+//! - [`synth`]: drawings with captions, phantom subjects
+//! - [`methods`]: published methods as recipes; an experiment in a TOML file
+//! - [`report`]: results as one HTML file
+
+pub use percept_core as core;
+pub use percept_io as io;
+pub use percept_methods as methods;
+pub use percept_models as models;
+pub use percept_pocket as pocket;
+pub use percept_regress as regress;
+pub use percept_report as report;
+pub use percept_signal as signal;
+pub use percept_stats as stats;
+pub use percept_synth as synth;

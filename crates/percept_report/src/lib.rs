@@ -5,6 +5,8 @@
 //! The same model and the same pictures give the same bytes.
 //!
 //! - [`model`]: what a report says
+//! - [`outcome`]: from a run's outcome to that
+//! - [`write`](mod@write): the report file in a run's folder
 //! - [`page`]: the page around it
 //! - [`gallery`], [`scores`], [`facts`]: its sections
 //! - [`markup`]: escaping, numbers and base64
@@ -13,9 +15,12 @@ pub mod facts;
 pub mod gallery;
 pub mod markup;
 pub mod model;
+pub mod outcome;
 pub mod page;
 pub mod scores;
 pub mod words;
+pub mod write;
 
 pub use model::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, MethodFacts, ReportModel, RoiFacts};
 pub use page::{ReportError, render};
+pub use write::{write, write_again};

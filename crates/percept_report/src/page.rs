@@ -27,6 +27,17 @@ pub enum ReportError {
         /// Its path inside the run's directory.
         path: String,
     },
+    /// A run's outcome is not in the form that this version writes.
+    #[error("`{path}` is no outcome of this version of percept: {reason} (run the experiment again)")]
+    Outcome {
+        /// The file.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] percept_io::Error),
     /// A row of a gallery has another number of entries than the gallery's heads.
     #[error(
         "gallery row `{id}` has {n_pictures} pictures and {n_scores} scores, expected {n_columns} and {n_keys} (give one picture per column and one score per sort key)"

@@ -61,6 +61,11 @@ pub fn method(name: &str) -> MethodWords {
             "true features",
             "The same procedure as z+c, fed with the features of the stimulus itself: how well perfect decoding would do.",
         ),
+        "true_c" => (
+            Role::Control,
+            "true meaning only",
+            "The same procedure as c, fed with the true conditioning of the stimulus: how well perfect decoding of meaning would do.",
+        ),
         _ => (Role::Method, "", ""),
     };
     MethodWords { role, short, long }

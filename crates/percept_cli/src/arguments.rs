@@ -1,0 +1,204 @@
+//! The command line as clap sees it: names, help, nothing else. What the arguments mean is in [`crate::settings`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Recorded brain activity in, what was seen out.
+#[derive(Debug, Parser)]
+#[command(name = "percept", version, propagate_version = false, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Threads to use; results do not depend on it [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reconstruct pictures from a simulated subject with the built-in models, and write the report
+    Demo(Demo),
+    /// Run the experiment in a TOML file: responses to features to pictures to scores to a report
+    Reconstruct(Reconstruct),
+    /// Check whether downloaded data are whole, and list what is missing
+    Doctor(Doctor),
+    /// Write a simulated subject to disk, in the layout of a real data set
+    Phantom(Phantom),
+    /// Train the built-in models again
+    Train(Train),
+    /// Look at model packs
+    Model(Model),
+    /// Write the report of a finished run again
+    Report(Report),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconstruct {
+    /// The experiment
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(crate) experiment: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// What every run of an experiment takes.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Folder for the results; an interrupted run in it goes on where it was
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Override one setting of the experiment, such as `generate.steps=50`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Print the scores on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(subcommand)]
+    pub(crate) dataset: DoctorDataset,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorDataset {
+    /// The Natural Scenes Dataset, whole or in part
+    Nsd(DoctorNsd),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorNsd {
+    /// The folder that holds `nsddata`, `nsddata_betas` and `nsddata_stimuli`
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// What the data are wanted for: `takagi2023`, `b2c` or `mindeye`
+    #[arg(long, value_name = "NAME", default_value = "takagi2023")]
+    pub(crate) recipe: String,
+    /// Check this subject, 1 to 8; may be repeated [default: those of the recipe]
+    #[arg(long = "subject", value_name = "N")]
+    pub(crate) subjects: Vec<usize>,
+    /// Read every response too: finds cut files, saturated and unmeasured voxels
+    #[arg(long)]
+    pub(crate) values: bool,
+    /// Print the findings on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Phantom {
+    /// Folder for the simulated data set; an interrupted phantom in it goes on where it was
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Scanning sessions [default: 12]
+    #[arg(long, value_name = "N")]
+    pub(crate) sessions: Option<usize>,
+    /// Trials in each session; every picture is seen three times [default: 750]
+    #[arg(long, value_name = "N")]
+    pub(crate) trials: Option<usize>,
+    /// Pictures that are for testing only [default: 120]
+    #[arg(long, value_name = "N")]
+    pub(crate) shared: Option<usize>,
+    /// Voxels of visual cortex [default: 3300]
+    #[arg(long, value_name = "N")]
+    pub(crate) voxels: Option<usize>,
+    /// Which of the eight subjects, 1 to 8 [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) subject: Option<usize>,
+    /// Formats of the betas
+    #[arg(long, value_name = "FORMAT", default_value = "hdf5")]
+    pub(crate) betas: Betas,
+    /// Seed of drawings, voxels and noise
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Betas {
+    Hdf5,
+    Nifti,
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    #[command(subcommand)]
+    pub(crate) model: TrainModel,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainModel {
+    /// The pocket pack, on drawings; then score it on drawings it never saw
+    Pocket(TrainPocket),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainPocket {
+    /// Folder for the pack and its checkpoints; an interrupted training in it goes on where it was
+    #[arg(long, value_name = "DIR", default_value = "pocket")]
+    pub(crate) out: PathBuf,
+    /// Train this part; may be repeated [default: all, in this order]
+    #[arg(long = "part", value_name = "PART")]
+    pub(crate) parts: Vec<Part>,
+    /// Steps of every part that is trained [default: each its own]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Seed of weights, drawings and noise
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Drawings to score the finished pack on; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(crate) score: usize,
+    /// Print the scores on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// The classifier that names what a drawing shows; no part of the pack
+    Judge,
+    /// Pictures to latents and back
+    Autoencoder,
+    /// Text and image encoder
+    Clip,
+    /// The denoising U-Net
+    Unet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    pub(crate) action: ModelAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelAction {
+    /// What a pack in the diffusers layout holds; `pocket` is the built-in one
+    Info(ModelInfo),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelInfo {
+    /// The pack's folder, or `pocket`
+    #[arg(value_name = "DIR")]
+    pub(crate) pack: PathBuf,
+    /// Print on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The run's folder
+    #[arg(value_name = "RUNDIR")]
+    pub(crate) run: PathBuf,
+}

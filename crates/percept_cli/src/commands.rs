@@ -1,0 +1,32 @@
+//! One file per verb. A command checks its arguments, calls the facade, and says what came out.
+
+mod demo;
+mod doctor;
+mod model;
+mod phantom;
+mod reconstruct;
+mod report;
+mod train;
+
+use crate::arguments::{Arguments, Command, DoctorDataset, ModelAction, TrainModel};
+use crate::settings;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    settings::use_threads(arguments.threads)?;
+    match arguments.command {
+        Command::Demo(demo) => demo::run(demo),
+        Command::Reconstruct(reconstruct) => reconstruct::run(reconstruct),
+        Command::Doctor(doctor) => match doctor.dataset {
+            DoctorDataset::Nsd(nsd) => doctor::nsd(&nsd),
+        },
+        Command::Phantom(phantom) => phantom::run(&phantom),
+        Command::Train(train) => match train.model {
+            TrainModel::Pocket(pocket) => train::pocket(&pocket),
+        },
+        Command::Model(model) => match model.action {
+            ModelAction::Info(info) => model::info(&info),
+        },
+        Command::Report(report) => report::run(&report),
+    }
+}

@@ -1,0 +1,71 @@
+//! `percept train pocket`: the built-in model pack made again, from a seed, resumable.
+
+use percept::methods::pocket::{self, Part, PocketScores, Recipe};
+
+use crate::arguments::{self, TrainPocket};
+use crate::output::{json, say};
+use crate::progress::Bars;
+
+/// Trains the parts asked for and scores the pack when it is whole.
+pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
+    let parts = parts(&arguments.parts);
+    pocket::train(&arguments.out, &parts, &recipe(arguments), &Bars::new())?;
+    say(format!("pack: {}", arguments.out.display()));
+    // A pack without its last part cannot be scored, and nobody who asked for one part wants the error.
+    if arguments.score == 0 || !parts.contains(&Part::Unet) {
+        return Ok(());
+    }
+    let scores = pocket::score(&arguments.out, arguments.score)?;
+    if arguments.json { json(&scores) } else { print(&scores, arguments.score) }
+}
+
+fn parts(asked: &[arguments::Part]) -> Vec<Part> {
+    if asked.is_empty() {
+        return Part::ALL.to_vec();
+    }
+    asked
+        .iter()
+        .map(|part| match part {
+            arguments::Part::Judge => Part::Judge,
+            arguments::Part::Autoencoder => Part::Autoencoder,
+            arguments::Part::Clip => Part::Clip,
+            arguments::Part::Unet => Part::Unet,
+        })
+        .collect()
+}
+
+fn recipe(arguments: &TrainPocket) -> Recipe {
+    let defaults = Recipe { seed: arguments.seed, ..Recipe::default() };
+    match arguments.steps {
+        None => defaults,
+        Some(steps) => {
+            Recipe { judge_steps: steps, autoencoder_steps: steps, clip_steps: steps, unet_steps: steps, ..defaults }
+        }
+    }
+}
+
+fn print(scores: &PocketScores, n: usize) -> anyhow::Result<()> {
+    let share = |value: f64| format!("{:.1} %", 100.0 * value);
+    say(format!("on {n} drawings that the pack never saw:"));
+    say(format!("  the judge names object and colour     {}", share(scores.judge_object_and_color)));
+    say(format!("  autoencoder: PSNR                     {:.1} dB", scores.autoencoder_psnr_db));
+    say(format!("  autoencoder: object and colour        {}", share(scores.autoencoder_object_and_color)));
+    say(format!("  CLIP: the right one of 100 captions   {}", share(scores.clip_top1_of_100)));
+    for (name, of) in
+        [("a caption", &scores.text_to_image), ("the mean of five captions", &scores.mean_context_to_image)]
+    {
+        say(format!("  pictures from {name}:"));
+        for (word, value) in [
+            ("object", of.object),
+            ("colour", of.color),
+            ("object and colour", of.object_and_color),
+            ("size", of.size),
+            ("place", of.place),
+            ("background", of.background),
+            ("time of day", of.time),
+        ] {
+            say(format!("    {word:<35} {}", share(value)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! How a command ends badly: one line on stderr and an exit code that says whose turn it is.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The user's input was refused.
+pub(crate) const INPUT: u8 = 1;
+/// Percept failed.
+pub(crate) const OURS: u8 = 2;
+
+/// Marks an error as percept's own: nothing that the user wrote is wrong.
+#[derive(Debug)]
+pub(crate) struct Ours;
+
+impl std::fmt::Display for Ours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("percept failed (please report this with the command and the file it was given)")
+    }
+}
+
+/// Prints the error, outermost first, and gives its exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::from(if error.downcast_ref::<Ours>().is_some() { OURS } else { INPUT })
+}
+
+/// Whether somebody stopped reading our output.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Replaces the standard panic message by one that a user can act on.
+pub(crate) fn describe_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let words = panic
+            .payload()
+            .downcast_ref::<&str>()
+            .map(|words| (*words).to_owned())
+            .or_else(|| panic.payload().downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+        let _ = writeln!(std::io::stderr(), "error: {Ours}: {words}{place}");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_success_wherever_it_happened() {
+        let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let error = Err::<(), _>(pipe).context("the scores cannot be printed").expect_err("an error");
+        assert!(is_closed_pipe(&error));
+        assert!(!is_closed_pipe(&anyhow::anyhow!("something else")));
+    }
+
+    #[test]
+    fn our_own_failures_are_told_from_bad_input() {
+        let ours = anyhow::anyhow!("weights are broken").context(Ours);
+        assert!(ours.downcast_ref::<Ours>().is_some());
+        assert!(anyhow::anyhow!("no such file").downcast_ref::<Ours>().is_none());
+    }
+}

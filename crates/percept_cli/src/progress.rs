@@ -1,0 +1,93 @@
+//! Progress for people: a bar with the time left on a terminal, plain lines now and then elsewhere. Always on stderr.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use percept::core::Progress;
+
+use crate::output::{clock, say};
+
+/// Without a terminal, a long stage says where it is this often.
+const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// Draws one stage at a time.
+pub(crate) struct Bars {
+    terminal: bool,
+    stage: Mutex<Option<Stage>>,
+}
+
+struct Stage {
+    name: String,
+    total: u64,
+    done: u64,
+    start: Instant,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    /// Bars on a terminal, lines otherwise.
+    pub(crate) fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), stage: Mutex::new(None) }
+    }
+
+    /// The present stage; a panic elsewhere does not take the progress with it.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Stage>> {
+        self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, stage: &str, total: u64) {
+        let bar = self.terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
+            let template = "{prefix:<30.bold} {bar:28.cyan/dim} {pos}/{len}  {eta} left";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━━─"));
+            }
+            bar.set_prefix(stage.to_owned());
+            bar
+        });
+        let now = Instant::now();
+        *self.lock() = Some(Stage { name: stage.to_owned(), total, done: 0, start: now, told: now, bar });
+    }
+
+    fn advance(&self, steps: u64) {
+        let mut guard = self.lock();
+        let Some(stage) = guard.as_mut() else { return };
+        stage.done += steps;
+        match &stage.bar {
+            Some(bar) => bar.set_position(stage.done.min(stage.total)),
+            None if stage.told.elapsed() >= PLAIN_EVERY && stage.done < stage.total => {
+                stage.told = Instant::now();
+                say(format!("{}: {} of {}, {} left", stage.name, stage.done, stage.total, left(stage)));
+            }
+            None => {}
+        }
+    }
+
+    fn end(&self, note: &str) {
+        let Some(stage) = self.lock().take() else { return };
+        if let Some(bar) = &stage.bar {
+            bar.finish_and_clear();
+        }
+        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+        say(format!("{}{note} ({})", stage.name, clock(stage.start.elapsed().as_secs())));
+    }
+
+    fn warn(&self, message: &str) {
+        let guard = self.lock();
+        match guard.as_ref().and_then(|stage| stage.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| say(format!("warning: {message}"))),
+            None => say(format!("warning: {message}")),
+        }
+    }
+}
+
+/// The time left if the stage goes on as it went.
+fn left(stage: &Stage) -> String {
+    let seconds = stage.start.elapsed().as_secs_f64();
+    clock((seconds / stage.done.max(1) as f64 * stage.total.saturating_sub(stage.done) as f64).round() as u64)
+}

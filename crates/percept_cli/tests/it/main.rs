@@ -1,0 +1,5 @@
+//! The program as its users meet it: words of help and errors, exit codes, stdout and stderr.
+
+mod pipes;
+mod program;
+mod words;
