@@ -146,7 +146,9 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The volume is too small.
-    #[error("the volume {shape:?} has {cortex} voxels of cortex but `n_nsdgeneral` asks for {wanted} (enlarge `shape`)")]
+    #[error(
+        "the volume {shape:?} has {cortex} voxels of cortex but `n_nsdgeneral` asks for {wanted} (enlarge `shape`)"
+    )]
     TooFewVoxels {
         /// Voxels asked for.
         wanted: usize,
@@ -156,7 +158,9 @@ pub enum Error {
         shape: [usize; 3],
     },
     /// The directory holds another phantom.
-    #[error("{path} describes another phantom than the one asked for (choose an empty directory or the same parameters and seed)")]
+    #[error(
+        "{path} describes another phantom than the one asked for (choose an empty directory or the same parameters and seed)"
+    )]
     OtherPhantom {
         /// The description found there.
         path: PathBuf,

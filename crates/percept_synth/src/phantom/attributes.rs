@@ -122,7 +122,7 @@ fn points(kind: Kind, seed: Seed) -> Vec<[f32; N_DIMENSIONS]> {
                 // house tree car boat fish flower cup ball person butterfly: buildings and things, plants, vehicles, animals.
                 Kind::Object => {
                     const GROUPS: [usize; 10] = [0, 1, 2, 2, 3, 1, 0, 0, 3, 3];
-                    noise(value, dimension) + if GROUPS[value] == dimension { 1.6 } else { 0.0 }
+                    0.8 * noise(value, dimension) + if GROUPS[value] == dimension { 2.0 } else { 0.0 }
                 }
                 // red orange yellow green blue purple pink brown around the hue circle, pink light and brown dark.
                 Kind::Color => {
@@ -192,7 +192,8 @@ mod tests {
     fn animals_lie_closer_together_than_to_vehicles() {
         let meaning = Meaning::new();
         let objects = &meaning.points[Kind::Object as usize];
-        let distance = |a: usize, b: usize| objects[a].iter().zip(&objects[b]).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let distance =
+            |a: usize, b: usize| objects[a].iter().zip(&objects[b]).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
         let animals = distance(4, 8) + distance(4, 9) + distance(8, 9);
         let mixed = distance(4, 2) + distance(8, 2) + distance(9, 2);
         assert!(animals < mixed, "{animals} {mixed}");

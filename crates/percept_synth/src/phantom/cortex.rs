@@ -181,10 +181,8 @@ impl Cortex {
                 Voxel { index: spot.index, hemisphere: spot.hemisphere, area, field }
             })
             .collect();
-        let in_brain = voxels
-            .iter()
-            .map(|voxel| brain.partition_point(|&other| other < offset(shape, voxel.index)))
-            .collect();
+        let in_brain =
+            voxels.iter().map(|voxel| brain.partition_point(|&other| other < offset(shape, voxel.index))).collect();
         Ok(Self { shape, voxels, brain, in_brain })
     }
 
@@ -345,7 +343,9 @@ mod tests {
             let Some(field) = voxel.field else { continue };
             assert_eq!(field.x >= 0.0, voxel.hemisphere == Hemisphere::Left, "fields are contralateral");
             match voxel.area {
-                Area::V1Ventral | Area::V2Ventral | Area::V3Ventral => assert!(field.y <= 0.0, "ventral sees the upper field"),
+                Area::V1Ventral | Area::V2Ventral | Area::V3Ventral => {
+                    assert!(field.y <= 0.0, "ventral sees the upper field")
+                }
                 Area::V1Dorsal | Area::V2Dorsal | Area::V3Dorsal => assert!(field.y >= 0.0),
                 _ => {}
             }

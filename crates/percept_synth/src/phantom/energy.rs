@@ -180,7 +180,8 @@ fn energy(plane: &Plane, filter: &[[[f32; 2]; 2 * RADIUS + 1]; 2]) -> Vec<f32> {
 
 /// One side of a Gaussian of unit sum, from its centre outwards.
 pub(super) fn gaussian(sigma: f32) -> Vec<f32> {
-    let half: Vec<f32> = (0..=(3.0 * sigma).ceil() as usize).map(|at| (-0.5 * (at as f32 / sigma).powi(2)).exp()).collect();
+    let half: Vec<f32> =
+        (0..=(3.0 * sigma).ceil() as usize).map(|at| (-0.5 * (at as f32 / sigma).powi(2)).exp()).collect();
     let sum = half[0] + 2.0 * half[1..].iter().sum::<f32>();
     half.into_iter().map(|value| value / sum).collect()
 }
@@ -235,8 +236,10 @@ mod tests {
     #[test]
     fn opponent_channels_tell_red_from_green_and_blue_from_yellow() {
         let bank = Bank::new();
-        let paint = |rgb: [u8; 3]| bank.channels(Array3::from_shape_fn((64, 64, 3), |(_, _, channel)| rgb[channel]).view())[0];
-        let (red, green, blue, yellow) = (paint([200, 20, 20]), paint([20, 200, 20]), paint([20, 20, 200]), paint([200, 200, 20]));
+        let paint =
+            |rgb: [u8; 3]| bank.channels(Array3::from_shape_fn((64, 64, 3), |(_, _, channel)| rgb[channel]).view())[0];
+        let (red, green, blue, yellow) =
+            (paint([200, 20, 20]), paint([20, 200, 20]), paint([20, 20, 200]), paint([200, 200, 20]));
         assert!(red[SURFACE + 2] > 0.5 && red[SURFACE + 3] == 0.0);
         assert!(green[SURFACE + 3] > 0.5 && green[SURFACE + 2] == 0.0);
         assert!(blue[SURFACE + 4] > 0.5 && yellow[SURFACE + 5] > 0.5);

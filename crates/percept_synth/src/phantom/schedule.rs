@@ -115,7 +115,10 @@ mod tests {
             sessions.iter().filter(|&sessions| test(sessions)).count() as f64 / sessions.len() as f64
         };
         assert!(share(|sessions| sessions[0] != sessions[2]) > 0.6, "most images return in another session");
-        assert!(share(|sessions| sessions[0] == sessions[1] || sessions[1] == sessions[2]) > 0.2, "many return in the same");
+        assert!(
+            share(|sessions| sessions[0] == sessions[1] || sessions[1] == sessions[2]) > 0.2,
+            "many return in the same"
+        );
         assert_eq!(schedule.trials_of_runs(), [63, 62, 63, 62, 63, 62, 63, 62, 63, 62, 63, 62]);
     }
 

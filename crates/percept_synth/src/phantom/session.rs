@@ -90,24 +90,26 @@ impl Scanner {
         let stimuli: Vec<usize> = phantom.schedule().stimuli(phantom.params().subject - 1, session).collect();
         let n_trials = stimuli.len();
         let mut betas = Array2::<i16>::zeros((n_trials, n_voxels));
-        betas.axis_iter_mut(Axis(0)).into_par_iter().zip(&stimuli).enumerate().for_each(|(trial, (mut row, &stimulus))| {
-            let noise = self.noise(phantom, seed.named("trial").at(trial as u64));
-            let signal = phantom.signal().row(stimulus);
-            let time = (trial as f32 + 0.5) / n_trials as f32 - 0.5;
-            for (position, out) in row.iter_mut().enumerate() {
-                if self.missed[position] == Some(session) {
-                    continue;
+        betas.axis_iter_mut(Axis(0)).into_par_iter().zip(&stimuli).enumerate().for_each(
+            |(trial, (mut row, &stimulus))| {
+                let noise = self.noise(phantom, seed.named("trial").at(trial as u64));
+                let signal = phantom.signal().row(stimulus);
+                let time = (trial as f32 + 0.5) / n_trials as f32 - 0.5;
+                for (position, out) in row.iter_mut().enumerate() {
+                    if self.missed[position] == Some(session) {
+                        continue;
+                    }
+                    let response = self.cortical[position].map_or(0.2, |voxel| {
+                        let tuning = &phantom.tuning()[voxel];
+                        tuning.mean + tuning.amplitude * signal[voxel]
+                    });
+                    let [gain, offset, slope] = drift[position];
+                    let percent = gain * (response + self.noise[position] * noise[position]) + offset + slope * time;
+                    // As MATLAB's `int16`: to the nearest, and to the limits beyond them.
+                    *out = (percent * UNITS_PER_PERCENT).round().clamp(f32::from(i16::MIN), f32::from(i16::MAX)) as i16;
                 }
-                let response = self.cortical[position].map_or(0.2, |voxel| {
-                    let tuning = &phantom.tuning()[voxel];
-                    tuning.mean + tuning.amplitude * signal[voxel]
-                });
-                let [gain, offset, slope] = drift[position];
-                let percent = gain * (response + self.noise[position] * noise[position]) + offset + slope * time;
-                // As MATLAB's `int16`: to the nearest, and to the limits beyond them.
-                *out = (percent * UNITS_PER_PERCENT).round().clamp(f32::from(i16::MIN), f32::from(i16::MAX)) as i16;
-            }
-        });
+            },
+        );
         betas
     }
 
@@ -151,13 +153,14 @@ fn smooth_deviation(phantom: &Phantom, kernel: &[f32]) -> Vec<f32> {
     let cortex = phantom.cortex();
     let squares = cortex.shape.map(|length| -> Vec<f32> {
         (0..length)
-            .map(|at| (0..length).filter_map(|other| kernel.get(other.abs_diff(at))).map(|weight| weight * weight).sum())
+            .map(|at| {
+                (0..length).filter_map(|other| kernel.get(other.abs_diff(at))).map(|weight| weight * weight).sum()
+            })
             .collect()
     });
     let [nx, ny, _] = cortex.shape;
-    let deviation = |offset: usize| {
-        (squares[0][offset % nx] * squares[1][offset / nx % ny] * squares[2][offset / nx / ny]).sqrt()
-    };
+    let deviation =
+        |offset: usize| (squares[0][offset % nx] * squares[1][offset / nx % ny] * squares[2][offset / nx / ny]).sqrt();
     cortex.brain.iter().map(|&offset| deviation(offset)).collect()
 }
 

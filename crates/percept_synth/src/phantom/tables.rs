@@ -11,7 +11,8 @@ use super::Phantom;
 use super::schedule::{N_REPEATS, N_SUBJECTS};
 
 /// Names of the labels of a region volume, in the order of the labels from 1 on.
-pub(super) const STREAMS: [&str; 7] = ["early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"];
+pub(super) const STREAMS: [&str; 7] =
+    ["early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"];
 pub(super) const VISUAL_ROIS: [&str; 7] = ["V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"];
 pub(super) const NSDGENERAL: [&str; 1] = ["nsdgeneral"];
 
@@ -106,7 +107,8 @@ pub(super) fn captions(phantom: &Phantom, origins: &[Origin], split: &str) -> Va
     for (stimulus, origin) in of_split {
         let side = crate::drawing::SIDE;
         let file_name = format!("{:012}.jpg", origin.coco_id);
-        images.push(json!({ "id": origin.coco_id, "file_name": file_name, "height": side, "width": side, "license": 1 }));
+        images
+            .push(json!({ "id": origin.coco_id, "file_name": file_name, "height": side, "width": side, "license": 1 }));
         for (number, caption) in phantom.captions(stimulus).into_iter().enumerate() {
             let id = stimulus * crate::drawing::N_CAPTIONS + number + 1;
             annotations.push(json!({ "image_id": origin.coco_id, "id": id, "caption": caption }));

@@ -190,9 +190,11 @@ impl Tree<'_> {
             ("prf-visualrois", super::Area::visual_roi, &tables::VISUAL_ROIS),
         ];
         for (name, label, names) in atlases {
-            for (prefix, hemisphere) in
-                [("", None), ("lh.", Some(super::cortex::Hemisphere::Left)), ("rh.", Some(super::cortex::Hemisphere::Right))]
-            {
+            for (prefix, hemisphere) in [
+                ("", None),
+                ("lh.", Some(super::cortex::Hemisphere::Left)),
+                ("rh.", Some(super::cortex::Hemisphere::Right)),
+            ] {
                 // −1 where there is no cortex (of that hemisphere), 0 where cortex has no label.
                 let mut volume = Array3::<i16>::from_elem((nx, ny, nz), -1);
                 for voxel in &cortex.voxels {

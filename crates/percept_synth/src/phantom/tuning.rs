@@ -103,7 +103,8 @@ impl Maps {
 
     fn at(&self, map: usize, index: [usize; 3]) -> f32 {
         let [x, y, z] = index.map(|value| value as f32);
-        let sum: f32 = self.waves[map].iter().map(|wave| (wave[0] * x + wave[1] * y + wave[2] * z + wave[3]).cos()).sum();
+        let sum: f32 =
+            self.waves[map].iter().map(|wave| (wave[0] * x + wave[1] * y + wave[2] * z + wave[3]).cos()).sum();
         sum * (2.0 / Self::N_WAVES as f32).sqrt()
     }
 }
@@ -173,7 +174,8 @@ fn draw_voxel(voxel: Voxel, maps: &Maps, seed: Seed) -> Tuning {
         for direction in 0..N_ORIENTATIONS {
             let angle = std::f32::consts::PI * direction as f32 / N_ORIENTATIONS as f32;
             let frequency = -0.5 * ((scale as f32 - octave) / 0.7).powi(2);
-            channels[scale * N_ORIENTATIONS + direction] = (1.2 * (2.0 * (angle - orientation)).cos() + frequency).exp();
+            channels[scale * N_ORIENTATIONS + direction] =
+                (1.2 * (2.0 * (angle - orientation)).cos() + frequency).exp();
         }
     }
     for surface in 0..N_SURFACE {
@@ -217,9 +219,9 @@ fn draw_voxel(voxel: Voxel, maps: &Maps, seed: Seed) -> Tuning {
         picture_share,
         shares,
         preferences,
-        threshold: stream.random_range(-0.6f32..0.9),
+        threshold: stream.random_range(-0.3f32..1.1),
         conjunction: [kinds[first], kinds[second]],
-        conjunction_gain: stream.random_range(0.0f32..0.8),
+        conjunction_gain: stream.random_range(0.2f32..1.2),
         amplitude: 0.6 * (0.35 * mixed(NCSNR_MAP)).exp(),
         mean: 0.8 + 0.6 * draw(),
         ncsnr,
