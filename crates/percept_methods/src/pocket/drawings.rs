@@ -120,7 +120,8 @@ pub(super) fn blurred(mut pictures: Array4<f32>, seed: Seed) -> Array4<f32> {
             for y in 1..SIDE - 1 {
                 for x in 1..SIDE - 1 {
                     for c in 0..3 {
-                        let near = from[[y - 1, x, c]] + from[[y + 1, x, c]] + from[[y, x - 1, c]] + from[[y, x + 1, c]];
+                        let near =
+                            from[[y - 1, x, c]] + from[[y + 1, x, c]] + from[[y, x - 1, c]] + from[[y, x + 1, c]];
                         picture[[y, x, c]] = 0.4 * from[[y, x, c]] + 0.15 * near;
                     }
                 }

@@ -21,7 +21,8 @@ use percept_models::{
     text::TextConfig,
     tokenizer::ClipTokenizer,
     train::{
-        AdamW, AutoencoderTask, ClassifierTask, ClipTask, DiffusionTask, PictureClassifier, Schedule, normalise_latents, run,
+        AdamW, AutoencoderTask, ClassifierTask, ClipTask, DiffusionTask, PictureClassifier, Schedule,
+        normalise_latents, run,
     },
     unet::UnetConfig,
     vision::VisionConfig,
@@ -98,13 +99,16 @@ fn work(out: &Path) -> PathBuf {
     out.join("training")
 }
 
+fn file_error(path: &Path, source: percept_io::Error) -> ModelError {
+    ModelError::File { path: path.to_owned(), source: std::io::Error::other(source) }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    percept_io::fs::write_atomic(path, bytes)
-        .map_err(|source| ModelError::File { path: path.to_owned(), source: std::io::Error::other(source) })
+    percept_io::fs::write_bytes(path, bytes).map_err(|source| file_error(path, source))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source })
+    percept_io::fs::read_to_limit(path, 1 << 32).map_err(|source| file_error(path, source))
 }
 
 /// Trains `parts` into the pack at `out`, going on wherever an earlier call stopped.
