@@ -295,7 +295,20 @@ pub type Sink = BufWriter<File>;
 /// # Errors
 /// Whatever `write` returns, and failures to create, flush or rename. The temporary file is removed then.
 pub fn write_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&mut Sink) -> Result<T>) -> Result<T> {
-    let path = path.as_ref();
+    write_whole(path.as_ref(), true, write)
+}
+
+/// Writes `bytes` so that a killed process leaves the file whole or not at all, without waiting for the disk. After a power
+/// cut it may be incomplete: only for files whose content hash is checked before they are used. For hundreds of small files
+/// this is many times faster than [`write_bytes`].
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_unflushed(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    write_whole(path.as_ref(), false, |sink| put(sink, bytes))
+}
+
+fn write_whole<T>(path: &Path, flush: bool, write: impl FnOnce(&mut Sink) -> Result<T>) -> Result<T> {
     let attempt = || -> Result<T> {
         let Some(name) = path.file_name() else {
             return Err(Error::mismatch("the path", "a file name", "a directory", "add a file name to it"));
@@ -306,7 +319,9 @@ pub fn write_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&mut Sink) -> 
         let mut sink = BufWriter::with_capacity(BLOCK_BYTES, scratch.file()?);
         let value = write(&mut sink)?;
         let file = sink.into_inner().map_err(|error| Error::io("write", error.into_error()))?;
-        file.sync_all().map_err(|error| Error::io("flush to disk", error))?;
+        if flush {
+            file.sync_all().map_err(|error| Error::io("flush to disk", error))?;
+        }
         // The folder is not flushed: after a power cut the new name may be missing, but what has a name is whole. Flushing
         // it would treble the time to write many small files.
         scratch.become_file(path)?;
