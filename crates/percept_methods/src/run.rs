@@ -115,7 +115,16 @@ impl RunFolder {
         Ok(stage)
     }
 
-    /// Writes `value` as indented JSON, whole or not at all.
+    /// Writes a file of the run, whole or not at all. It is not flushed to the disk: whatever a power cut spoils has no longer
+    /// the hash that its stage recorded, and is made again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, relative: &str, bytes: &[u8]) -> Result<(), MethodError> {
+        Ok(fs::write_unflushed(self.file(relative), bytes)?)
+    }
+
+    /// Writes `value` as indented JSON, as by [`RunFolder::write`].
     ///
     /// # Errors
     /// When the disk refuses.
@@ -124,7 +133,7 @@ impl RunFolder {
             MethodError::data(format!("`{relative}` cannot be written as JSON: {error}"), "please report this")
         })?;
         text.push('\n');
-        Ok(fs::write_bytes(self.file(relative), text.as_bytes())?)
+        self.write(relative, text.as_bytes())
     }
 
     /// Reads what [`RunFolder::write_json`] wrote.

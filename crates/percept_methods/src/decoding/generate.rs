@@ -49,7 +49,7 @@ pub(super) fn pictures_of_arm(
                 let mut files = Vec::with_capacity(batch.len());
                 for (item, picture) in batch.iter().zip(levels.outer_iter()) {
                     let path = path_of(arm.name, item, sample);
-                    percept_io::picture::write_png(run.file(&path), picture)?;
+                    run.write(&path, &percept_io::picture::encode_png(picture)?)?;
                     files.push(path);
                 }
                 Ok(files)

@@ -189,7 +189,7 @@ pub(super) fn stimulus_pictures(
             let shown = pictures::to_values(dataset.stimuli.pictures(batch)?.view());
             let levels = pictures::to_levels(pictures::resize(shown.view(), size, size).view());
             for (&stimulus, picture) in batch.iter().zip(levels.outer_iter()) {
-                percept_io::picture::write_png(run.file(&path_of(stimulus)), picture)?;
+                run.write(&path_of(stimulus), &percept_io::picture::encode_png(picture)?)?;
                 files.push(path_of(stimulus));
             }
             progress.advance(batch.len() as u64);

@@ -2,5 +2,7 @@
 
 mod arrays;
 mod double;
+mod miyawaki;
+mod nsd;
 mod resume;
 mod study;
