@@ -53,9 +53,13 @@ impl AttentionShape {
                     }
                 }
                 let max = lanes.iter().copied().fold(rest, f32::max);
-                row.iter_mut().for_each(|value| *value = exp(*value - max));
+                for value in row.iter_mut() {
+                    *value = exp(*value - max);
+                }
                 let scale = 1.0 / sum1(row, |v| v);
-                row.iter_mut().for_each(|value| *value *= scale);
+                for value in row.iter_mut() {
+                    *value *= scale;
+                }
             });
             hidden.fill(0.0);
         }

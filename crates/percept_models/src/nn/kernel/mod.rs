@@ -4,6 +4,9 @@
 //! Loops over independent samples go through [`for_each_chunk`], which uses the thread pool unless the caller runs
 //! inside [`serial`] (as the shards of a training step do, each on one thread). The kernels know nothing of autograd.
 
+// A function that is not inlined into the loop would be called once per element, and without its vector instructions.
+#![allow(clippy::inline_always)]
+
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod matmul;

@@ -121,7 +121,9 @@ pub(crate) fn backward(
                     }
                     d_weight[c] = sum2(dx, x, |g, v| g * (v - mean)) * scale;
                     d_bias[c] = sum1(dx, |g| g);
-                    dx.iter_mut().for_each(|d| *d *= w);
+                    for d in dx.iter_mut() {
+                        *d *= w;
+                    }
                     sum += (d_bias[c] * w) as f64;
                     dot += (d_weight[c] * w) as f64;
                 }

@@ -1,8 +1,5 @@
 //! Activations with vectorised exponential and error function, forward and backward.
 
-// A function that is not inlined into the loop would be called once per element, and without its vector instructions.
-#![allow(clippy::inline_always)]
-
 use super::{for_each_chunk, vectorised};
 
 /// Elements handed to a thread at a time.
