@@ -16,6 +16,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 fn main() -> ExitCode {
+    percept::models::threads::claim();
     failure::describe_panics();
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -18,6 +18,7 @@ pub mod preprocess;
 mod resnet;
 pub mod scheduler;
 pub mod text;
+pub mod threads;
 pub mod tokenizer;
 pub mod train;
 pub mod unet;
