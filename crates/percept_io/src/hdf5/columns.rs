@@ -229,6 +229,18 @@ impl<T: Element> Gather<T> {
         if offsets.len() < rank + 1 || chunk.len() != rank + 1 || offsets[0] >= self.n_rows as u64 {
             return;
         }
+        // NSD's case, once per chunk of a session: nothing to allocate and nothing to loop over.
+        if chunk[1..].iter().all(|&length| length == 1) {
+            let mut place = 0;
+            for (&offset, &length) in offsets[1..=rank].iter().zip(&self.inner_shape) {
+                if offset >= length as u64 {
+                    return;
+                }
+                place = place * length + offset as usize;
+            }
+            visit(place, 0);
+            return;
+        }
         let Some(starts) = offsets[1..=rank].iter().map(|&o| usize::try_from(o).ok()).collect::<Option<Vec<_>>>()
         else {
             return;

@@ -8,9 +8,9 @@
 //!
 //! | crate | read of 76, versions 1.8 · 1.10 · 2.0 | 15,724 of 699,192 chunks | damaged copies |
 //! |---|---|---|---|
-//! | `hdf5-reader` 0.12 | 76 · 76 · 76 ¹ | 0.1 s per chunk by slices; by its index, as here, below 1 s in all | no panic, no large allocation |
-//! | `hdf5-pure` 0.47 | 71 · 70 · 31 | 0.9 s by its chunk list | aborts: allocates 48 GB |
-//! | `rust-hdf5` 0.7 | 75 · 75 · 75 | 100 s | aborts: allocates 17 GB |
+//! | `hdf5-reader` 0.12 | 76 · 76 · 76 ¹ | 0.1 s each by slices; 0.3 s in all by its index, as here | no panic, no large allocation |
+//! | `hdf5-pure` 0.47 | 71 · 70 · 31 | 0.9 s in all by its list of chunks | aborts: allocates 48 GB |
+//! | `rust-hdf5` 0.7 | 75 · 75 · 75 | 100 s in all by slices | aborts: allocates 17 GB |
 //! | `hdf5-metno` 0.15 | the C library | | damaged files reach C code |
 //!
 //! ¹ half precision and booleans by [`crate::number`], which converts from what is stored.

@@ -246,41 +246,6 @@ pub fn select(expression: &str, load: &dyn Fn(&str) -> Result<Roi>) -> Result<Ma
     voxels.into_mask(expression.trim())
 }
 
-/// The atlases that `expression` names, in order, without repeats.
-///
-/// # Errors
-/// If the expression cannot be read.
-pub fn atlases(expression: &str) -> Result<Vec<String>> {
-    let names = std::cell::RefCell::new(Vec::<String>::new());
-    let collect = |atlas: &str| -> Result<Roi> {
-        let mut names = names.borrow_mut();
-        if !names.iter().any(|name| name == atlas) {
-            names.push(atlas.to_owned());
-        }
-        Ok(Roi {
-            atlas: atlas.to_owned(),
-            path: PathBuf::new(),
-            volume: Array3::zeros((0, 0, 0)),
-            names: BTreeMap::new(),
-        })
-    };
-    let mut parser = Parser { text: expression, position: 0, load: &collect };
-    // The labels are unknown to the empty volume; the names of the atlases come before them.
-    match parser.union() {
-        Ok(_) if parser.position == expression.trim_end().len() => {}
-        Err(error) if matches!(error.kind(), crate::Kind::Missing { .. }) => {
-            // Labels could not be looked up; split at the operators instead.
-            names.borrow_mut().clear();
-            for word in expression.split(|c: char| "|&!() \t".contains(c)).filter(|word| !word.is_empty()) {
-                collect(divide(word).0)?;
-            }
-        }
-        Ok(_) => return Err(parser.wrong()),
-        Err(error) => return Err(error),
-    }
-    Ok(names.into_inner())
-}
-
 /// An atlas and, after its first dot, its labels. A leading `lh.` or `rh.` belongs to the atlas.
 fn divide(word: &str) -> (&str, Option<&str>) {
     let start = if word.starts_with("lh.") || word.starts_with("rh.") { 3 } else { 0 };
