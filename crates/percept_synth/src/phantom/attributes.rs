@@ -52,8 +52,7 @@ impl Kind {
             Self::Color => 8,
             Self::Size | Self::Time | Self::Polarity => 2,
             Self::Place => 3,
-            Self::Background => 6,
-            Self::Family => 6,
+            Self::Background | Self::Family => 6,
             Self::Form => Glyph::COUNT + Outline::ALL.len() + 4 * 3 + 3,
         }
     }
@@ -163,10 +162,14 @@ fn points(kind: Kind, seed: Seed) -> Vec<[f32; N_DIMENSIONS]> {
         .collect();
     for dimension in 0..N_DIMENSIONS {
         let mean = points.iter().map(|point| point[dimension]).sum::<f32>() / n_values as f32;
-        points.iter_mut().for_each(|point| point[dimension] -= mean);
+        for point in &mut points {
+            point[dimension] -= mean;
+        }
     }
     let square = points.iter().flatten().map(|value| value * value).sum::<f32>() / n_values as f32;
-    points.iter_mut().flatten().for_each(|value| *value /= square.sqrt());
+    for value in points.iter_mut().flatten() {
+        *value /= square.sqrt();
+    }
     points
 }
 

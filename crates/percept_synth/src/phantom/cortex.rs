@@ -344,7 +344,7 @@ mod tests {
             assert_eq!(field.x >= 0.0, voxel.hemisphere == Hemisphere::Left, "fields are contralateral");
             match voxel.area {
                 Area::V1Ventral | Area::V2Ventral | Area::V3Ventral => {
-                    assert!(field.y <= 0.0, "ventral sees the upper field")
+                    assert!(field.y <= 0.0, "ventral sees the upper field");
                 }
                 Area::V1Dorsal | Area::V2Dorsal | Area::V3Dorsal => assert!(field.y >= 0.0),
                 _ => {}

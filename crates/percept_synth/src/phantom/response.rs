@@ -46,7 +46,9 @@ impl Pool {
         }
         // What lies outside the picture contributes nothing, so fields beyond the edge have weak drive.
         let whole = std::f32::consts::TAU * spread * spread;
-        weights.iter_mut().for_each(|(_, weight)| *weight /= whole);
+        for (_, weight) in &mut weights {
+            *weight /= whole;
+        }
         Self { coarse, weights }
     }
 

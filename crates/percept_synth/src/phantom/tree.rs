@@ -60,24 +60,6 @@ impl Tree<'_> {
         self.root.join("nsddata_betas/ppdata").join(self.subject()).join("func1pt8mm").join(BETA_TYPE)
     }
 
-    /// Runs `write` on `path` unless the file is there.
-    fn file(&self, path: PathBuf, write: impl FnOnce(&Path) -> Result<(), percept_io::Error>) -> Result<(), Error> {
-        if fs::is_file(&path) {
-            return Ok(());
-        }
-        Ok(write(&path)?)
-    }
-
-    fn text(&self, path: PathBuf, text: impl FnOnce() -> String) -> Result<(), Error> {
-        self.file(path, |path| fs::write_bytes(path, text().as_bytes()))
-    }
-
-    /// `value` as JSON in one line, numbers as short as they can be read back exactly.
-    fn json(&self, path: PathBuf, value: &impl Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string(value).map_err(|error| percept_io::Error::codec("the truth", error))?;
-        self.text(path, || text)
-    }
-
     /// Makes sure that the directory is empty or holds this phantom.
     fn claim(&self) -> Result<(), Error> {
         let path = self.root.join(format!("phantom/{}.json", self.subject()));
@@ -98,17 +80,17 @@ impl Tree<'_> {
     fn experiment(&self) -> Result<(), Error> {
         let phantom = self.phantom;
         let folder = self.root.join("nsddata/experiments/nsd");
-        self.file(folder.join("nsd_expdesign.mat"), |path| self.design(path))?;
+        keep(folder.join("nsd_expdesign.mat"), |path| self.design(path))?;
         let origins = tables::origins(phantom.params.n_stimuli(), phantom.seed.named("origins"));
-        self.text(folder.join("nsd_stim_info_merged.csv"), || tables::stimulus_table(phantom, &origins))?;
+        text(folder.join("nsd_stim_info_merged.csv"), || tables::stimulus_table(phantom, &origins))?;
         let annotations = self.root.join("nsddata_stimuli/stimuli/nsd/annotations");
         for split in ["train2017", "val2017"] {
             let path = annotations.join(format!("captions_{split}.json"));
-            self.text(path, || tables::captions(phantom, &origins, split).to_string())?;
+            text(path, || tables::captions(phantom, &origins, split).to_string())?;
         }
         let seed = phantom.subject_seed().named("behaviour");
         let path = self.root.join("nsddata/ppdata").join(self.subject()).join("behav/responses.tsv");
-        self.text(path, || behaviour::table(phantom.schedule(), phantom.params.subject, seed))
+        text(path, || behaviour::table(phantom.schedule(), phantom.params.subject, seed))
     }
 
     /// `nsd_expdesign.mat`: all numbers count from 1.
@@ -142,7 +124,7 @@ impl Tree<'_> {
 
     fn stimuli(&self) -> Result<(), Error> {
         let path = self.root.join("nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5");
-        self.file(path, |path| {
+        keep(path, |path| {
             let n_stimuli = self.phantom.params.n_stimuli();
             let mut brick = Array4::<u8>::zeros((n_stimuli, SIDE, SIDE, 3));
             let rows = brick.axis_iter_mut(Axis(0)).into_par_iter();
@@ -162,7 +144,7 @@ impl Tree<'_> {
 
     fn volume<T: nifti::Voxel>(&self, path: PathBuf, about: &str, volume: &Array3<T>) -> Result<(), Error> {
         let volume = volume.view().insert_axis(Axis(3));
-        self.file(path, |path| nifti::write(path, volume, &self.spec(about)))
+        keep(path, |path| nifti::write(path, volume, &self.spec(about)))
     }
 
     /// Masks, regions and their names.
@@ -206,7 +188,7 @@ impl Tree<'_> {
             }
             for owner in ["fsaverage".to_owned(), self.subject()] {
                 let path = self.root.join(format!("nsddata/freesurfer/{owner}/label/{name}.mgz.ctab"));
-                self.text(path, || tables::labels(names))?;
+                text(path, || tables::labels(names))?;
             }
         }
         Ok(())
@@ -228,7 +210,7 @@ impl Tree<'_> {
                 } else {
                     let betas = scanner.betas(phantom, session);
                     for path in paths {
-                        self.file(path, |path| self.session(path, &betas))?;
+                        keep(path, |path| self.session(path, &betas))?;
                     }
                     (!summarised).then_some(betas)
                 };
@@ -291,10 +273,30 @@ impl Tree<'_> {
     fn truth(&self) -> Result<(), Error> {
         let phantom = self.phantom;
         let stimuli: Vec<&Drawing> = phantom.drawings.iter().collect();
-        self.json(self.root.join("phantom/stimuli.json"), &stimuli)?;
+        json_line(self.root.join("phantom/stimuli.json"), &stimuli)?;
         let voxels = self.root.join(format!("phantom/{}_voxels.json", self.subject()));
-        self.json(voxels, &phantom.tuning)
+        json_line(voxels, &phantom.tuning)
     }
+}
+
+/// Runs `write` on `path` unless the file is there.
+fn keep(path: PathBuf, write: impl FnOnce(&Path) -> Result<(), percept_io::Error>) -> Result<(), Error> {
+    if fs::is_file(&path) {
+        return Ok(());
+    }
+    Ok(write(&path)?)
+}
+
+fn text(path: PathBuf, text: impl FnOnce() -> String) -> Result<(), Error> {
+    keep(path, |path| fs::write_bytes(path, text().as_bytes()))
+}
+
+/// `value` as JSON in one line, numbers as short as they can be read back exactly.
+fn json_line(path: PathBuf, value: &impl Serialize) -> Result<(), Error> {
+    keep(path, |path| {
+        let line = serde_json::to_string(value).map_err(|error| percept_io::Error::codec("the truth", error))?;
+        fs::write_bytes(path, line.as_bytes())
+    })
 }
 
 /// Whether slot `slot` of a run with `n_trials` trials holds one: blanks are spread evenly, the first and last three slots

@@ -183,8 +183,12 @@ fn draw_voxel(voxel: Voxel, maps: &Maps, seed: Seed) -> Tuning {
     }
     let (energies, surfaces) = channels.split_at_mut(SURFACE);
     let sums = (energies.iter().sum::<f32>(), surfaces.iter().sum::<f32>());
-    energies.iter_mut().for_each(|weight| *weight *= energy_share / sums.0);
-    surfaces.iter_mut().for_each(|weight| *weight *= (1.0 - energy_share) / sums.1);
+    for weight in energies {
+        *weight *= energy_share / sums.0;
+    }
+    for weight in surfaces {
+        *weight *= (1.0 - energy_share) / sums.1;
+    }
 
     let exponent = match voxel.area {
         Area::V1Ventral | Area::V1Dorsal => 0.62,
