@@ -151,19 +151,12 @@ impl Tree<'_> {
     fn brain(&self) -> Result<(), Error> {
         let (cortex, functional) = (&self.phantom.cortex, self.functional());
         let [nx, ny, nz] = cortex.shape;
-        let scatter = |values: &mut dyn Iterator<Item = f32>| {
-            let mut volume = Array3::<f32>::zeros((nx, ny, nz));
-            for (&offset, value) in cortex.brain.iter().zip(values) {
-                volume[[offset % nx, offset / nx % ny, offset / nx / ny]] = value;
-            }
-            volume
-        };
-        let mask = scatter(&mut std::iter::repeat(1.0)).mapv(|value| value as i16);
+        let mask = self.scatter(&Array1::ones(cortex.brain.len())).mapv(|value| value as i16);
         self.volume(functional.join("brainmask.nii.gz"), "brain", &mask)?;
         // A mean functional volume with the contrast of T2*: grey matter brighter than white.
-        let mut mean = vec![900.0f32; cortex.brain.len()];
+        let mut mean = Array1::from_elem(cortex.brain.len(), 900.0);
         cortex.in_brain.iter().for_each(|&position| mean[position] = 1_200.0);
-        self.volume(functional.join("mean.nii.gz"), "mean signal", &scatter(&mut mean.into_iter()))?;
+        self.volume(functional.join("mean.nii.gz"), "mean signal", &self.scatter(&mean))?;
 
         type Label = fn(super::Area) -> i16;
         let atlases: [(&str, Label, &[&str]); 3] = [
