@@ -254,5 +254,6 @@ const MAX_CAPTION_BYTES: u64 = 1 << 30;
 
 fn read(reference: &ArrayRef) -> Result<ArrayD<f64>, MethodError> {
     let found = Reference { path: reference.file.clone(), name: reference.variable.clone() };
-    Ok(found.read::<f64>()?.data)
+    // MAT files hand over their columns as they lie; reshaping wants rows.
+    Ok(found.read::<f64>()?.data.as_standard_layout().into_owned())
 }

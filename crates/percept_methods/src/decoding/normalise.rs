@@ -30,14 +30,13 @@ pub(super) fn by_session(responses: &Responses, train: &[usize]) -> (Array2<f32>
     let mut scaled = responses.data.clone();
     for (sample, mut row) in scaled.rows_mut().into_iter().enumerate() {
         let session = responses.session_of_sample[sample];
-        let (mean, deviation) = match moments.get(&session) {
-            Some(found) => found,
-            None => {
-                if !without.contains(&session) {
-                    without.push(session);
-                }
-                overall.get_or_insert_with(|| self::moments(&responses.data, train))
+        let (mean, deviation) = if let Some(found) = moments.get(&session) {
+            found
+        } else {
+            if !without.contains(&session) {
+                without.push(session);
             }
+            overall.get_or_insert_with(|| self::moments(&responses.data, train))
         };
         for (unit, value) in row.iter_mut().enumerate() {
             let centred = f64::from(*value) - mean[unit];

@@ -156,14 +156,12 @@ impl<'a> Section<'a> {
     /// One of a few words at `key`.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)], default: T) -> Result<T, ExperimentError> {
         let Some(text) = self.string(key)? else { return Ok(default) };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Ok(*value),
-            None => {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                let hint = nearest(&text, &known).map(|near| format!(", perhaps `{near}`")).unwrap_or_default();
-                Err(self.value(key, format!("one of {}{hint}", quoted(&known)), format!("`{text}`")))
-            }
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(*value);
         }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = nearest(&text, &known).map(|near| format!(", perhaps `{near}`")).unwrap_or_default();
+        Err(self.value(key, format!("one of {}{hint}", quoted(&known)), format!("`{text}`")))
     }
 
     /// The truth value at `key`.
@@ -263,12 +261,10 @@ impl<'a> Section<'a> {
         let mut chosen = Vec::with_capacity(items.len());
         for item in items {
             let Value::String(text) = item else { return Err(self.wrong_type(key, EXPECTED, item, &example)) };
-            match words.iter().find(|(word, _)| word == text) {
-                Some((_, value)) => chosen.push(*value),
-                None => {
-                    return Err(self.value(key, format!("words out of {}", quoted(&known)), format!("`{text}`")));
-                }
-            }
+            let Some((_, value)) = words.iter().find(|(word, _)| word == text) else {
+                return Err(self.value(key, format!("words out of {}", quoted(&known)), format!("`{text}`")));
+            };
+            chosen.push(*value);
         }
         Ok(Some(chosen))
     }

@@ -86,7 +86,8 @@ fn a_missing_session_is_named() {
     // Naming the sessions that are here goes on without it.
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    let dataset = dataset::open(&experiment(tree.path(), &["data.sessions=[1, 3]"]), &run, &Silent).expect("two sessions");
+    let dataset =
+        dataset::open(&experiment(tree.path(), &["data.sessions=[1, 3]"]), &run, &Silent).expect("two sessions");
     assert_eq!(dataset.responses.n_samples(), 180);
 }
 
