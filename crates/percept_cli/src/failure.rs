@@ -23,8 +23,21 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "error: {}", words(error));
     ExitCode::from(if error.downcast_ref::<Ours>().is_some() { OURS } else { INPUT })
+}
+
+/// The error and its causes in one line; a cause whose words the line already holds is not said twice.
+fn words(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Whether somebody stopped reading our output.
@@ -61,6 +74,12 @@ mod tests {
         let error = Err::<(), _>(pipe).context("the scores cannot be printed").expect_err("an error");
         assert!(is_closed_pipe(&error));
         assert!(!is_closed_pipe(&anyhow::anyhow!("something else")));
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no space").context("cannot write: no space").context("the run failed");
+        assert_eq!(words(&error), "the run failed: cannot write: no space");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use percept::models::DiffusionPack;
 use serde::Serialize;
 
@@ -47,5 +48,11 @@ pub(crate) fn info(arguments: &ModelInfo) -> anyhow::Result<()> {
 }
 
 fn open(pack: &Path) -> anyhow::Result<DiffusionPack> {
-    Ok(if pack == Path::new("pocket") { percept::pocket::load()? } else { DiffusionPack::open(pack)? })
+    if pack == Path::new("pocket") {
+        return Ok(percept::pocket::load()?);
+    }
+    if !pack.is_dir() {
+        bail!("there is no folder `{}` (name a model pack, or `pocket`)", pack.display());
+    }
+    Ok(DiffusionPack::open(pack)?)
 }

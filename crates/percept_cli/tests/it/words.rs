@@ -48,7 +48,7 @@ fn help_of_a_command_names_its_arguments() {
 fn a_missing_file_is_named_with_a_remedy() {
     says(&["reconstruct", "absent.toml"], 1, &["error: ", "absent.toml", "cannot open", "(check the path)"]);
     says(&["report", "absent"], 1, &["outcome.json", "cannot open", "(check the path)"]);
-    says(&["model", "info", "absent"], 1, &["error: ", "absent"]);
+    says(&["model", "info", "absent"], 1, &["there is no folder `absent` (name a model pack, or `pocket`)"]);
     says(&["doctor", "nsd", "absent"], 1, &["error: ", "absent"]);
 }
 
@@ -60,7 +60,7 @@ fn a_file_that_is_no_experiment_is_refused_before_anything_is_written() {
 #[test]
 fn a_wrong_override_is_named_with_a_remedy() {
     says(&["demo", "--set", "generate.steps"], 1, &["`generate.steps` is not an override (write `key=value`"]);
-    says(&["demo", "--set", "generate.step=5"], 1, &["unknown key `generate.step`", "`steps`"]);
+    says(&["demo", "--set", "generate.step=5"], 1, &["unknown key `generate.step`", "`generate.steps`"]);
     says(&["demo", "--set", "generate.steps=many"], 1, &["`generate.steps` is", "expected"]);
 }
 
