@@ -37,8 +37,9 @@ pub fn two_way(
     let mut scores = TwoWay { values: Vec::with_capacity(n), ties: Vec::with_capacity(n), undefined };
     for (item, row) in r.rows().into_iter().enumerate() {
         let own = row[item];
-        let opponents =
-            || row.iter().zip(label_of_item).filter(|(_, label)| **label != label_of_item[item]).map(|(value, _)| *value);
+        let opponents = || {
+            row.iter().zip(label_of_item).filter(|(_, label)| **label != label_of_item[item]).map(|(value, _)| *value)
+        };
         let n_opponents = opponents().count();
         at_least("items with another label", 1, n_opponents)?;
         let defined = scores.undefined.binary_search(&item).is_err();

@@ -25,9 +25,10 @@ pub(crate) fn nsd(arguments: &DoctorNsd) -> anyhow::Result<()> {
     if !report.is_usable {
         let n_failed = report.checks.iter().filter(|check| check.outcome == Outcome::Failed).count();
         bail!(
-            "the data cannot be used for `{}`: {} files missing, {n_failed} checks failed (the list says what to do about each)",
+            "the data cannot be used for `{}`: {} missing, {} failed (the list says what to do about each)",
             report.recipe,
-            report.missing.len()
+            counted(report.missing.len(), "file"),
+            counted(n_failed, "check")
         );
     }
     Ok(())
@@ -76,7 +77,7 @@ fn print(report: &Report, recipe: &Recipe) {
         say("\nno file is missing");
         return;
     }
-    say(format!("\n{} files are missing, {}", report.missing.len(), total(report)));
+    say(format!("\nmissing: {}, {}", counted(report.missing.len(), "file"), total(report)));
     for file in &report.missing {
         let size = match file.bytes {
             Some(n) if file.is_estimate => format!("about {}", bytes(n)),
@@ -85,6 +86,10 @@ fn print(report: &Report, recipe: &Recipe) {
         };
         say(format!("  {} ({size}; {})\n    from {}", file.path, file.purpose, file.source));
     }
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 fn total(report: &Report) -> String {

@@ -27,15 +27,16 @@ const EDGE_SHARE: f64 = 0.2;
 pub(super) fn warnings(dataset: &Dataset, plan: &Plan) -> Vec<String> {
     let mut warnings = dataset.warnings.clone();
     if !plan.leaked_stimuli.is_empty() {
-        let tested: BTreeSet<usize> = plan.stimuli().into_iter().collect();
-        let count = if plan.leaked_stimuli.len() == tested.len() { "all " } else { "" };
+        let leaked = plan.items.iter().filter(|item| plan.leaked_stimuli.binary_search(&item.stimulus).is_ok()).count();
+        let n_items = plan.items.len();
+        let counted = if leaked == n_items { format!("all {n_items}") } else { format!("{leaked} of {n_items}") };
+        let n_different = plan.leaked_stimuli.len();
+        let different = if n_different == leaked { String::new() } else { format!(" ({n_different} different ones)") };
         warnings.insert(
             0,
             format!(
-                "{count}{} of {} test stimuli also occur in training: these scores measure recognition of known pictures, not \
-                 reconstruction of new ones",
-                plan.leaked_stimuli.len(),
-                tested.len()
+                "{counted} test images{different} also occur in training: these scores measure recognition of known pictures, \
+                 not reconstruction of new ones"
             ),
         );
     }
