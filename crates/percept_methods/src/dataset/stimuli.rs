@@ -14,7 +14,7 @@ pub struct Stimuli {
 
 enum Source {
     Memory(Array4<u8>),
-    Tree { file: nsd::Stimuli, images: Vec<usize> },
+    Tree { file: Box<nsd::Stimuli>, images: Vec<usize> },
 }
 
 /// Pictures of a tree that are hashed, at most: all 10,000 of a subject would be 5 GB to read.
@@ -30,7 +30,7 @@ impl Stimuli {
     /// The pictures `images` of an NSD tree, named by their number from 0.
     pub(super) fn in_tree(file: nsd::Stimuli, images: Vec<usize>) -> Self {
         let ids = images.iter().map(|image| format!("nsd{image:05}")).collect();
-        Self { ids, source: Source::Tree { file, images } }
+        Self { ids, source: Source::Tree { file: Box::new(file), images } }
     }
 
     /// Number of different pictures.

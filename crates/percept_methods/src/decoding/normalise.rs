@@ -53,7 +53,9 @@ fn moments(data: &Array2<f32>, samples: &[usize]) -> Moments {
     for &sample in samples {
         mean.iter_mut().zip(data.row(sample)).for_each(|(sum, &value)| *sum += f64::from(value));
     }
-    mean.iter_mut().for_each(|sum| *sum /= n);
+    for sum in &mut mean {
+        *sum /= n;
+    }
     let mut deviation = vec![0.0f64; data.ncols()];
     for &sample in samples {
         for ((sum, &value), mean) in deviation.iter_mut().zip(data.row(sample)).zip(&mean) {

@@ -54,7 +54,7 @@ pub(super) fn read(top: &mut Section<'_>) -> Result<Data, ExperimentError> {
     section.string("kind")?;
     match kind.as_deref() {
         Some("nsd") => nsd(&mut section).map(Data::Nsd),
-        Some("arrays") => arrays(&mut section).map(Data::Arrays),
+        Some("arrays") => arrays(&mut section).map(|arrays| Data::Arrays(Box::new(arrays))),
         _ => phantom(&mut section).map(Data::Phantom),
     }
 }

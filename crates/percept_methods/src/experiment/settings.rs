@@ -76,7 +76,7 @@ pub enum Data {
     /// The Natural Scenes Dataset's tree.
     Nsd(NsdData),
     /// Arrays inside MAT, npy, npz or HDF5 files.
-    Arrays(ArraysData),
+    Arrays(Box<ArraysData>),
     /// A simulated subject, written as an NSD tree below the output folder.
     Phantom(PhantomData),
 }

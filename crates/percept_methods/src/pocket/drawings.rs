@@ -73,7 +73,7 @@ impl Drawn {
         self.items
             .iter()
             .map(|(drawing, _)| match drawing {
-                Drawing::Scene(scene) => labels_of(scene).map(Some).to_vec(),
+                Drawing::Scene(scene) => labels_of(*scene).map(Some).to_vec(),
                 Drawing::Figure(_) => vec![None; JUDGE_CLASSES.len()],
             })
             .collect()
@@ -84,7 +84,7 @@ fn index_of<T: PartialEq>(all: &[T], item: &T) -> usize {
     all.iter().position(|other| other == item).unwrap_or(0)
 }
 
-fn labels_of(scene: &Scene) -> [usize; 6] {
+fn labels_of(scene: Scene) -> [usize; 6] {
     [
         index_of(Object::ALL, &scene.object),
         index_of(Color::ALL, &scene.color),

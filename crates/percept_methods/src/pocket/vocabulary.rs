@@ -56,7 +56,7 @@ pub(super) fn learn(words: &[String]) -> Vocabulary {
         merges.push(pair);
     }
     let alphabet = byte_alphabet();
-    let bytes = alphabet.iter().map(|c| c.to_string());
+    let bytes = alphabet.iter().map(ToString::to_string);
     let endings = alphabet.iter().map(|c| format!("{c}</w>"));
     let merged = merges.iter().map(|(a, b)| format!("{a}{b}"));
     let special = ["<|startoftext|>".to_owned(), "<|endoftext|>".to_owned()];
@@ -65,7 +65,7 @@ pub(super) fn learn(words: &[String]) -> Vocabulary {
         tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
     let mut merges_txt = String::from("#version: 0.2\n");
     for (a, b) in &merges {
-        merges_txt.push_str(&format!("{a} {b}\n"));
+        merges_txt.extend([a, " ", b, "\n"]);
     }
     Vocabulary { n_tokens: vocab.len(), vocab_json: serde_json::Value::Object(vocab).to_string(), merges_txt }
 }
