@@ -16,7 +16,11 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
         return Ok(());
     }
     let scores = pocket::score(&arguments.out, arguments.score)?;
-    if arguments.json { json(&scores) } else { print(&scores, arguments.score) }
+    if arguments.json {
+        return json(&scores);
+    }
+    print(&scores, arguments.score);
+    Ok(())
 }
 
 fn parts(asked: &[arguments::Part]) -> Vec<Part> {
@@ -44,7 +48,7 @@ fn recipe(arguments: &TrainPocket) -> Recipe {
     }
 }
 
-fn print(scores: &PocketScores, n: usize) -> anyhow::Result<()> {
+fn print(scores: &PocketScores, n: usize) {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     say(format!("on {n} drawings that the pack never saw:"));
     say(format!("  the judge names object and colour     {}", share(scores.judge_object_and_color)));
@@ -67,5 +71,4 @@ fn print(scores: &PocketScores, n: usize) -> anyhow::Result<()> {
             say(format!("    {word:<35} {}", share(value)));
         }
     }
-    Ok(())
 }
