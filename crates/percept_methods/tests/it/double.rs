@@ -17,11 +17,11 @@ pub(crate) const COLOURS: [(&str, [f32; 3]); 4] =
 pub(crate) struct Double;
 
 impl Generator for Double {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "double"
     }
 
-    fn content(&self) -> &str {
+    fn content(&self) -> &'static str {
         "double 1"
     }
 

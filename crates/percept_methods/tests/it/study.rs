@@ -19,7 +19,7 @@ fn picture(stimulus: usize) -> (Array2<f32>, [f32; 3]) {
     let (_, colour) = COLOURS[stimulus % 4];
     let start = (stimulus / 4 * 3) % (SIDE - 4);
     let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
-        let along = if stimulus % 3 == 0 { y } else { x };
+        let along = if stimulus.is_multiple_of(3) { y } else { x };
         if (start..start + 5).contains(&along) { 1.0 } else { 0.0 }
     });
     (mask, colour)
