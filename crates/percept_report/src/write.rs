@@ -32,7 +32,7 @@ pub fn write(folder: &Path, outcome: &Outcome) -> Result<PathBuf, ReportError> {
 /// Writes the report of a finished run again, from the `outcome.json` in its folder.
 ///
 /// # Errors
-/// As [`write`], and when the folder holds no outcome of this version of percept.
+/// As [`write()`], and when the folder holds no outcome of this version of percept.
 pub fn write_again(folder: &Path) -> Result<PathBuf, ReportError> {
     let path = folder.join(OUTCOME_FILE);
     let text = fs::read_text(&path, u64::MAX)?;
