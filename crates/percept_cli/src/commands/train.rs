@@ -20,6 +20,7 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
         return json(&scores);
     }
     print(&scores, arguments.score);
+    Ok(())
 }
 
 fn parts(asked: &[arguments::Part]) -> Vec<Part> {
