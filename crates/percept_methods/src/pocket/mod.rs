@@ -11,11 +11,11 @@ mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array4, s};
+use ndarray::{Array2, s};
 use percept_core::{Progress, Seed};
 use percept_models::{
     DiffusionPack, ModelError,
-    autoencoder::{AutoencoderConfig, AutoencoderKl},
+    autoencoder::AutoencoderConfig,
     nn::params::Params,
     scheduler::{NoiseSchedule, SchedulerConfig},
     text::TextConfig,
@@ -232,16 +232,20 @@ struct UnetData {
     empty: Vec<f32>,
 }
 
-fn unet_data(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -> Result<UnetData, ModelError> {
-    let encoder = Encoders::open(out)?;
+fn unet_data(
+    pack: &DiffusionPack,
+    recipe: &Recipe,
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<UnetData, ModelError> {
     let n = recipe.unet_drawings;
     progress.begin("encode drawings", n as u64);
     let (mut latents, mut contexts) = (Vec::new(), Vec::new());
     let seed = seed.named("unet.drawings");
     for start in (0..n).step_by(256) {
         let drawn = Drawn::draw_range(seed, start, (start + 256).min(n));
-        latents.extend(encoder.latents(&drawn.pictures())?);
-        contexts.extend(encoder.mean_contexts(&drawn)?);
+        latents.extend(pack.encode(drawn.pictures().view())?);
+        contexts.extend(mean_contexts(pack, &drawn)?);
         progress.advance(drawn.len() as u64);
     }
     progress.end("");
@@ -253,48 +257,29 @@ fn unet_data(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -
             got: source.to_string(),
         })
     };
-    let empty = encoder.contexts(&[String::new()])?;
+    let empty = pack.embed_text(&[String::new()])?.into_raw_vec_and_offset().0;
     Ok(UnetData { latents: shape(latents)?, contexts: shape(contexts)?, empty })
 }
 
-/// The parts of a pack that the U-Net's training needs, before there is a U-Net.
-struct Encoders {
-    pack: DiffusionPack,
-}
-
-impl Encoders {
-    /// Opens the pack with an untrained U-Net in place of the one to come.
-    fn open(out: &Path) -> Result<Self, ModelError> {
-        Ok(Self { pack: DiffusionPack::open_without_unet(out)? })
+/// Contexts averaged over all captions of each drawing, row after row.
+fn mean_contexts(pack: &DiffusionPack, drawn: &Drawn) -> Result<Vec<f32>, ModelError> {
+    let captions = drawn.all_captions();
+    let per = captions.len() / drawn.len();
+    let all = pack.embed_text(&captions)?;
+    let mut mean = Vec::with_capacity(drawn.len() * all.ncols());
+    for i in 0..drawn.len() {
+        let rows = all.slice(s![i * per..(i + 1) * per, ..]);
+        mean.extend(rows.mean_axis(ndarray::Axis(0)).into_iter().flatten());
     }
-
-    fn latents(&self, pictures: &Array4<f32>) -> Result<Vec<f32>, ModelError> {
-        Ok(self.pack.encode(pictures.view())?.into_raw_vec_and_offset().0)
-    }
-
-    fn contexts(&self, captions: &[String]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.pack.embed_text(captions)?.into_raw_vec_and_offset().0)
-    }
-
-    fn mean_contexts(&self, drawn: &Drawn) -> Result<Vec<f32>, ModelError> {
-        let captions = drawn.all_captions();
-        let per = captions.len() / drawn.len();
-        let all = self.pack.embed_text(&captions)?;
-        let mut mean = Vec::with_capacity(drawn.len() * all.ncols());
-        for i in 0..drawn.len() {
-            let rows = all.slice(s![i * per..(i + 1) * per, ..]);
-            mean.extend(rows.mean_axis(ndarray::Axis(0)).into_iter().flatten());
-        }
-        Ok(mean)
-    }
+    Ok(mean)
 }
 
 fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -> Result<(), ModelError> {
-    let data = unet_data(out, recipe, seed, progress)?;
-    let encoders = Encoders::open(out)?;
+    let pack = DiffusionPack::open_without_unet(out)?;
+    let data = unet_data(&pack, recipe, seed, progress)?;
     let config = UnetConfig::parse(configs::UNET)?;
     let schedule = NoiseSchedule::new(SchedulerConfig::parse(configs::SCHEDULER)?);
-    let (latent, context) = (encoders.pack.latent_shape(), encoders.pack.context_shape());
+    let (latent, context) = (pack.latent_shape(), pack.context_shape());
     let params = Params::random(seed.named("unet.init"));
     let drawings_seed = seed.named("unet.drawings");
     let task = DiffusionTask::new(params, config, schedule, (latent, context), SHARDS, |_, seed| {
@@ -313,7 +298,7 @@ fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
             .map(|&i| Drawn::one_caption(drawings_seed, chosen[i], stream.random_range(0..5u32) as usize))
             .collect();
         if !captions.is_empty() {
-            let states = encoders.pack.embed_text(&captions)?;
+            let states = pack.embed_text(&captions)?;
             for (state, &i) in states.rows().into_iter().zip(&single) {
                 contexts.row_mut(i).assign(&state);
             }
@@ -334,13 +319,4 @@ fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
     };
     let weights = run(&task, &schedule, seed, &work(out), progress)?;
     write(&out.join("unet/diffusion_pytorch_model.safetensors"), &write_tensors(&weights, true)?)
-}
-
-/// The autoencoder alone, for scoring it before the other parts exist.
-///
-/// # Errors
-/// When it is not trained yet.
-pub fn load_autoencoder(out: &Path) -> Result<AutoencoderKl, ModelError> {
-    let tensors = PackFiles::Directory(out.to_owned()).tensors("vae")?;
-    AutoencoderKl::new(&Params::from_tensors(tensors, "vae"), AutoencoderConfig::parse(configs::VAE)?)
 }

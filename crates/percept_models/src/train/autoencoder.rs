@@ -114,6 +114,10 @@ pub fn normalise_latents(
     let shift: Vec<f64> = (0..channels).map(|c| over(c, &|v| v)).collect();
     let scale: Vec<f64> = (0..channels).map(|c| over(c, &|v| (v - shift[c]).powi(2)).sqrt().max(1e-6)).collect();
 
+    let old = match weights.get("post_quant_conv.weight") {
+        Some(tensor) => to_vec(tensor)?,
+        None => return Ok(()),
+    };
     let mut edit = |name: &str, f: &dyn Fn(&mut [f32])| -> Result<()> {
         if let Some(tensor) = weights.get_mut(name) {
             let mut values = to_vec(tensor)?;
@@ -135,18 +139,6 @@ pub fn normalise_latents(
         }
     })?;
     // The decoding side undoes it: W (scale · z + shift) + b.
-    let old = match weights.get("post_quant_conv.weight") {
-        Some(tensor) => to_vec(tensor)?,
-        None => return Ok(()),
-    };
-    let mut edit = |name: &str, f: &dyn Fn(&mut [f32])| -> Result<()> {
-        if let Some(tensor) = weights.get_mut(name) {
-            let mut values = to_vec(tensor)?;
-            f(&mut values);
-            *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
-        }
-        Ok(())
-    };
     edit("post_quant_conv.weight", &|w| {
         for (i, v) in w.iter_mut().enumerate() {
             *v *= scale[i % channels] as f32;
