@@ -16,7 +16,7 @@ use crate::{
     error::{ModelError, Result},
     nn::{kernel, ops::to_vec, params::Params},
     preprocess::Preprocess,
-    scheduler::{Ddim, NoiseSchedule, SchedulerConfig},
+    scheduler::{History, NoiseSchedule, Sampler, SchedulerConfig},
     text::{ClipTextModel, TextConfig},
     tokenizer::ClipTokenizer,
     unet::{UNet2DConditionModel, UnetConfig},
@@ -211,7 +211,7 @@ impl DiffusionPack {
         })
     }
 
-    /// Pictures from contexts, by DDIM with classifier-free guidance; from pure noise, or from noised latents.
+    /// Pictures from contexts, by the pack's sampler with classifier-free guidance; from pure noise, or from noised latents.
     ///
     /// # Errors
     /// Rows that do not fit the pack or each other, a strength outside 0..=1.
@@ -253,41 +253,53 @@ impl DiffusionPack {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         };
-        let ddim = Ddim::new(self.schedule.clone(), request.steps)?;
-        let steps = if request.init.is_some() { ddim.steps_from(request.strength) } else { ddim.steps() };
+        let sampler = Sampler::new(self.schedule.clone(), request.steps)?;
+        let start = if request.init.is_some() { sampler.start(request.strength) } else { 0 };
+        let draw = |seed: Seed, rows: usize, ids: &[u64]| -> Result<Tensor> {
+            let noise: Vec<f32> =
+                ids.iter().flat_map(|&id| seed.at(id).at(request.sample).normal(latent_len)).collect();
+            Ok(Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], &Device::Cpu)?)
+        };
         let guided = (request.guidance - 1.0).abs() > 1e-9;
         let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
         Self::batched(n, |range| {
             let rows = range.len();
-            let noise: Vec<f32> = request.image_ids[range.clone()]
-                .iter()
-                .flat_map(|&id| request.seed.named("noise").at(id).at(request.sample).normal(latent_len))
-                .collect();
-            let noise = Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], &Device::Cpu)?;
-            let mut x = match (&request.init, steps.first()) {
-                (Some(init), Some(&first)) => {
-                    let (signal, amount) = self.schedule.mix(first);
-                    ((row_tensor(&init.slice(s![range.clone(), ..]), &latent)? * signal)? + (noise * amount)?)?
+            let ids = &request.image_ids[range.clone()];
+            let noise = draw(request.seed.named("noise"), rows, ids)?;
+            let mut x = match &request.init {
+                Some(init) => {
+                    let init = row_tensor(&init.slice(s![range.clone(), ..]), &latent)?;
+                    if start < sampler.steps().len() {
+                        let (signal, amount) = sampler.mix(start);
+                        ((init * signal)? + (noise * amount)?)?
+                    } else {
+                        init
+                    }
                 }
-                (Some(init), None) => row_tensor(&init.slice(s![range.clone(), ..]), &latent)?,
-                (None, _) => noise,
+                None => (noise * sampler.first_noise())?,
             };
             let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape())?;
             let both = match &empty {
                 Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
                 None => None,
             };
-            for &step in steps {
+            let mut history = History::default();
+            for (i, &step) in sampler.steps().iter().enumerate().skip(start) {
+                let input = (&x * sampler.input_scale(i))?;
                 let output = match &both {
                     Some(both) => {
-                        let doubled = Tensor::cat(&[&x, &x], 0)?;
-                        let output = unet.forward(&doubled, &vec![step as f64; 2 * rows], both)?;
+                        let doubled = Tensor::cat(&[&input, &input], 0)?;
+                        let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
                         let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
                         (&free + ((bound - &free)? * request.guidance)?)?
                     }
-                    None => unet.forward(&x, &vec![step as f64; rows], &context)?,
+                    None => unet.forward(&input, &vec![step; rows], &context)?,
                 };
-                x = ddim.step(&output, step, &x)?;
+                let fresh = sampler
+                    .draws_noise(i)
+                    .then(|| draw(request.seed.named("step noise").at(i as u64), rows, ids))
+                    .transpose()?;
+                x = sampler.step(i, &output, &x, fresh.as_ref(), &mut history)?;
             }
             to_rows(&x)
         })

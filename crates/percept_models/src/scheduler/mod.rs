@@ -1,7 +1,19 @@
-//! Noise schedules of diffusion models, from `scheduler_config.json`; one sampler per file.
+//! Noise schedules of diffusion models and the samplers that run them, from `scheduler_config.json`.
+//!
+//! [`Sampler`] is what generation uses; each file beside it holds one sampler's arithmetic, with its paper. All
+//! coefficients are computed in `f64`; tensors stay `f32`.
 
+mod config;
 mod ddim;
+mod ddpm;
+mod dpm_solver;
+mod euler;
+mod lcm;
+mod sampler;
 mod schedule;
+mod sigmas;
+mod unipc;
 
-pub use ddim::Ddim;
-pub use schedule::{NoiseSchedule, Prediction, SchedulerConfig};
+pub use config::{Prediction, SamplerKind, SchedulerConfig};
+pub use sampler::{History, Sampler};
+pub use schedule::NoiseSchedule;

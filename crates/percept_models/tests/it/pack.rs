@@ -137,6 +137,38 @@ fn texts_become_the_pictures_of_the_reference_pipeline() {
 }
 
 #[test]
+fn every_sampler_makes_a_row_from_its_identity_alone() {
+    for sampler in
+        ["ddpm_leading", "euler_turbo", "ancestral_leading", "dpm_stochastic", "unipc_linspace", "lcm_defaults"]
+    {
+        let copy = Copy::new();
+        let config = text(&format!("samplers/{sampler}/scheduler_config.json"));
+        fs::write(copy.path("scheduler/scheduler_config.json"), config).expect("writable");
+        let pack = copy.open().expect("the pack is complete");
+        let context = pack.embed_text(&prompts()).expect("texts can be embedded");
+        let latents = |rows: std::ops::Range<usize>| {
+            let request = Generation {
+                context: context.slice(ndarray::s![rows.clone(), ..]),
+                init: None,
+                strength: 1.0,
+                steps: 3,
+                guidance: 2.0,
+                seed: Seed::new(5),
+                image_ids: &[7, 9][rows],
+                sample: 1,
+            };
+            pack.generate_latents(&request).expect("the request is valid")
+        };
+        let (both, second) = (latents(0..2), latents(1..2));
+        assert!(both.iter().all(|v| v.is_finite()), "{sampler}");
+        assert_ne!(both.row(0), both.row(1), "{sampler}");
+        for (a, b) in both.row(1).iter().zip(second.row(0)) {
+            assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "{sampler}: {a} {b}");
+        }
+    }
+}
+
+#[test]
 fn pictures_become_latents_and_embeddings() {
     let pack = Copy::new().open().expect("the pack is complete");
     let io = tensors("pipeline/io.safetensors");
@@ -274,7 +306,7 @@ fn damaged_configs_never_panic() {
         autoencoder::{AutoencoderConfig, AutoencoderKl},
         nn::params::Params,
         preprocess::Preprocess,
-        scheduler::{Ddim, NoiseSchedule, SchedulerConfig},
+        scheduler::{History, NoiseSchedule, Sampler, SchedulerConfig},
         text::{ClipTextModel, TextConfig},
         unet::{UNet2DConditionModel, UnetConfig},
         vision::{ClipVisionModel, VisionConfig},
@@ -322,9 +354,17 @@ fn damaged_configs_never_panic() {
         (
             "ddim/sd1/scheduler_config.json",
             Box::new(|text| {
-                let ddim = Ddim::new(NoiseSchedule::new(SchedulerConfig::parse(text)?), 2)?;
+                let sampler = Sampler::new(NoiseSchedule::new(SchedulerConfig::parse(text)?), 2)?;
                 let sample = Tensor::ones(4, candle_core::DType::F32, &candle_core::Device::Cpu)?;
-                ddim.step(&sample, ddim.steps()[0], &sample).map(drop)
+                sampler.step(0, &sample, &sample, Some(&sample), &mut History::default()).map(drop)
+            }),
+        ),
+        (
+            "samplers/unipc_third_order/scheduler_config.json",
+            Box::new(|text| {
+                let sampler = Sampler::new(NoiseSchedule::new(SchedulerConfig::parse(text)?), 2)?;
+                let sample = Tensor::ones(4, candle_core::DType::F32, &candle_core::Device::Cpu)?;
+                sampler.step(0, &sample, &sample, Some(&sample), &mut History::default()).map(drop)
             }),
         ),
         ("clip_preprocess/preprocessor_config.json", Box::new(|text| Preprocess::parse(text, 12).map(drop))),

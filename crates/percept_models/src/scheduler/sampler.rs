@@ -1,0 +1,170 @@
+//! A sampling run: the steps it visits, what the model is given at each, and how a sample goes from one to the next.
+//!
+//! A [`Sampler`] is made once for a schedule and a number of steps and holds no state; what the multistep solvers
+//! remember is in a [`History`] that belongs to one batch of samples. Noise is handed in, so it is the caller's.
+
+use candle_core::Tensor;
+
+use super::{
+    NoiseSchedule, Prediction, SamplerKind,
+    config::Spacing,
+    ddim, ddpm, dpm_solver, euler, lcm,
+    sigmas::{Path, path},
+    unipc,
+};
+use crate::error::{ModelError, Result};
+
+/// A run of a sampler over a number of steps.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    schedule: NoiseSchedule,
+    path: Path,
+}
+
+/// What a run remembers of one batch between its steps. A new one for every batch.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Clean samples as they were predicted at earlier steps, newest last.
+    pub(super) clean: Vec<Tensor>,
+    /// The sample from which the last step was taken, and the order it was taken with.
+    pub(super) last: Option<(Tensor, usize)>,
+}
+
+/// What a step is made of.
+pub(super) struct Given<'a> {
+    pub(super) output: &'a Tensor,
+    pub(super) sample: &'a Tensor,
+    pub(super) noise: Option<&'a Tensor>,
+}
+
+impl Given<'_> {
+    /// The noise of a stochastic step.
+    pub(super) fn noise(&self) -> Result<&Tensor> {
+        self.noise.ok_or_else(|| ModelError::Input {
+            what: "noise of a sampling step",
+            expected: "a tensor like the sample, since this sampler draws noise at every step".into(),
+            got: "none".into(),
+        })
+    }
+
+    /// The clean sample that the model's output means, where the sample holds signal and noise in these shares.
+    pub(super) fn clean(&self, prediction: Prediction, signal: f64, noise: f64) -> Result<Tensor> {
+        match prediction {
+            Prediction::Epsilon => sum(&[(1.0 / signal, self.sample), (-noise / signal, self.output)]),
+            Prediction::VPrediction => sum(&[(signal, self.sample), (-noise, self.output)]),
+            Prediction::Sample => Ok(self.output.clone()),
+        }
+    }
+}
+
+/// Σ weight · tensor.
+pub(super) fn sum(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
+    let mut total: Option<Tensor> = None;
+    for &(weight, tensor) in terms {
+        let term = (tensor * weight)?;
+        total = Some(match total {
+            Some(total) => (total + term)?,
+            None => term,
+        });
+    }
+    total.ok_or_else(|| ModelError::Input { what: "sum", expected: "terms".into(), got: "none".into() })
+}
+
+impl Sampler {
+    /// A run of `n` steps of the sampler that the schedule's config names.
+    ///
+    /// # Errors
+    /// When `n` is zero or more than the sampler can visit.
+    pub fn new(schedule: NoiseSchedule, n: usize) -> Result<Self> {
+        Ok(Self { path: path(&schedule, n)?, schedule })
+    }
+
+    /// The training steps visited, noisiest first; some samplers visit places between them.
+    pub fn steps(&self) -> &[f64] {
+        &self.path.steps
+    }
+
+    /// The index of the first step of a run from a clean sample noised to `strength` (1 runs all steps, 0 none).
+    pub fn start(&self, strength: f64) -> usize {
+        let n = self.path.steps.len();
+        n - ((n as f64 * strength) as usize).min(n)
+    }
+
+    /// The noise schedule.
+    pub fn schedule(&self) -> &NoiseSchedule {
+        &self.schedule
+    }
+
+    fn kind(&self) -> SamplerKind {
+        self.schedule.config().kind()
+    }
+
+    /// What standard normal noise is multiplied by to be the sample before the first step.
+    pub fn first_noise(&self) -> f64 {
+        match self.kind() {
+            SamplerKind::Euler | SamplerKind::EulerAncestral => {
+                let largest = self.path.sigmas.iter().copied().fold(0.0, f64::max);
+                match self.schedule.config().timestep_spacing {
+                    Spacing::Leading => (largest * largest + 1.0).sqrt(),
+                    Spacing::Trailing | Spacing::Linspace => largest,
+                }
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// The weights of clean sample and noise in a sample that enters the run at step `i`.
+    pub fn mix(&self, i: usize) -> (f64, f64) {
+        match self.kind() {
+            SamplerKind::Euler | SamplerKind::EulerAncestral => (1.0, self.path.sigmas[i]),
+            SamplerKind::DpmSolver | SamplerKind::UniPc => self.path.mix(i),
+            SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Lcm => self.schedule.mix(self.path.steps[i] as usize),
+        }
+    }
+
+    /// What a sample is multiplied by before the model sees it at step `i`.
+    pub fn input_scale(&self, i: usize) -> f64 {
+        match self.kind() {
+            SamplerKind::Euler | SamplerKind::EulerAncestral => self.path.mix(i).0,
+            _ => 1.0,
+        }
+    }
+
+    /// Whether step `i` needs fresh noise.
+    pub fn draws_noise(&self, i: usize) -> bool {
+        match self.kind() {
+            SamplerKind::Ddim | SamplerKind::Euler | SamplerKind::UniPc => false,
+            SamplerKind::Ddpm => self.path.steps[i] > 0.0,
+            SamplerKind::EulerAncestral => self.path.sigmas[i + 1] > 0.0,
+            SamplerKind::DpmSolver => dpm_solver::is_stochastic(&self.schedule.config().solver),
+            SamplerKind::Lcm => i + 1 < self.path.steps.len(),
+        }
+    }
+
+    /// From the sample at step `i` and the model's output there to the sample at the next step. `noise` is standard
+    /// normal where [`Self::draws_noise`]; steps are taken in order, with the same `history`.
+    ///
+    /// # Errors
+    /// When the shapes differ, or noise is needed and absent.
+    pub fn step(
+        &self,
+        i: usize,
+        output: &Tensor,
+        sample: &Tensor,
+        noise: Option<&Tensor>,
+        history: &mut History,
+    ) -> Result<Tensor> {
+        let given = Given { output, sample, noise };
+        match self.kind() {
+            SamplerKind::Ddim => ddim::step(&self.schedule, &self.path, i, &given),
+            SamplerKind::Ddpm => ddpm::step(&self.schedule, &self.path, i, &given),
+            SamplerKind::Euler => euler::step(self.schedule.config().prediction_type, &self.path, i, &given),
+            SamplerKind::EulerAncestral => {
+                euler::ancestral(self.schedule.config().prediction_type, &self.path, i, &given)
+            }
+            SamplerKind::DpmSolver => dpm_solver::step(self.schedule.config(), &self.path, i, &given, history),
+            SamplerKind::UniPc => unipc::step(self.schedule.config(), &self.path, i, &given, history),
+            SamplerKind::Lcm => lcm::step(&self.schedule, &self.path, i, &given),
+        }
+    }
+}
