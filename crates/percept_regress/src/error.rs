@@ -126,4 +126,28 @@ pub enum RegressError {
         /// Entries found.
         got: usize,
     },
+    /// Samples or targets could not be read.
+    #[error("{reason}")]
+    Source {
+        /// What the reader said, with its remedy.
+        reason: String,
+    },
+    /// The settings ask for something that does not fit the data.
+    #[error("{what} (expected {expected}; {remedy})")]
+    Setting {
+        /// What is wrong.
+        what: String,
+        /// What would be right.
+        expected: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A sample weight is unusable.
+    #[error("weight of sample {sample} is `{weight}` (give finite weights > 0, and leave samples of weight 0 out)")]
+    Weight {
+        /// Row of the sample, from 0.
+        sample: usize,
+        /// Its weight.
+        weight: f64,
+    },
 }

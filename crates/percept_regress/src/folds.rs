@@ -1,9 +1,9 @@
-//! Groups of samples that are held out together, and the refusal of folds that leak.
+//! Sets of samples that are held out together, and the refusal of sets that leak.
 //!
 //! A fold leaks when a stimulus was presented several times and its repeats stand in different folds: the held-out
 //! repeat is then predicted by a model that has seen the same stimulus. Such folds are refused unless the user insists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::error::RegressError;
@@ -55,55 +55,206 @@ pub fn check(fold_of_sample: &[usize], stimulus_of_sample: &[usize], leaks: Leak
     }
 }
 
-/// Samples sorted by group: the rows of one group are contiguous.
+/// The sets of samples that are held out in turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Groups {
-    /// Original row of each sorted row.
-    pub(crate) order: Vec<usize>,
-    /// Sorted rows of each group, groups by ascending label.
+pub struct Folds {
+    /// Samples of all sets, one set after the other; within a set those that are scored come first.
+    pub(crate) members: Vec<usize>,
+    /// Where each set lies in `members`.
     pub(crate) ranges: Vec<Range<usize>>,
-    /// Label of each group.
+    /// How many of each set are scored; the others are only left out of training.
+    pub(crate) n_scored: Vec<usize>,
+    /// Name of each set.
     pub(crate) labels: Vec<usize>,
+    /// Number of samples, held out or not.
+    pub(crate) n_samples: usize,
 }
 
-impl Groups {
-    /// Sorts samples by label; the order within a group is kept.
-    pub(crate) fn new(group_of_sample: &[usize]) -> Result<Self, RegressError> {
-        let mut order: Vec<usize> = (0..group_of_sample.len()).collect();
-        order.sort_by_key(|&sample| group_of_sample[sample]);
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        let mut labels: Vec<usize> = Vec::new();
-        for (row, &sample) in order.iter().enumerate() {
-            let label = group_of_sample[sample];
-            match ranges.last_mut() {
-                Some(range) if labels.last() == Some(&label) => range.end = row + 1,
-                _ => {
-                    ranges.push(row..row + 1);
-                    labels.push(label);
+impl Folds {
+    /// Samples with the same label are held out together: the repeats of an image, a run, a session, a fold.
+    ///
+    /// # Errors
+    /// [`RegressError::SingleGroup`] when all samples carry one label.
+    pub fn by_label(label_of_sample: &[usize]) -> Result<Self, RegressError> {
+        let labels: Vec<Option<usize>> = label_of_sample.iter().map(|&label| Some(label)).collect();
+        Self::by_optional_label(&labels)
+    }
+
+    /// The same, with samples that are never held out (`None`): they are trained on in every fold.
+    ///
+    /// # Errors
+    /// [`RegressError::SingleGroup`] when nothing is left to train on; [`RegressError::Setting`] when no sample has a label.
+    pub fn by_optional_label(label_of_sample: &[Option<usize>]) -> Result<Self, RegressError> {
+        let mut of_label: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (sample, label) in label_of_sample.iter().enumerate() {
+            if let Some(label) = label {
+                of_label.entry(*label).or_default().push(sample);
+            }
+        }
+        let n_samples = label_of_sample.len();
+        let mut folds = Self::none(n_samples);
+        for (label, samples) in of_label {
+            if samples.len() == n_samples {
+                return Err(RegressError::SingleGroup { group: label, rows: n_samples });
+            }
+            folds.push(label, &samples, &[]);
+        }
+        folds.some()
+    }
+
+    /// `k` folds of about equal size. Groups (samples with the same label) stay whole and in ascending order of labels, so
+    /// that neighbouring groups share a fold; without labels, folds are runs of consecutive samples.
+    ///
+    /// # Errors
+    /// [`RegressError::Setting`] when there are fewer groups than folds or `k` is less than 2.
+    pub fn k(k: usize, label_of_sample: Option<&[usize]>, n_samples: usize) -> Result<Self, RegressError> {
+        let own: Vec<usize>;
+        let labels = if let Some(labels) = label_of_sample {
+            labels
+        } else {
+            own = (0..n_samples).collect();
+            &own
+        };
+        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+        labels.iter().for_each(|label| *sizes.entry(*label).or_default() += 1);
+        if k < 2 || sizes.len() < k {
+            return Err(RegressError::Setting {
+                what: format!("{k} folds of {} groups", sizes.len()),
+                expected: "at least 2 folds and one group for each".to_owned(),
+                remedy: "ask for fewer folds, or give more groups",
+            });
+        }
+        // A group goes to the fold in which its first sample lies when all groups stand in a row.
+        let (mut before, mut fold_of) = (0usize, BTreeMap::new());
+        let mut next = 0;
+        let n_groups = sizes.len();
+        for (position, (label, size)) in sizes.into_iter().enumerate() {
+            let natural = before * k / labels.len();
+            // No fold is skipped, and enough groups are left for the folds that follow.
+            let fold = natural.min(next).max((k + position).saturating_sub(n_groups));
+            next = next.max(fold + 1);
+            before += size;
+            fold_of.insert(label, fold);
+        }
+        Self::by_label(&labels.iter().map(|label| fold_of[label]).collect::<Vec<_>>())
+    }
+
+    /// Explicit splits, each the samples to train on and those to score; samples in neither are left out of both (a gap
+    /// between them, for instance). Test sets may overlap.
+    ///
+    /// # Errors
+    /// [`RegressError::Setting`] for an empty side, a sample on both sides or out of range.
+    pub fn splits(splits: &[(Vec<usize>, Vec<usize>)], n_samples: usize) -> Result<Self, RegressError> {
+        let mut folds = Self::none(n_samples);
+        for (label, (train, test)) in splits.iter().enumerate() {
+            let wrong = |what: String, expected: &str| RegressError::Setting {
+                what,
+                expected: expected.to_owned(),
+                remedy: "correct the rows of the split",
+            };
+            let (train_set, test_set): (BTreeSet<usize>, BTreeSet<usize>) =
+                (train.iter().copied().collect(), test.iter().copied().collect());
+            if train_set.is_empty() || test_set.is_empty() {
+                return Err(wrong(
+                    format!("split {label} has {} training and {} test samples", train.len(), test.len()),
+                    "at least one of each",
+                ));
+            }
+            if let Some(sample) = train_set.intersection(&test_set).next() {
+                return Err(wrong(format!("sample {sample} is on both sides of split {label}"), "disjoint sides"));
+            }
+            if let Some(&sample) = train_set.union(&test_set).find(|&&sample| sample >= n_samples) {
+                return Err(wrong(
+                    format!("split {label} names sample {sample}"),
+                    &format!("samples below {n_samples}"),
+                ));
+            }
+            let test: Vec<usize> = test_set.iter().copied().collect();
+            let gap: Vec<usize> =
+                (0..n_samples).filter(|sample| !train_set.contains(sample) && !test_set.contains(sample)).collect();
+            folds.push(label, &test, &gap);
+        }
+        folds.some()
+    }
+
+    /// No fold, for fits without cross-validation.
+    pub(crate) fn none(n_samples: usize) -> Self {
+        Self { members: Vec::new(), ranges: Vec::new(), n_scored: Vec::new(), labels: Vec::new(), n_samples }
+    }
+
+    /// Number of sets that are held out.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether nothing is held out.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Number of samples, held out or not.
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    /// Size of the largest set.
+    pub fn largest(&self) -> usize {
+        self.ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+
+    /// Σ of squared sizes: the numbers in all group blocks of one penalty.
+    pub fn block_elements(&self) -> usize {
+        self.ranges.iter().map(|range| range.len() * range.len()).sum()
+    }
+
+    /// Whether every sample is scored exactly once.
+    pub(crate) fn is_partition(&self) -> bool {
+        let mut seen = vec![false; self.n_samples];
+        for (range, &n_scored) in self.ranges.iter().zip(&self.n_scored) {
+            for &sample in &self.members[range.start..range.start + n_scored] {
+                if std::mem::replace(&mut seen[sample], true) {
+                    return false;
                 }
             }
         }
-        if let [label] = labels[..] {
-            return Err(RegressError::SingleGroup { group: label, rows: order.len() });
+        seen.into_iter().all(|seen| seen)
+    }
+
+    /// Samples of the set `fold`.
+    pub(crate) fn samples(&self, fold: usize) -> &[usize] {
+        &self.members[self.ranges[fold].clone()]
+    }
+
+    fn push(&mut self, label: usize, scored: &[usize], left_out: &[usize]) {
+        let start = self.members.len();
+        self.members.extend_from_slice(scored);
+        self.members.extend_from_slice(left_out);
+        self.ranges.push(start..self.members.len());
+        self.n_scored.push(scored.len());
+        self.labels.push(label);
+    }
+
+    fn some(self) -> Result<Self, RegressError> {
+        if self.is_empty() {
+            return Err(RegressError::Setting {
+                what: "no sample is ever held out".to_owned(),
+                expected: "at least one fold".to_owned(),
+                remedy: "label the samples to hold out",
+            });
         }
-        Ok(Self { order, ranges, labels })
+        Ok(self)
     }
 
-    /// All samples in their own order, for fits without cross-validation.
-    pub(crate) fn none(n_samples: usize) -> Self {
-        Self { order: (0..n_samples).collect(), ranges: Vec::new(), labels: Vec::new() }
-    }
-
-    /// Runs of whole groups with about `target_rows` rows each, as (groups, rows).
+    /// Runs of whole sets with about `target_rows` samples each: (sets, their place in `members`).
     pub(crate) fn blocks(&self, target_rows: usize) -> Vec<(Range<usize>, Range<usize>)> {
         let mut blocks: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        for (group, rows) in self.ranges.iter().enumerate() {
+        for (fold, place) in self.ranges.iter().enumerate() {
             match blocks.last_mut() {
-                Some((groups, block)) if rows.end - block.start <= target_rows => {
-                    groups.end = group + 1;
-                    block.end = rows.end;
+                Some((folds, block)) if place.end - block.start <= target_rows => {
+                    folds.end = fold + 1;
+                    block.end = place.end;
                 }
-                _ => blocks.push((group..group + 1, rows.clone())),
+                _ => blocks.push((fold..fold + 1, place.clone())),
             }
         }
         blocks
@@ -131,16 +282,51 @@ mod tests {
 
     #[test]
     fn groups_become_contiguous_and_blocks_hold_whole_groups() {
-        let groups = Groups::new(&[5, 1, 5, 2, 1, 1]).expect("three groups");
-        assert_eq!(groups.order, vec![1, 4, 5, 3, 0, 2]);
-        assert_eq!(groups.ranges, vec![0..3, 3..4, 4..6]);
-        assert_eq!(groups.labels, vec![1, 2, 5]);
-        assert_eq!(groups.blocks(4), vec![(0..2, 0..4), (2..3, 4..6)]);
-        assert_eq!(groups.blocks(1), vec![(0..1, 0..3), (1..2, 3..4), (2..3, 4..6)]);
+        let folds = Folds::by_label(&[5, 1, 5, 2, 1, 1]).expect("three groups");
+        assert_eq!(folds.members, vec![1, 4, 5, 3, 0, 2]);
+        assert_eq!(folds.ranges, vec![0..3, 3..4, 4..6]);
+        assert_eq!(folds.labels, vec![1, 2, 5]);
+        assert_eq!(folds.blocks(4), vec![(0..2, 0..4), (2..3, 4..6)]);
+        assert_eq!(folds.blocks(1), vec![(0..1, 0..3), (1..2, 3..4), (2..3, 4..6)]);
+        assert!(folds.is_partition());
     }
 
     #[test]
     fn one_group_is_refused() {
-        assert_eq!(Groups::new(&[4, 4, 4]), Err(RegressError::SingleGroup { group: 4, rows: 3 }));
+        assert_eq!(Folds::by_label(&[4, 4, 4]), Err(RegressError::SingleGroup { group: 4, rows: 3 }));
+    }
+
+    #[test]
+    fn folds_keep_groups_whole_and_are_of_about_equal_size() {
+        let labels: Vec<usize> = (0..30).map(|sample| (sample * 7) % 10).collect();
+        let folds = Folds::k(5, Some(&labels), 30).expect("ten groups");
+        assert_eq!(folds.ranges.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), vec![6; 5]);
+        for fold in 0..5 {
+            let labels: BTreeSet<usize> = folds.samples(fold).iter().map(|&sample| labels[sample]).collect();
+            assert_eq!(labels, BTreeSet::from([2 * fold, 2 * fold + 1]));
+        }
+        let plain = Folds::k(3, None, 7).expect("seven samples");
+        assert_eq!(plain.members, vec![0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(plain.ranges, vec![0..3, 3..5, 5..7]);
+        assert!(Folds::k(4, Some(&[1, 1, 2, 3]), 4).is_err());
+    }
+
+    #[test]
+    fn one_huge_group_leaves_a_group_for_every_other_fold() {
+        let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2];
+        let folds = Folds::k(3, Some(&labels), 10).expect("three groups");
+        assert_eq!(folds.ranges, vec![0..8, 8..9, 9..10]);
+    }
+
+    #[test]
+    fn splits_may_overlap_and_leave_gaps() {
+        let splits = [(vec![3, 4, 5], vec![0, 1]), (vec![0, 1], vec![3, 4, 5])];
+        let folds = Folds::splits(&splits, 6).expect("valid");
+        assert_eq!((folds.samples(0), folds.n_scored[0]), (&[0, 1, 2][..], 2));
+        assert_eq!((folds.samples(1), folds.n_scored[1]), (&[3, 4, 5, 2][..], 3));
+        assert!(!folds.is_partition());
+        assert!(Folds::splits(&[(vec![0], vec![0, 1])], 6).is_err());
+        assert!(Folds::splits(&[(vec![0], vec![6])], 6).is_err());
+        assert!(Folds::splits(&[(vec![0], vec![])], 6).is_err());
     }
 }

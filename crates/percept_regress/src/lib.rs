@@ -1,9 +1,11 @@
 //! Ridge regression at brain scale, with the penalty of every target chosen by exact leave-one-group-out prediction.
 //!
 //! Estimators stand above, pure solvers below:
-//! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model), [`Design`] (the decomposed samples, reusable over sets of targets)
+//! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model)
+//! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
+//! - [`samples`]: samples and targets that are read piece by piece
 //! - [`params`]: the settings of a fit and what a fit reports about itself
-//! - [`folds`]: groups of samples that are held out together, and the refusal of folds that leak
+//! - [`folds`]: sets of samples that are held out together, and the refusal of folds that leak
 //! - `solver`: standardisation, Gram matrices, decompositions, leave-one-group-out residuals; the only place that sees the linear algebra library
 //!
 //! It knows neither voxels nor files. Results are the same bits on any number of threads.
@@ -11,14 +13,21 @@
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod design;
 pub mod error;
 pub mod folds;
+pub mod gram;
 pub mod params;
 pub mod ridge;
+pub mod samples;
 mod solver;
 
+pub use design::{Design, Selection, Setup, SpectrumCache};
 pub use error::RegressError;
-pub use folds::{LeakReport, Leaks};
-pub use params::{AlphaChoice, FitReport, Path, RidgeParams, Score};
-pub use ridge::{Design, Ridge, RidgeCv};
+pub use folds::{Folds, LeakReport, Leaks};
+pub use gram::Gram;
+pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score};
+pub use ridge::{Ridge, RidgeCv};
+pub use samples::{Samples, Targets};
+pub use solver::basis::Spectrum;
 pub use solver::real::Real;

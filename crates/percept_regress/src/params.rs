@@ -26,6 +26,29 @@ pub enum Score {
     Pearson,
 }
 
+/// How the scores of several folds become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// One score over all held-out samples at once: the only choice for folds of a few samples.
+    Samples,
+    /// The mean of one score per fold, as scikit-learn and himalaya do for k folds. R² and correlation need folds of several
+    /// samples each.
+    Folds,
+}
+
+/// Where the chosen penalty stands in the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edge {
+    /// Between the ends, or the grid has one penalty, or the target is constant.
+    Inside,
+    /// The smallest: the optimum may lie below.
+    Low,
+    /// The largest: the optimum may lie above, or nothing is predictable.
+    High,
+}
+
 /// Which matrix is decomposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +80,10 @@ pub struct RidgeParams {
     pub standardize: bool,
     /// Which matrix is decomposed.
     pub path: Path,
+    /// How the scores of folds become one.
+    pub pooling: Pooling,
+    /// How many penalties may be added beyond each end of the grid, one at a time, for targets whose best one stands there.
+    pub extend: usize,
 }
 
 impl Default for RidgeParams {
@@ -69,6 +96,8 @@ impl Default for RidgeParams {
             intercept: true,
             standardize: true,
             path: Path::Auto,
+            pooling: Pooling::Samples,
+            extend: 0,
         }
     }
 }
@@ -89,6 +118,31 @@ impl RidgeParams {
         grid.sort_by(f64::total_cmp);
         grid.dedup();
         Ok(grid)
+    }
+
+    /// Whether the kernel is decomposed for this shape, `largest` being the size of the largest fold: when a fold leaves
+    /// fewer samples than features, the covariance of the rest is singular and its penalties would have to cure that.
+    pub fn takes_kernel(&self, n_samples: usize, n_features: usize, largest: usize) -> bool {
+        match self.path {
+            Path::Auto => n_features + largest.max(1) > n_samples,
+            Path::Covariance => false,
+            Path::Kernel => true,
+        }
+    }
+
+    /// Penalties by which `grid` (ascending) grows beyond its ends, nearest first: below, above. The step is that between the
+    /// last two; a grid of one penalty and an end at 0 do not grow.
+    pub(crate) fn beyond(&self, grid: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let n = grid.len();
+        if n < 2 {
+            return (Vec::new(), Vec::new());
+        }
+        let steps = |from: f64, ratio: f64| -> Vec<f64> {
+            (1..=self.extend as i32).map(|step| from * ratio.powi(step)).filter(|alpha| alpha.is_normal()).collect()
+        };
+        let below = if grid[0] > 0.0 { steps(grid[0], grid[0] / grid[1]) } else { Vec::new() };
+        let above = if grid[n - 2] > 0.0 { steps(grid[n - 1], grid[n - 1] / grid[n - 2]) } else { Vec::new() };
+        (below, above)
     }
 }
 
@@ -123,6 +177,14 @@ mod tests {
     fn the_grid_is_sorted_and_free_of_duplicates() {
         let params = RidgeParams { alphas: vec![10.0, 1.0, 10.0, 0.0], ..RidgeParams::default() };
         assert_eq!(params.grid(), Ok(vec![0.0, 1.0, 10.0]));
+    }
+
+    #[test]
+    fn a_grid_grows_by_its_own_steps_but_not_beyond_zero() {
+        let params = RidgeParams { extend: 2, ..RidgeParams::default() };
+        assert_eq!(params.beyond(&[1.0, 4.0, 64.0]), (vec![0.25, 0.0625], vec![1024.0, 16384.0]));
+        assert_eq!(params.beyond(&[0.0, 10.0]), (vec![], vec![]));
+        assert_eq!(params.beyond(&[3.0]), (vec![], vec![]));
     }
 
     #[test]

@@ -9,6 +9,9 @@
 //!
 //! The identity holds because adding group g back changes the fit by a rank |g| update; the intercept is a feature
 //! without penalty and is refitted. Scales of features are those of all samples.
+//!
+//! With sample weights, rows of samples and targets are multiplied by the roots of the weights, and 1/n becomes the
+//! product of the unit vector in that direction with itself; everything else stays.
 
 use std::ops::Range;
 
@@ -17,20 +20,31 @@ use rayon::prelude::*;
 
 use super::product::{multiply, multiply_parallel};
 use super::real::Real;
-use super::spectrum::{clear_null, eigen, gram, inverse};
-use super::standard::Standard;
+use super::spectrum::{clear_null, eigen, gram, inverse, mirror};
+use super::standard::{ROWS_PER_READ, Standard};
 use crate::error::RegressError;
-use crate::folds::Groups;
-use crate::params::Path;
+use crate::folds::Folds;
+use crate::samples::Samples;
 
-/// Rows of the samples handled by one task.
-const BLOCK_ROWS: usize = 512;
+/// Held-out rows handled by one task.
+pub(crate) const BLOCK_ROWS: usize = 512;
+/// Groups larger than this are inverted one after the other, each by all threads.
+const LARGE_GROUP: usize = 256;
 /// Pivots of I − H below this are rounding errors of sums of n products in f64.
 const SMALLEST_PIVOT: f64 = 1e-11;
 
+/// Eigenvalues and eigenvectors of a design's Gram matrix: what a cache keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spectrum {
+    /// Ascending, those of null directions exactly 0.
+    pub values: Vec<f64>,
+    /// Columns: directions in feature space (covariance) or in sample space (kernel).
+    pub vectors: Array2<f64>,
+}
+
 /// Samples in the eigenbasis of their Gram matrix.
 pub(crate) struct Basis<T> {
-    /// n_samples × n_directions, rows sorted by group, row-major.
+    /// n_samples × n_directions, row-major. Rows are multiplied by the root of the sample's weight.
     pub(crate) z: Array2<T>,
     /// Eigenvalue of each direction, ascending.
     pub(crate) values: Vec<f64>,
@@ -38,6 +52,8 @@ pub(crate) struct Basis<T> {
     pub(crate) rank: usize,
     /// Order of the decomposed matrix.
     pub(crate) order: usize,
+    /// The direction of the intercept: n_samples, of length 1. None without one.
+    constant: Option<Vec<f64>>,
     /// How directions become weights.
     back: Back<T>,
 }
@@ -49,7 +65,7 @@ enum Back<T> {
     Kernel { x: Array2<T> },
 }
 
-/// (I − H_gg)⁻¹ of every group for every penalty of the grid.
+/// (I − H_gg)⁻¹ of every group for some penalties.
 pub(crate) struct Inverses<T> {
     /// Per penalty the row-major matrices of all groups, one after the other.
     pub(crate) blocks: Vec<Vec<T>>,
@@ -57,121 +73,108 @@ pub(crate) struct Inverses<T> {
     pub(crate) offsets: Vec<usize>,
 }
 
-impl<T: Real> Basis<T> {
-    /// Decomposes the samples and inverts the group blocks for every penalty of `grid` (none when there are no groups).
-    pub(crate) fn new(
-        x: ArrayView2<'_, T>,
-        standard: &Standard,
-        groups: &Groups,
-        grid: &[f64],
-        path: Path,
-        intercept: bool,
-    ) -> Result<(Self, Inverses<T>), RegressError> {
-        let (n, p) = (x.nrows(), standard.kept.len());
-        let kernel = match path {
-            Path::Auto => p >= n,
-            Path::Covariance => false,
-            Path::Kernel => true,
-        };
-        if kernel {
-            Self::kernel(x, standard, groups, grid, intercept)
-        } else {
-            Self::covariance(x, standard, groups, grid, intercept)
-        }
-    }
+/// Root of each sample's weight.
+pub(crate) fn roots(weights: Option<&[f64]>, n_samples: usize) -> Vec<f64> {
+    weights.map_or_else(|| vec![1.0; n_samples], |weights| weights.iter().map(|weight| weight.sqrt()).collect())
+}
 
-    fn covariance(
-        x: ArrayView2<'_, T>,
+/// The unit vector in which an intercept lies when rows are multiplied by `roots`.
+fn direction(roots: &[f64]) -> Vec<f64> {
+    let length = roots.iter().map(|root| root * root).sum::<f64>().sqrt();
+    roots.iter().map(|root| root / length).collect()
+}
+
+/// The lower triangle of XᵀX of standardised samples, in f64.
+pub(crate) fn covariance<T: Real>(
+    x: &dyn Samples<T>,
+    standard: &Standard,
+    roots: &[f64],
+) -> Result<Array2<f64>, RegressError> {
+    gram::<f64>(standard.kept.len(), x.dim().0, |range| {
+        let start = range.start;
+        Ok(standard.table(x.rows(range)?.view(), |row| roots[start + row]))
+    })
+}
+
+/// The spectrum of the covariance, its null directions dropped.
+pub(crate) fn covariance_spectrum(lower: Array2<f64>, n_samples: usize) -> Result<Spectrum, RegressError> {
+    let order = lower.nrows();
+    let (mut values, vectors) = eigen(lower)?;
+    let rank = clear_null(&mut values, n_samples.max(order));
+    let values = values.split_off(order - rank);
+    let vectors = if rank == order { vectors } else { vectors.slice(s![.., order - rank..]).to_owned() };
+    Ok(Spectrum { values, vectors })
+}
+
+/// The spectrum of the kernel on the complement of the intercept's direction.
+pub(crate) fn kernel_spectrum<T: Real>(
+    x: ArrayView2<'_, T>,
+    standard: &Standard,
+    roots: &[f64],
+    intercept: bool,
+) -> Result<Spectrum, RegressError> {
+    let (n, p) = (x.nrows(), standard.kept.len());
+    let lower = gram(n, p, |range| {
+        // n × features, transposed: the columns of the block are the samples.
+        Ok(standard.part(range).table::<T, f64>(x, |row| roots[row]).reversed_axes())
+    })?;
+    let (mut values, vectors) = if intercept { eigen_off(lower, &direction(roots))? } else { eigen(lower)? };
+    clear_null(&mut values, n.max(p));
+    Ok(Spectrum { values, vectors })
+}
+
+impl<T: Real> Basis<T> {
+    /// Samples in the directions of the covariance's `spectrum`.
+    pub(crate) fn covariance(
+        x: &dyn Samples<T>,
         standard: &Standard,
-        groups: &Groups,
-        grid: &[f64],
+        roots: &[f64],
         intercept: bool,
-    ) -> Result<(Self, Inverses<T>), RegressError> {
-        let (n, p) = (x.nrows(), standard.kept.len());
-        let rows = |range: Range<usize>| standardized::<T, f64>(x, standard, &groups.order[range]);
-        let lower = gram(p, n, rows);
-        let (mut values, vectors) = eigen(&lower)?;
-        drop(lower);
-        let rank = clear_null(&mut values, n.max(p));
-        let values = values.split_off(p - rank);
-        let vectors = vectors.slice(s![.., p - rank..]);
-        let mut basis = Self {
-            z: Array2::zeros((n, rank)),
+        spectrum: Spectrum,
+    ) -> Result<Self, RegressError> {
+        let n = x.dim().0;
+        let Spectrum { values, vectors } = spectrum;
+        let rank = values.len();
+        let mut z = Array2::zeros((n, rank));
+        for (block, mut out) in z.axis_chunks_iter_mut(Axis(0), ROWS_PER_READ).enumerate() {
+            let start = block * ROWS_PER_READ;
+            let rows = x.rows(start..start + out.nrows())?;
+            let rows: Array2<f64> = standard.table(rows.view(), |row| roots[start + row]);
+            out.zip_mut_with(&multiply_parallel(rows.view(), vectors.view()), |out, &value| *out = T::from_f64(value));
+        }
+        let mut transposed = Array2::zeros((rank, standard.kept.len()));
+        transposed.axis_iter_mut(Axis(0)).into_par_iter().zip(vectors.axis_iter(Axis(1))).for_each(
+            |(mut out, vector)| out.iter_mut().zip(vector).for_each(|(out, &value)| *out = T::from_f64(value)),
+        );
+        Ok(Self {
+            z,
             values,
             rank,
-            order: p,
-            back: Back::Covariance { vectors: Array2::zeros((0, 0)) },
-        };
-        for &alpha in grid {
-            basis.admits(alpha)?;
-        }
-        let shrinkage: Vec<Vec<f64>> = grid.iter().map(|&alpha| basis.shrinkage(alpha)).collect();
-        let blocks = blocks_of(groups, n);
-        let mut pieces: Vec<_> = Vec::with_capacity(blocks.len());
-        let mut rest = basis.z.view_mut();
-        for (members, rows) in blocks {
-            let (piece, tail) = rest.split_at(Axis(0), rows.len());
-            pieces.push((members, rows, piece));
-            rest = tail;
-        }
-        let inverses: Vec<_> = pieces
-            .into_par_iter()
-            .map(|(members, range, mut out)| {
-                let first = range.start;
-                let x = rows(range);
-                let mut z = Array2::zeros((x.nrows(), rank));
-                multiply(z.view_mut(), x.view(), vectors, false);
-                out.zip_mut_with(&z, |out, &value| *out = T::from_f64(value));
-                let constant = if intercept { 1.0 / n as f64 } else { 0.0 };
-                invert_groups(z.view(), first, members, groups, grid, &shrinkage, |mut hat| {
-                    hat.mapv_inplace(|h| -h - constant);
-                    hat.diag_mut().mapv_inplace(|h| 1.0 + h);
-                    inverse(&hat, SMALLEST_PIVOT)
-                })
-            })
-            .collect();
-        let inverses = Inverses::gather(groups, grid, inverses)?;
-        basis.back = Back::Covariance { vectors: vectors.t().mapv(T::from_f64).as_standard_layout().into_owned() };
-        Ok((basis, inverses))
+            order: standard.kept.len(),
+            constant: intercept.then(|| direction(roots)),
+            back: Back::Covariance { vectors: transposed },
+        })
     }
 
-    fn kernel(
+    /// The directions of the kernel's `spectrum`.
+    pub(crate) fn kernel(
         x: ArrayView2<'_, T>,
         standard: &Standard,
-        groups: &Groups,
-        grid: &[f64],
+        roots: &[f64],
         intercept: bool,
-    ) -> Result<(Self, Inverses<T>), RegressError> {
-        let (n, p) = (x.nrows(), standard.kept.len());
-        let lower = gram(n, p, |range| {
-            // n × features, transposed: the columns of the block are the samples.
-            let mut block = Array2::<f64>::zeros((n, range.len()));
-            let part = standard.part(range);
-            block.axis_iter_mut(Axis(0)).into_par_iter().zip(&groups.order).for_each(|(out, &sample)| {
-                part.apply(x.row(sample), out);
-            });
-            block.reversed_axes()
-        });
-        let (mut values, u) = if intercept { eigen_off_constant(lower)? } else { eigen(&lower)? };
-        let order = values.len();
-        let rank = clear_null(&mut values, n.max(p));
-        let mut basis =
-            Self { z: Array2::zeros((n, order)), values, rank, order, back: Back::Kernel { x: Array2::zeros((0, 0)) } };
-        for &alpha in grid {
-            basis.admits(alpha)?;
+        spectrum: Spectrum,
+    ) -> Self {
+        let Spectrum { values, vectors } = spectrum;
+        let mut z = Array2::zeros(vectors.dim());
+        z.zip_mut_with(&vectors, |out, &value| *out = T::from_f64(value));
+        Self {
+            z,
+            rank: values.iter().filter(|value| **value > 0.0).count(),
+            order: values.len(),
+            values,
+            constant: intercept.then(|| direction(roots)),
+            back: Back::Kernel { x: standard.table(x, |row| roots[row]) },
         }
-        basis.z.zip_mut_with(&u, |out, &value| *out = T::from_f64(value));
-        let shrinkage: Vec<Vec<f64>> = grid.iter().map(|&alpha| basis.shrinkage(alpha)).collect();
-        let inverses: Vec<_> = blocks_of(groups, n)
-            .into_par_iter()
-            .map(|(members, range)| {
-                let rows = u.slice(s![range.clone(), ..]).as_standard_layout().into_owned();
-                invert_groups(rows.view(), range.start, members, groups, grid, &shrinkage, |hat| inverse(&hat, 0.0))
-            })
-            .collect();
-        let inverses = Inverses::gather(groups, grid, inverses)?;
-        basis.back = Back::Kernel { x: standardized(x, standard, &groups.order) };
-        Ok((basis, inverses))
     }
 
     /// Whether residuals are `r` itself (kernel) or `y − r` (covariance), see the head of this file.
@@ -225,89 +228,136 @@ impl<T: Real> Basis<T> {
         }
         projected
     }
-}
 
-impl<T: Real> Inverses<T> {
-    fn gather(
-        groups: &Groups,
-        grid: &[f64],
-        pieces: Vec<Result<Vec<Vec<T>>, RegressError>>,
-    ) -> Result<Self, RegressError> {
-        let mut offsets = Vec::with_capacity(groups.ranges.len());
+    /// (I − H_gg)⁻¹ of every fold for the penalties of `grid`; see the head of this file for the kernel's form.
+    pub(crate) fn inverses(&self, folds: &Folds, grid: &[f64]) -> Result<Inverses<T>, RegressError> {
+        let shrinkage: Vec<Vec<f64>> = grid
+            .iter()
+            .map(|&alpha| {
+                self.admits(alpha)?;
+                Ok(self.shrinkage(alpha))
+            })
+            .collect::<Result<_, RegressError>>()?;
+        let mut offsets = Vec::with_capacity(folds.len());
         let mut total = 0;
-        for range in &groups.ranges {
+        for range in &folds.ranges {
             offsets.push(total);
             total += range.len() * range.len();
         }
         let mut blocks: Vec<Vec<T>> = grid.iter().map(|_| Vec::with_capacity(total)).collect();
-        for piece in pieces {
-            for (all, part) in blocks.iter_mut().zip(piece?) {
-                all.extend(part);
+        // Runs of small groups in parallel, large groups one by one; in the order of the groups either way.
+        let mut waiting: Vec<Range<usize>> = Vec::new();
+        let flush = |waiting: &mut Vec<Range<usize>>, blocks: &mut Vec<Vec<T>>| -> Result<(), RegressError> {
+            let pieces: Vec<_> = std::mem::take(waiting)
+                .into_par_iter()
+                .map(|members| self.invert_small(members, folds, grid, &shrinkage))
+                .collect();
+            for piece in pieces {
+                for (all, part) in blocks.iter_mut().zip(piece?) {
+                    all.extend(part);
+                }
+            }
+            Ok(())
+        };
+        for (members, place) in folds.blocks(BLOCK_ROWS) {
+            if place.len() <= BLOCK_ROWS && members.clone().all(|fold| folds.ranges[fold].len() <= LARGE_GROUP) {
+                waiting.push(members);
+                continue;
+            }
+            flush(&mut waiting, &mut blocks)?;
+            for fold in members {
+                for ((&alpha, shrinkage), all) in grid.iter().zip(&shrinkage).zip(&mut blocks) {
+                    let inverse = self.invert_large(folds.samples(fold), shrinkage);
+                    let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
+                    all.extend(inverse.iter().map(|&value| T::from_f64(value)));
+                }
             }
         }
-        Ok(Self { blocks, offsets })
+        flush(&mut waiting, &mut blocks)?;
+        Ok(Inverses { blocks, offsets })
     }
-}
 
-/// Blocks of whole groups, or plain runs of rows when there are no groups.
-pub(crate) fn blocks_of(groups: &Groups, n: usize) -> Vec<(Range<usize>, Range<usize>)> {
-    if groups.ranges.is_empty() {
-        return (0..n).step_by(BLOCK_ROWS).map(|start| (0..0, start..(start + BLOCK_ROWS).min(n))).collect();
-    }
-    groups.blocks(BLOCK_ROWS)
-}
-
-/// The kept features of the given samples, standardised, row-major.
-fn standardized<T: Real, U: Real>(x: ArrayView2<'_, T>, standard: &Standard, samples: &[usize]) -> Array2<U> {
-    let mut out = Array2::<U>::zeros((samples.len(), standard.kept.len()));
-    out.axis_iter_mut(Axis(0))
-        .into_par_iter()
-        .zip(samples)
-        .for_each(|(out, &sample)| standard.apply(x.row(sample), out));
-    out
-}
-
-/// Per penalty the inverted blocks of the groups `members`, whose rows of the basis are `z` starting at row `first`.
-fn invert_groups<T: Real>(
-    z: ArrayView2<'_, f64>,
-    first: usize,
-    members: Range<usize>,
-    groups: &Groups,
-    grid: &[f64],
-    shrinkage: &[Vec<f64>],
-    invert: impl Fn(Array2<f64>) -> Option<Array2<f64>>,
-) -> Result<Vec<Vec<T>>, RegressError> {
-    let mut all = Vec::with_capacity(grid.len());
-    for (&alpha, shrinkage) in grid.iter().zip(shrinkage) {
-        let mut part = Vec::new();
-        for group in members.clone() {
-            let range = &groups.ranges[group];
-            let rows = z.slice(s![range.start - first..range.end - first, ..]);
-            let mut scaled = rows.to_owned();
-            for mut row in scaled.rows_mut() {
-                row.iter_mut().zip(shrinkage).for_each(|(value, factor)| *value *= factor);
-            }
-            let mut hat = Array2::zeros((range.len(), range.len()));
-            multiply(hat.view_mut(), scaled.view(), rows.t(), false);
-            let inverse = invert(hat).ok_or(RegressError::Leverage { group: groups.labels[group], alpha })?;
-            part.extend(inverse.iter().map(|&value| T::from_f64(value)));
+    /// Rows of the basis in f64.
+    fn rows(&self, samples: &[usize]) -> Array2<f64> {
+        let mut rows = Array2::zeros((samples.len(), self.z.ncols()));
+        for (mut out, &sample) in rows.rows_mut().into_iter().zip(samples) {
+            out.zip_mut_with(&self.z.row(sample), |out, value| *out = value.as_f64());
         }
-        all.push(part);
+        rows
     }
-    Ok(all)
+
+    fn invert_small(
+        &self,
+        members: Range<usize>,
+        folds: &Folds,
+        grid: &[f64],
+        shrinkage: &[Vec<f64>],
+    ) -> Result<Vec<Vec<T>>, RegressError> {
+        let mut all: Vec<Vec<T>> = grid.iter().map(|_| Vec::new()).collect();
+        for fold in members {
+            let samples = folds.samples(fold);
+            let rows = self.rows(samples);
+            let mut scaled = rows.clone();
+            for ((&alpha, shrinkage), part) in grid.iter().zip(shrinkage).zip(&mut all) {
+                for (mut scaled, row) in scaled.rows_mut().into_iter().zip(rows.rows()) {
+                    for ((scaled, value), factor) in scaled.iter_mut().zip(row).zip(shrinkage) {
+                        *scaled = value * factor;
+                    }
+                }
+                let mut hat = Array2::zeros((samples.len(), samples.len()));
+                multiply(hat.view_mut(), scaled.view(), rows.t(), false);
+                let inverse = self.complement(samples, hat);
+                let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
+                part.extend(inverse.iter().map(|&value| T::from_f64(value)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same for a group of hundreds or thousands of samples: products in the precision of the samples, sums in f64.
+    fn invert_large(&self, samples: &[usize], shrinkage: &[f64]) -> Option<Array2<f64>> {
+        let roots: Vec<T> = shrinkage.iter().map(|factor| T::from_f64(factor.sqrt())).collect();
+        let mut hat = gram(samples.len(), roots.len(), |range| {
+            let mut block = Array2::<T>::zeros((samples.len(), range.len()));
+            block.axis_iter_mut(Axis(0)).into_par_iter().zip(samples).for_each(|(mut out, &sample)| {
+                let row = self.z.row(sample);
+                for ((out, position), &root) in out.iter_mut().zip(range.clone()).zip(&roots[range.clone()]) {
+                    *out = row[position] * root;
+                }
+            });
+            Ok(block.reversed_axes())
+        })
+        .ok()?;
+        mirror(&mut hat);
+        self.complement(samples, hat)
+    }
+
+    /// Turns the block of the fitted projection into that of the residual one and inverts it.
+    fn complement(
+        &self,
+        samples: &[usize],
+        mut hat: Array2<f64>,
+    ) -> Option<Array2<f64>> {
+        if self.is_kernel() {
+            return inverse(&hat, 0.0);
+        }
+        for (i, mut row) in hat.rows_mut().into_iter().enumerate() {
+            for (j, h) in row.iter_mut().enumerate() {
+                let constant = self.constant.as_ref().map_or(0.0, |c| c[samples[i]] * c[samples[j]]);
+                *h = f64::from(u8::from(i == j)) - *h - constant;
+            }
+        }
+        inverse(&hat, SMALLEST_PIVOT)
+    }
 }
 
-/// Eigendecomposition of a centred kernel on the complement of the constant vector, which a Householder reflection maps
-/// to the first axis. Returns n − 1 values and n × (n − 1) vectors.
-fn eigen_off_constant(mut kernel: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
+/// Eigendecomposition of a centred kernel on the complement of the unit vector `constant`, which a Householder reflection
+/// maps to the first axis. Returns n − 1 values and n × (n − 1) vectors.
+fn eigen_off(mut kernel: Array2<f64>, constant: &[f64]) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
     let n = kernel.nrows();
-    for i in 0..n {
-        for j in 0..i {
-            kernel[(j, i)] = kernel[(i, j)];
-        }
-    }
-    // Reflector I − 2wwᵀ with w ∝ e₁ − 1/√n.
-    let mut w = Array1::from_elem(n, -1.0 / (n as f64).sqrt());
+    mirror(&mut kernel);
+    // Reflector I − 2wwᵀ with w ∝ e₁ − constant.
+    let mut w = Array1::from_iter(constant.iter().map(|value| -value));
     w[0] += 1.0;
     let norm = w.dot(&w).sqrt();
     w /= norm;
@@ -320,7 +370,7 @@ fn eigen_off_constant(mut kernel: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>)
             *value += 4.0 * wkw * w[i + 1] * w[j + 1] - 2.0 * (w[i + 1] * kw[j + 1] + kw[i + 1] * w[j + 1]);
         }
     });
-    let (values, vectors) = eigen(&inner)?;
+    let (values, vectors) = eigen(inner)?;
     let reflected = vectors.t().dot(&w.slice(s![1..])) * 2.0;
     let mut u = Array2::zeros((n, n - 1));
     for (i, mut row) in u.axis_iter_mut(Axis(0)).enumerate() {
@@ -342,7 +392,7 @@ mod tests {
         let x = Array2::from_shape_fn((n, 3), |(i, j)| ((i * 5 + j * 3) % 7) as f64);
         let x = &x - &x.mean_axis(Axis(0)).expect("rows");
         let kernel = x.dot(&x.t());
-        let (values, u) = eigen_off_constant(kernel.clone()).expect("converges");
+        let (values, u) = eigen_off(kernel.clone(), &[1.0 / 7f64.sqrt(); 7]).expect("converges");
         let rebuilt = (&u * &Array1::from(values)).dot(&u.t());
         assert!((rebuilt - kernel).iter().all(|difference| difference.abs() < 1e-12));
         assert!(u.sum_axis(Axis(0)).iter().all(|sum| sum.abs() < 1e-13));

@@ -7,58 +7,65 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::basis::{Basis, Inverses, blocks_of};
+use super::basis::{BLOCK_ROWS, Basis, Inverses};
 use super::product::multiply;
 use super::real::Real;
-use crate::folds::Groups;
-use crate::params::Score;
+use crate::folds::Folds;
+use crate::params::{Pooling, Score};
 
 /// Groups larger than this are corrected by a matrix product.
 const SMALL_GROUP: usize = 16;
+/// Rows summed in the precision of the fit before they are added in f64.
+const SHORT_SUM: usize = 16;
 
-/// The columns of one tile, rows sorted by group.
+/// The columns of one tile.
+#[derive(Clone)]
 pub(crate) struct Tile<T> {
-    /// n_samples × width, centred when there is an intercept.
+    /// n_samples × width, centred when there is an intercept, rows multiplied by the roots of the weights.
     pub(crate) y: Array2<T>,
     /// Mean of each target; 0 without an intercept.
     pub(crate) intercept: Vec<f64>,
-    /// Σ(y − ȳ)² of each target.
-    pub(crate) variation: Vec<f64>,
     /// Whether each target is the same number in all samples.
     pub(crate) constant: Vec<bool>,
 }
 
 impl<T: Real> Tile<T> {
-    /// Copies `columns` of the targets, sorts the rows and centres.
-    pub(crate) fn new(y: ArrayView2<'_, T>, columns: Range<usize>, order: &[usize], intercept: bool) -> Self {
+    /// Copies `columns` of the targets, centres and weights them.
+    pub(crate) fn new(y: ArrayView2<'_, T>, columns: Range<usize>, roots: &[f64], intercept: bool) -> Self {
         let y = y.slice(s![.., columns]);
-        let (n, width) = y.dim();
+        let width = y.ncols();
         let mut means = vec![0.0; width];
         let mut constant = vec![true; width];
-        for row in y.rows() {
+        let mut total = 0.0;
+        for (row, root) in y.rows().into_iter().zip(roots) {
+            let weight = root * root;
+            total += weight;
             for (column, &value) in row.iter().enumerate() {
-                means[column] += value.as_f64();
+                means[column] += weight * value.as_f64();
                 constant[column] &= value == y[(0, column)];
             }
         }
         for mean in &mut means {
-            *mean /= n as f64;
+            *mean = if intercept { *mean / total } else { 0.0 };
         }
-        let mut variation = vec![0.0; width];
-        let mut sorted = Array2::zeros((n, width));
-        for (mut out, &sample) in sorted.rows_mut().into_iter().zip(order) {
-            for (column, (out, &value)) in out.iter_mut().zip(y.row(sample)).enumerate() {
-                let centred = value.as_f64() - means[column];
-                variation[column] += centred * centred;
-                *out = T::from_f64(if intercept { centred } else { value.as_f64() });
+        let mut centred = Array2::zeros(y.dim());
+        for ((mut out, row), root) in centred.rows_mut().into_iter().zip(y.rows()).zip(roots) {
+            for ((out, &value), mean) in out.iter_mut().zip(row).zip(&means) {
+                *out = T::from_f64((value.as_f64() - mean) * root);
             }
         }
-        if !intercept {
-            means.fill(0.0);
+        Self { y: centred, intercept: means, constant }
+    }
+
+    /// Some of the columns.
+    pub(crate) fn select(&self, columns: &[usize]) -> Self {
+        Self {
+            y: self.y.select(Axis(1), columns),
+            intercept: columns.iter().map(|&column| self.intercept[column]).collect(),
+            constant: columns.iter().map(|&column| self.constant[column]).collect(),
         }
-        Self { y: sorted, intercept: means, variation, constant }
     }
 
     /// Zᵀy by rows: width × n_directions.
@@ -72,14 +79,15 @@ impl<T: Real> Tile<T> {
 /// Everything the held-out residuals of one design need.
 pub(crate) struct HeldOut<'a, T> {
     pub(crate) basis: &'a Basis<T>,
-    pub(crate) inverses: &'a Inverses<T>,
-    pub(crate) groups: &'a Groups,
+    pub(crate) folds: &'a Folds,
+    pub(crate) roots: &'a [f64],
     pub(crate) grid: &'a [f64],
+    pub(crate) inverses: &'a Inverses<T>,
 }
 
 impl<T: Real> HeldOut<'_, T> {
-    /// Calls `visit(alpha_position, first_sorted_row, residuals)` for every group and every penalty `grid[alphas[…]]`, where
-    /// residuals are (rows of the group) × width, row-major.
+    /// Calls `visit(alpha_position, fold, residuals)` for every fold and every penalty `grid[alphas[…]]`, penalties innermost,
+    /// where residuals are (members of the fold) × width, row-major, multiplied by the roots of the weights.
     pub(crate) fn residuals(
         &self,
         tile: &Tile<T>,
@@ -87,40 +95,56 @@ impl<T: Real> HeldOut<'_, T> {
         alphas: &[usize],
         mut visit: impl FnMut(usize, usize, &[T]),
     ) {
-        let (width, directions) = projected.dim();
+        let width = projected.nrows();
         let scaled = self.scale(projected, alphas);
         let kernel = self.basis.is_kernel();
-        let (mut own, mut held_out) = (Vec::new(), Vec::new());
-        for (members, rows) in blocks_of(self.groups, tile.y.nrows()) {
-            let mut fitted = Array2::zeros((rows.len(), alphas.len() * width));
-            debug_assert_eq!(scaled.ncols(), directions);
-            multiply(fitted.view_mut(), self.basis.z.slice(s![rows.clone(), ..]), scaled.t(), false);
+        let (mut own, mut held_out, mut gathered) = (Vec::new(), Vec::new(), Vec::new());
+        for (members, place) in self.folds.blocks(BLOCK_ROWS) {
+            let samples = &self.folds.members[place.clone()];
+            let mut fitted = Array2::zeros((samples.len(), alphas.len() * width));
+            for (chunk, mut out) in samples.chunks(BLOCK_ROWS).zip(fitted.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
+                let rows = self.rows(chunk, &mut gathered);
+                multiply(out.view_mut(), rows, scaled.t(), false);
+            }
             let fitted = fitted.as_slice().expect("freshly allocated arrays are contiguous");
-            for group in members {
-                let range = self.groups.ranges[group].clone();
+            for fold in members {
+                let range = self.folds.ranges[fold].clone();
                 let size = range.len();
                 own.resize(size * width, T::zero());
                 held_out.resize(size * width, T::zero());
                 for (position, &alpha) in alphas.iter().enumerate() {
                     for (row, own) in range.clone().zip(own.chunks_exact_mut(width)) {
-                        let start = ((row - rows.start) * alphas.len() + position) * width;
+                        let start = ((row - place.start) * alphas.len() + position) * width;
                         let fitted = &fitted[start..start + width];
                         if kernel {
                             own.copy_from_slice(fitted);
                         } else {
-                            let y = tile.y.row(row).to_slice().expect("tiles are row-major");
+                            let y = tile.y.row(self.folds.members[row]).to_slice().expect("tiles are row-major");
                             for ((own, &y), &fitted) in own.iter_mut().zip(y).zip(fitted) {
                                 *own = y - fitted;
                             }
                         }
                     }
-                    let offset = self.inverses.offsets[group];
+                    let offset = self.inverses.offsets[fold];
                     let inverse = &self.inverses.blocks[alpha][offset..offset + size * size];
                     correct(inverse, &own, &mut held_out, width);
-                    visit(position, range.start, &held_out);
+                    visit(position, fold, &held_out);
                 }
             }
         }
+    }
+
+    /// Rows of the basis: a view where the samples follow each other, else a copy.
+    fn rows<'b>(&'b self, samples: &[usize], gathered: &'b mut Vec<T>) -> ArrayView2<'b, T> {
+        let (first, directions) = (samples[0], self.basis.z.ncols());
+        if samples.iter().enumerate().all(|(position, &sample)| sample == first + position) {
+            return self.basis.z.slice(s![first..first + samples.len(), ..]);
+        }
+        gathered.clear();
+        for &sample in samples {
+            gathered.extend_from_slice(self.basis.z.row(sample).to_slice().expect("the basis is row-major"));
+        }
+        ArrayView2::from_shape((samples.len(), directions), gathered).expect("filled row by row")
     }
 
     /// D Zᵀy for each of `alphas`, one below the other: (n_alphas · width) × n_directions.
@@ -141,67 +165,127 @@ impl<T: Real> HeldOut<'_, T> {
     }
 
     /// Scores of every penalty of the grid: n_alphas × width. Constant targets score 0.
-    pub(crate) fn scores(&self, tile: &Tile<T>, projected: &Array2<T>, score: Score) -> Array2<f64> {
+    pub(crate) fn scores(
+        &self,
+        tile: &Tile<T>,
+        projected: &Array2<T>,
+        score: Score,
+        pooling: Pooling,
+    ) -> Array2<f64> {
         let width = projected.nrows();
-        let alphas: Vec<usize> = (0..self.grid.len()).collect();
-        let n = tile.y.nrows() as f64;
-        let mut squares = Array2::<f64>::zeros((alphas.len(), width));
-        let mut sums = Array2::<f64>::zeros((alphas.len(), width));
-        let mut crosses = Array2::<f64>::zeros((alphas.len(), width));
+        let n_alphas = self.grid.len();
+        let alphas: Vec<usize> = (0..n_alphas).collect();
         let pearson = score == Score::Pearson;
-        let mut buffer = vec![T::zero(); width];
-        self.residuals(tile, projected, &alphas, |position, first, residuals| {
-            let mut add = |into: &mut Array2<f64>, term: &dyn Fn(&mut [T])| {
-                buffer.fill(T::zero());
-                term(&mut buffer);
-                into.row_mut(position).iter_mut().zip(&buffer).for_each(|(sum, &value)| *sum += value.as_f64());
-            };
-            add(&mut squares, &|buffer| {
-                for row in residuals.chunks_exact(width) {
-                    buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += e * e);
-                }
-            });
-            if pearson {
-                add(&mut sums, &|buffer| {
-                    for row in residuals.chunks_exact(width) {
-                        buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += e);
-                    }
-                });
-                add(&mut crosses, &|buffer| {
-                    for (offset, row) in residuals.chunks_exact(width).enumerate() {
-                        let y = tile.y.row(first + offset);
-                        buffer.iter_mut().zip(row).zip(y).for_each(|((sum, &e), &y)| *sum += e * y);
-                    }
-                });
+        let mut scores = Array2::<f64>::zeros((n_alphas, width));
+        let mut sums = Sums::new(n_alphas, width);
+        self.residuals(tile, projected, &alphas, |position, fold, residuals| {
+            let scored = &self.folds.samples(fold)[..self.folds.n_scored[fold]];
+            if position == 0 {
+                sums.add_targets(tile, scored, self.roots);
+            }
+            sums.add_residuals(position, tile, scored, self.roots, residuals, pearson);
+            if pooling == Pooling::Folds && position + 1 == n_alphas {
+                sums.add_scores(&mut scores, score, 1.0 / self.folds.len() as f64);
+                sums = Sums::new(n_alphas, width);
             }
         });
-        let mut moments = vec![(0.0, 0.0); width];
-        if pearson {
-            for row in tile.y.rows() {
-                for (moment, &y) in moments.iter_mut().zip(row) {
-                    moment.0 += y.as_f64();
-                    moment.1 += y.as_f64() * y.as_f64();
-                }
+        if pooling == Pooling::Samples {
+            sums.add_scores(&mut scores, score, 1.0);
+        }
+        for (target, constant) in tile.constant.iter().enumerate() {
+            if *constant {
+                scores.column_mut(target).fill(0.0);
             }
         }
-        Array2::from_shape_fn((alphas.len(), width), |(alpha, target)| {
-            if tile.constant[target] {
-                return 0.0;
+        scores
+    }
+}
+
+/// Weighted sums over held-out samples: of targets (width) and, per penalty, of residuals (n_alphas × width).
+struct Sums {
+    weight: f64,
+    y: Vec<f64>,
+    yy: Vec<f64>,
+    e: Array2<f64>,
+    ee: Array2<f64>,
+    ey: Array2<f64>,
+}
+
+impl Sums {
+    fn new(n_alphas: usize, width: usize) -> Self {
+        let zeros = || Array2::zeros((n_alphas, width));
+        Self { weight: 0.0, y: vec![0.0; width], yy: vec![0.0; width], e: zeros(), ee: zeros(), ey: zeros() }
+    }
+
+    fn add_targets<T: Real>(&mut self, tile: &Tile<T>, scored: &[usize], roots: &[f64]) {
+        for &sample in scored {
+            let root = roots[sample];
+            self.weight += root * root;
+            for ((y, yy), value) in self.y.iter_mut().zip(&mut self.yy).zip(tile.y.row(sample)) {
+                let value = value.as_f64();
+                *y += root * value;
+                *yy += value * value;
             }
-            let (e, ee) = (sums[(alpha, target)], squares[(alpha, target)]);
-            match score {
-                Score::R2 => 1.0 - ee / tile.variation[target],
+        }
+    }
+
+    fn add_residuals<T: Real>(
+        &mut self,
+        position: usize,
+        tile: &Tile<T>,
+        scored: &[usize],
+        roots: &[f64],
+        residuals: &[T],
+        pearson: bool,
+    ) {
+        let width = self.y.len();
+        let mut buffer = vec![T::zero(); width];
+        let add = |into: &mut Array2<f64>, buffer: &[T]| {
+            into.row_mut(position).iter_mut().zip(buffer).for_each(|(sum, &value)| *sum += value.as_f64());
+        };
+        for (scored, residuals) in scored.chunks(SHORT_SUM).zip(residuals.chunks(SHORT_SUM * width)) {
+            buffer.fill(T::zero());
+            for row in residuals.chunks_exact(width).take(scored.len()) {
+                buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += e * e);
+            }
+            add(&mut self.ee, &buffer);
+            if !pearson {
+                continue;
+            }
+            buffer.fill(T::zero());
+            for (row, &sample) in residuals.chunks_exact(width).zip(scored) {
+                let root = T::from_f64(roots[sample]);
+                buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += root * e);
+            }
+            add(&mut self.e, &buffer);
+            buffer.fill(T::zero());
+            for (row, &sample) in residuals.chunks_exact(width).zip(scored) {
+                buffer.iter_mut().zip(row).zip(tile.y.row(sample)).for_each(|((sum, &e), &y)| *sum += e * y);
+            }
+            add(&mut self.ey, &buffer);
+        }
+    }
+
+    /// Adds `share` times the scores that the sums give.
+    fn add_scores(&self, scores: &mut Array2<f64>, score: Score, share: f64) {
+        let n = self.weight;
+        for ((alpha, target), out) in scores.indexed_iter_mut() {
+            let (y, yy) = (self.y[target], self.yy[target]);
+            let (e, ee, ey) = (self.e[(alpha, target)], self.ee[(alpha, target)], self.ey[(alpha, target)]);
+            let varies = yy - y * y / n;
+            let value = match score {
                 Score::NegMse => -ee / n,
+                Score::R2 if varies > 0.0 => 1.0 - ee / varies,
                 Score::Pearson => {
                     // Held-out predictions are y − e.
-                    let (y, yy) = moments[target];
-                    let ye = crosses[(alpha, target)];
-                    let (p, pp, py) = (y - e, yy - 2.0 * ye + ee, yy - ye);
-                    let (varies_p, varies_y) = (pp - p * p / n, yy - y * y / n);
-                    if varies_p > 0.0 { (py - p * y / n) / (varies_p * varies_y).sqrt() } else { 0.0 }
+                    let (p, pp, py) = (y - e, yy - 2.0 * ey + ee, yy - ey);
+                    let varies_p = pp - p * p / n;
+                    if varies_p > 0.0 && varies > 0.0 { (py - p * y / n) / (varies_p * varies).sqrt() } else { 0.0 }
                 }
-            }
-        })
+                Score::R2 => 0.0,
+            };
+            *out += share * value;
+        }
     }
 }
 

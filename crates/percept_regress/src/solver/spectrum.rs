@@ -1,14 +1,18 @@
 //! Gram matrices and their eigendecompositions, in f64.
 
-use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, Par, Spec};
+use faer::diag::{DiagMut, DiagRef};
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
+use faer::linalg::evd::tridiagonal_self_adjoint_evd;
+use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_with_conj;
+use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Conj, Mat, MatMut, Par, Spec};
 use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::matrix;
+use super::real::Real;
 use crate::error::RegressError;
 
 /// Rows of a parallel panel of the Gram matrix.
@@ -18,49 +22,95 @@ pub(crate) const INNER: usize = 512;
 /// Tasks that the eigensolver is cut into, whatever the number of threads, so that its bits do not depend on it.
 const EIGEN_TASKS: usize = 4;
 
-/// The lower triangle of Σ BᵀB over blocks B; the upper triangle is left unspecified.
+/// The lower triangle of Σ BᵀB over blocks B, summed in f64; the upper triangle is left unspecified.
+///
+/// Products of one block are made in the precision of the block: f64 where the matrix will be decomposed.
 ///
 /// # Shapes
 /// `block(start..end)` returns (end − start) × order, contiguous by rows or by columns, for ranges that cover 0..n_inner.
-pub(crate) fn gram(order: usize, n_inner: usize, block: impl Fn(std::ops::Range<usize>) -> Array2<f64>) -> Array2<f64> {
+pub(crate) fn gram<T: Real>(
+    order: usize,
+    n_inner: usize,
+    block: impl Fn(std::ops::Range<usize>) -> Result<Array2<T>, RegressError>,
+) -> Result<Array2<f64>, RegressError> {
     let mut gram = Array2::<f64>::zeros((order, order));
     for start in (0..n_inner).step_by(INNER) {
-        let block = block(start..(start + INNER).min(n_inner));
+        let block = block(start..(start + INNER).min(n_inner))?;
         let block = matrix(block.view());
         gram.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().enumerate().for_each(|(panel_idx, mut panel)| {
             let rows = panel.nrows();
             let first = panel_idx * PANEL;
-            let panel = panel.as_slice_mut().expect("row panels are contiguous");
-            let out = MatMut::from_row_major_slice_mut(panel, rows, order).subcols_mut(0, first + rows);
             let (left, right) = (block.subcols(first, rows), block.subcols(0, first + rows));
-            matmul(out, Accum::Add, left.transpose(), right, 1.0, Par::Seq);
+            let panel = panel.as_slice_mut().expect("row panels are contiguous");
+            T::add_product(panel, order, left.transpose(), right);
         });
     }
-    gram
+    Ok(gram)
 }
 
-/// Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix given by its lower triangle.
+/// Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix given by its lower triangle, which is used up:
+/// three matrices of its order are held at the peak beside it.
 ///
 /// # Errors
 /// [`RegressError::Decomposition`] when the iteration does not converge.
-pub(crate) fn eigen(lower: &Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
+pub(crate) fn eigen(mut lower: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
     let order = lower.nrows();
+    let par = if order < 2 * PANEL { Par::Seq } else { Par::rayon(EIGEN_TASKS) };
     let mut values = vec![0.0; order];
     let mut vectors = Array2::<f64>::zeros((order, order).f());
-    let par = if order < 2 * PANEL { Par::Seq } else { Par::rayon(EIGEN_TASKS) };
-    let mut memory =
-        MemBuffer::new(self_adjoint_evd_scratch::<f64>(order, ComputeEigenvectors::Yes, par, Spec::default()));
+    if order == 1 {
+        vectors[(0, 0)] = 1.0;
+        return Ok((vec![lower[(0, 0)]], vectors));
+    }
+    // The reduction wants columns: the upper triangle of the rows is the lower triangle of the columns.
+    mirror(&mut lower);
+    let slice = lower.as_slice_memory_order_mut().expect("Gram matrices are contiguous");
+    let mut reduced = MatMut::from_column_major_slice_mut(slice, order, order);
+    let block = recommended_block_size::<f64>(order, order);
+    let mut reflectors = Mat::<f64>::zeros(block, order - 1);
+    let mut memory = MemBuffer::new(tridiag_in_place_scratch::<f64>(order, par, Spec::default()));
+    tridiag_in_place(reduced.rb_mut(), reflectors.as_mut(), par, MemStack::new(&mut memory), Spec::default());
+    let diagonal: Vec<f64> = (0..order).map(|i| reduced[(i, i)]).collect();
+    let beside: Vec<f64> = (0..order - 1).map(|i| reduced[(i + 1, i)]).collect();
+    // Divide and conquer works in two matrices and a dozen vectors.
+    let mut memory = MemBuffer::new(StackReq::new::<f64>(2 * order * order + 64 * order + 4096));
     let slice = vectors.as_slice_memory_order_mut().expect("freshly allocated arrays are contiguous");
-    self_adjoint_evd(
-        matrix(lower.view()),
+    let mut columns = MatMut::from_column_major_slice_mut(slice, order, order);
+    tridiagonal_self_adjoint_evd(
+        DiagRef::from_slice(&diagonal),
+        DiagRef::from_slice(&beside),
         DiagMut::from_slice_mut(&mut values),
-        Some(MatMut::from_column_major_slice_mut(slice, order, order)),
+        Some(columns.rb_mut()),
         par,
         MemStack::new(&mut memory),
         Spec::default(),
     )
     .map_err(|_| RegressError::Decomposition { order })?;
+    apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        reduced.rb().submatrix(1, 0, order - 1, order - 1),
+        reflectors.as_ref(),
+        Conj::No,
+        columns.subrows_mut(1, order - 1),
+        par,
+        MemStack::new(&mut memory),
+    );
     Ok((values, vectors))
+}
+
+/// Copies the lower triangle to the upper one.
+pub(crate) fn mirror(square: &mut Array2<f64>) {
+    const TILE: usize = 64;
+    let n = square.nrows();
+    // Tile by tile: a whole column of a large matrix misses the cache at every row.
+    for i0 in (0..n).step_by(TILE) {
+        for j0 in (0..=i0).step_by(TILE) {
+            for i in i0..(i0 + TILE).min(n) {
+                for j in j0..(j0 + TILE).min(i) {
+                    square[(j, i)] = square[(i, j)];
+                }
+            }
+        }
+    }
 }
 
 /// Sets eigenvalues that are zero up to rounding (below order · ε · largest) to exactly 0 and returns how many are not.
@@ -104,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_small_matrix_decomposes() {
-        let (values, vectors) = eigen(&array![[2.0, 0.0], [1.0, 2.0]]).expect("converges");
+        let (values, vectors) = eigen(array![[2.0, 0.0], [1.0, 2.0]]).expect("converges");
         assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
         assert!((vectors[(0, 1)].abs() - 0.5f64.sqrt()).abs() < 1e-14);
     }
@@ -112,7 +162,7 @@ mod tests {
     #[test]
     fn gram_of_blocks_is_the_lower_triangle_of_the_product() {
         let x = Array2::from_shape_fn((700, 150), |(i, j)| ((i * 31 + j * 17) % 23) as f64 - 11.0);
-        let gram = gram(150, 700, |rows| x.slice(ndarray::s![rows, ..]).to_owned());
+        let gram = gram(150, 700, |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned())).expect("in memory");
         let expected = x.t().dot(&x);
         for i in 0..150 {
             for j in 0..=i {

@@ -52,6 +52,7 @@ fn params(choice: AlphaChoice) -> RidgeParams {
         intercept: true,
         standardize: false,
         path: Path::Auto,
+        ..RidgeParams::default()
     }
 }
 

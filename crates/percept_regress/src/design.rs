@@ -1,0 +1,610 @@
+//! Samples decomposed once: all of a fit that does not depend on targets, and the fits that use it.
+//!
+//! A [`Design`] can be fitted to any number of target sets, for instance to runs of columns that a caller reads from disk one
+//! after the other. Targets are worked on in tasks of [`Design::task_width`] columns; a caller that cuts its targets at
+//! multiples of that width gets the same bits however wide its cuts are, because every task does the same work.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+
+use crate::error::RegressError;
+use crate::folds::Folds;
+use crate::gram::Gram;
+use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
+use crate::ridge::{Ridge, same_rows};
+use crate::samples::{Samples, Targets};
+use crate::solver::basis::{Basis, Inverses, Spectrum, covariance_spectrum, kernel_spectrum, roots};
+use crate::solver::heldout::{HeldOut, Tile};
+use crate::solver::real::Real;
+use crate::solver::standard::{Standard, all_finite};
+
+/// Columns of stacked penalties × targets that one task multiplies at a time.
+const STACKED_COLUMNS: usize = 1024;
+
+/// A place that keeps decompositions between runs. What the samples are is the keeper's business: it must tell samples with
+/// other content, other rows or other weights apart.
+pub trait SpectrumCache {
+    /// The decomposition kept under `name`, which tells settings apart.
+    fn load(&self, name: &str) -> Option<Spectrum>;
+
+    /// Keeps a decomposition.
+    ///
+    /// # Errors
+    /// [`RegressError::Source`] when it cannot be kept.
+    fn store(&self, name: &str, spectrum: &Spectrum) -> Result<(), RegressError>;
+}
+
+/// What a design may be prepared with beside its samples.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// What is held out in turn; without it a design fits given penalties only.
+    pub folds: Option<Folds>,
+    /// A weight > 0 per sample: the objective becomes Σ wᵢ‖yᵢ − b − xᵢW‖² + α‖W‖², so that a whole number repeats a sample.
+    pub sample_weights: Option<&'a [f64]>,
+    /// Where decompositions are kept.
+    pub cache: Option<&'a dyn SpectrumCache>,
+    /// The Gram matrix, if it is known: that of a region is part of that of the whole brain.
+    pub gram: Option<Gram>,
+}
+
+/// The penalty of every target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// One penalty per target.
+    pub alpha: Vec<f64>,
+    /// The held-out score at that penalty; constant targets score 0.
+    pub cv_score: Vec<f64>,
+    /// Whether the penalty is an end of the grid.
+    pub edge: Vec<Edge>,
+}
+
+/// Training samples, standardised and decomposed: all of a fit that does not depend on targets.
+///
+/// It holds n_samples × n_directions and n_features × n_directions numbers (the latter n_samples × n_features on the kernel
+/// path), and per penalty the square of each group's size.
+pub struct Design<T: Real = f32> {
+    params: RidgeParams,
+    grid: Vec<f64>,
+    folds: Folds,
+    roots: Vec<f64>,
+    standard: Standard,
+    basis: Basis<T>,
+    inverses: Inverses<T>,
+    /// Group blocks of penalties beyond the grid, made when a target first wants them; by the bits of the penalty.
+    beyond: Mutex<BTreeMap<u64, Arc<Inverses<T>>>>,
+}
+
+/// What one task finds out about its targets.
+struct TaskResult {
+    selection: Selection,
+    intercept: Vec<f64>,
+    constant: Vec<bool>,
+}
+
+impl<T: Real> Design<T> {
+    /// Prepares samples for fits with a given penalty.
+    ///
+    /// # Errors
+    /// Those of [`crate::RidgeCv::fit`] that concern `x`.
+    pub fn new(x: ArrayView2<'_, T>, params: &RidgeParams) -> Result<Self, RegressError> {
+        Self::prepare(&x, params, Setup::default())
+    }
+
+    /// Prepares samples for fits that choose penalties by leaving out one group at a time.
+    ///
+    /// # Errors
+    /// Those of [`crate::RidgeCv::fit`] that concern `x` and `groups`.
+    pub fn grouped(x: ArrayView2<'_, T>, groups: &[usize], params: &RidgeParams) -> Result<Self, RegressError> {
+        same_rows("x", x.nrows(), "groups", groups.len())?;
+        Self::prepare(&x, params, Setup { folds: Some(Folds::by_label(groups)?), ..Setup::default() })
+    }
+
+    /// Prepares samples from anywhere, with folds, weights and a cache as wanted.
+    ///
+    /// # Errors
+    /// Those of [`crate::RidgeCv::fit`] that concern samples and folds; [`RegressError::Weight`]; failures to read.
+    pub fn prepare(x: &dyn Samples<T>, params: &RidgeParams, setup: Setup<'_>) -> Result<Self, RegressError> {
+        let (n, n_features) = x.dim();
+        let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
+        let folds = setup.folds.unwrap_or_else(|| Folds::none(n));
+        if n == 0 || n_features == 0 {
+            return Err(RegressError::Empty { matrix: "x", rows: n, columns: n_features });
+        }
+        same_rows("x", n, "folds", folds.n_samples())?;
+        if params.intercept && n < 2 {
+            return Err(RegressError::TooFewSamples { rows: n });
+        }
+        let roots = checked_roots(setup.sample_weights, n)?;
+        let gram = setup.gram.filter(|gram| gram.standard.mean.len() == n_features);
+        let standard = match &gram {
+            Some(gram) => gram.standard.clone(),
+            None => Standard::fit(x, setup.sample_weights, params.intercept, params.standardize)?,
+        };
+        let kernel = params.takes_kernel(n, standard.kept.len(), folds.largest());
+        let path = if kernel { "kernel" } else { "covariance" };
+        let name = format!("{path}-intercept={}-standardize={}", params.intercept, params.standardize);
+        let order = if kernel { n - usize::from(params.intercept) } else { standard.kept.len() };
+        let rows = if kernel { n } else { order };
+        let kept = setup.cache.and_then(|cache| cache.load(&name));
+        let kept = kept.filter(|kept| kept.vectors.dim() == (rows, kept.values.len()) && kept.values.len() <= order);
+        let is_new = kept.is_none();
+        let keep = |spectrum: &Spectrum| match setup.cache {
+            Some(cache) if is_new => cache.store(&name, spectrum),
+            _ => Ok(()),
+        };
+        let basis = if kernel {
+            let x = x.rows(0..n)?;
+            let spectrum = match kept {
+                Some(spectrum) => spectrum,
+                None => kernel_spectrum(x.view(), &standard, &roots, params.intercept)?,
+            };
+            keep(&spectrum)?;
+            Basis::kernel(x.view(), &standard, &roots, params.intercept, spectrum)
+        } else {
+            let spectrum = match (kept, gram) {
+                (Some(spectrum), _) => spectrum,
+                (None, Some(gram)) => covariance_spectrum(gram.lower, n)?,
+                (None, None) => {
+                    covariance_spectrum(crate::solver::basis::covariance(x, &standard, &roots)?, n)?
+                }
+            };
+            keep(&spectrum)?;
+            Basis::covariance(x, &standard, &roots, params.intercept, spectrum)?
+        };
+        let inverses = basis.inverses(&folds, &grid)?;
+        let beyond = Mutex::default();
+        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond })
+    }
+
+    /// Chooses a penalty for each target of `y` (n_samples × n_targets) and fits.
+    ///
+    /// # Errors
+    /// Those of [`crate::RidgeCv::fit`] that concern `y`; [`RegressError::Ungrouped`] for a design without folds.
+    pub fn fit(&self, y: ArrayView2<'_, T>) -> Result<Ridge<T>, RegressError> {
+        self.needs_folds()?;
+        let width = self.task_width(y.ncols());
+        match self.params.choice {
+            AlphaChoice::PerTarget => self.fit_part(y, None, width),
+            AlphaChoice::Shared => {
+                let selection = self.choose_shared(&y, &vec![0; y.ncols()], y.ncols().max(1), &|_| {})?;
+                self.fit_part(y, Some(&selection), width)
+            }
+        }
+    }
+
+    /// Fits some of the targets of a larger set: with the penalties of `selection`, one per target of this part, or with
+    /// penalties chosen for each. `width` is the [`Design::task_width`] of the whole set.
+    ///
+    /// # Errors
+    /// As [`Design::fit`].
+    pub fn fit_part(
+        &self,
+        y: ArrayView2<'_, T>,
+        selection: Option<&Selection>,
+        width: usize,
+    ) -> Result<Ridge<T>, RegressError> {
+        self.accept(y)?;
+        if let Some(selection) = selection {
+            per_target("alpha", y.ncols(), selection.alpha.len())?;
+        } else {
+            self.needs_folds()?;
+        }
+        let (n_features, n_targets) = (self.standard.mean.len(), y.ncols());
+        let mut weights = Array2::<T>::zeros((n_targets, n_features));
+        let mut pieces = Vec::new();
+        let mut rest = weights.view_mut();
+        for columns in tasks(n_targets, width) {
+            let (piece, tail) = rest.split_at(Axis(0), columns.len());
+            pieces.push((columns, piece));
+            rest = tail;
+        }
+        let parts: Vec<TaskResult> = pieces
+            .into_par_iter()
+            .map(|(columns, mut out)| {
+                let tile = Tile::new(y, columns.clone(), &self.roots, self.params.intercept);
+                let projected = tile.project(&self.basis);
+                let selection = match selection {
+                    Some(given) => given.part(columns),
+                    None => self.choose(&tile, &projected),
+                };
+                let solved = self.basis.weights(projected, &selection.alpha);
+                for (target, (mut out, solved)) in out.rows_mut().into_iter().zip(solved.rows()).enumerate() {
+                    // Rounding of the mean would leave dust where the weights are 0.
+                    if self.params.intercept && tile.constant[target] {
+                        continue;
+                    }
+                    for (&feature, &value) in self.standard.kept.iter().zip(solved) {
+                        out[feature] = value;
+                    }
+                }
+                TaskResult { selection, intercept: tile.intercept, constant: tile.constant }
+            })
+            .collect();
+        Ok(self.model(weights, parts, selection.is_none_or(|selection| !selection.cv_score.is_empty())))
+    }
+
+    /// Fits all targets of `y` (n_samples × n_targets) with the given penalties, one per target.
+    ///
+    /// # Errors
+    /// Those of [`crate::RidgeCv::fit`] that concern `y` and the penalties.
+    pub fn fit_fixed(&self, y: ArrayView2<'_, T>, alpha: &[f64]) -> Result<Ridge<T>, RegressError> {
+        self.accept(y)?;
+        per_target("alpha", y.ncols(), alpha.len())?;
+        self.fit_part(y, Some(&self.fixed(alpha)?), self.task_width(y.ncols()))
+    }
+
+    /// Given penalties as a selection, checked.
+    ///
+    /// # Errors
+    /// [`RegressError::Alphas`], and [`RegressError::SingularGram`] for a penalty of 0.
+    pub fn fixed(&self, alpha: &[f64]) -> Result<Selection, RegressError> {
+        if let Some(bad) = alpha.iter().find(|alpha| !alpha.is_finite() || **alpha < 0.0) {
+            return Err(RegressError::Alphas { found: format!("`{bad}`") });
+        }
+        alpha.iter().try_for_each(|&alpha| self.basis.admits(alpha))?;
+        Ok(Selection { alpha: alpha.to_vec(), cv_score: Vec::new(), edge: vec![Edge::Inside; alpha.len()] })
+    }
+
+    /// One penalty for all targets with the same label: the one with the best mean score over those of them that vary.
+    ///
+    /// Targets are read `step` at a time; `step` must be a multiple of [`Design::task_width`] of all of them, or all. A group
+    /// whose best penalty is an end of the grid is tried with one more as often as the settings allow. `tick` hears how many
+    /// targets were scored.
+    ///
+    /// # Errors
+    /// As [`Design::fit`], and failures to read.
+    pub fn choose_shared(
+        &self,
+        y: &dyn Targets<T>,
+        label_of_target: &[usize],
+        step: usize,
+        tick: &dyn Fn(usize),
+    ) -> Result<Selection, RegressError> {
+        self.needs_folds()?;
+        let n_targets = y.dim().1;
+        per_target("labels", n_targets, label_of_target.len())?;
+        let mut tables: Vec<(f64, Vec<f64>)> = Vec::new();
+        let score = |alphas: &[f64], inverses: &Inverses<T>| -> Result<Vec<(f64, Vec<f64>)>, RegressError> {
+            let mut rows: Vec<(f64, Vec<f64>)> = alphas.iter().map(|&alpha| (alpha, Vec::new())).collect();
+            for columns in tasks(n_targets, step) {
+                let width = columns.len();
+                let part = y.columns(columns)?;
+                self.accept(part.view())?;
+                let scores = self.score_part(part.view(), alphas, inverses, self.task_width(n_targets));
+                rows.iter_mut().zip(scores.rows()).for_each(|((_, row), scores)| row.extend(scores));
+                tick(width);
+            }
+            Ok(rows)
+        };
+        tables.extend(score(&self.grid, &self.inverses)?);
+        let (below, above) = self.params.beyond(&self.grid);
+        let mut groups = Groups::new(label_of_target);
+        groups.update(&tables);
+        for (edge, beyond) in [(Edge::Low, below), (Edge::High, above)] {
+            for alpha in beyond {
+                if !groups.want(edge, &tables) {
+                    break;
+                }
+                let Ok(inverses) = self.inverses_of(alpha) else { break };
+                let rows = score(&[alpha], &inverses)?;
+                let place = if edge == Edge::Low { 0 } else { tables.len() };
+                tables.splice(place..place, rows);
+                groups.update(&tables);
+            }
+        }
+        let chosen: Vec<usize> = label_of_target.iter().map(|label| groups.best[label]).collect();
+        Ok(Selection {
+            alpha: chosen.iter().map(|&row| tables[row].0).collect(),
+            cv_score: chosen.iter().enumerate().map(|(target, &row)| tables[row].1[target]).collect(),
+            edge: chosen.iter().map(|&row| edge_of(row, tables.len())).collect(),
+        })
+    }
+
+    /// Held-out scores of every penalty (ascending) and target: n_alphas × n_targets. Constant targets score 0.
+    ///
+    /// # Errors
+    /// Those of [`Design::fit`].
+    pub fn scores(&self, y: ArrayView2<'_, T>) -> Result<Array2<f64>, RegressError> {
+        self.accept(y)?;
+        self.needs_folds()?;
+        Ok(self.score_part(y, &self.grid, &self.inverses, self.task_width(y.ncols())))
+    }
+
+    fn score_part(
+        &self,
+        y: ArrayView2<'_, T>,
+        grid: &[f64],
+        inverses: &Inverses<T>,
+        width: usize,
+    ) -> Array2<f64> {
+        let parts: Vec<Array2<f64>> = tasks(y.ncols(), width)
+            .into_par_iter()
+            .map(|columns| {
+                let tile = Tile::new(y, columns, &self.roots, self.params.intercept);
+                let projected = tile.project(&self.basis);
+                self.held_out(grid, inverses).scores(&tile, &projected, self.params.score, self.params.pooling)
+            })
+            .collect();
+        let mut scores = Array2::zeros((grid.len(), y.ncols()));
+        for (columns, part) in tasks(y.ncols(), width).into_iter().zip(parts) {
+            scores.slice_mut(s![.., columns]).assign(&part);
+        }
+        scores
+    }
+
+    /// The prediction of every sample by the model fitted without its group: n_samples × n_targets.
+    ///
+    /// `alpha` holds one penalty of the grid per target. Penalties chosen on the same samples make these predictions
+    /// slightly optimistic; nest the choice where that matters.
+    ///
+    /// # Errors
+    /// Those of [`Design::fit`], [`RegressError::Alphas`] for a penalty that is not in the grid, and
+    /// [`RegressError::Setting`] when the folds do not hold out every sample exactly once.
+    pub fn held_out_predictions(&self, y: ArrayView2<'_, T>, alpha: &[f64]) -> Result<Array2<T>, RegressError> {
+        self.accept(y)?;
+        self.needs_folds()?;
+        per_target("alpha", y.ncols(), alpha.len())?;
+        if !self.folds.is_partition() {
+            return Err(RegressError::Setting {
+                what: "folds hold some samples out never or more than once".to_owned(),
+                expected: "every sample in exactly one fold".to_owned(),
+                remedy: "prepare the design with groups",
+            });
+        }
+        let positions: Vec<usize> = alpha
+            .iter()
+            .map(|alpha| {
+                self.grid
+                    .iter()
+                    .position(|candidate| candidate == alpha)
+                    .ok_or_else(|| RegressError::Alphas { found: format!("no `{alpha}`") })
+            })
+            .collect::<Result<_, _>>()?;
+        let width = self.task_width(y.ncols());
+        let parts: Vec<Array2<T>> = tasks(y.ncols(), width)
+            .into_par_iter()
+            .map(|columns| {
+                let chosen = &positions[columns.clone()];
+                let mut used = chosen.to_vec();
+                used.sort_unstable();
+                used.dedup();
+                let tile = Tile::new(y, columns, &self.roots, self.params.intercept);
+                let projected = tile.project(&self.basis);
+                let width = chosen.len();
+                let mut predicted = Array2::zeros((y.nrows(), width));
+                let held_out = self.held_out(&self.grid, &self.inverses);
+                held_out.residuals(&tile, &projected, &used, |position, fold, residuals| {
+                    for (&sample, row) in self.folds.samples(fold).iter().zip(residuals.chunks_exact(width)) {
+                        let root = self.roots[sample];
+                        for target in (0..width).filter(|&target| chosen[target] == used[position]) {
+                            let value = (tile.y[(sample, target)] - row[target]).as_f64() / root;
+                            predicted[(sample, target)] = T::from_f64(value + tile.intercept[target]);
+                        }
+                    }
+                });
+                predicted
+            })
+            .collect();
+        let mut predicted = Array2::zeros(y.dim());
+        for (columns, part) in tasks(y.ncols(), width).into_iter().zip(parts) {
+            predicted.slice_mut(s![.., columns]).assign(&part);
+        }
+        Ok(predicted)
+    }
+
+    /// The penalties a fit chooses from, ascending; empty for a design without folds.
+    pub fn grid(&self) -> &[f64] {
+        &self.grid
+    }
+
+    /// Which matrix was decomposed; never [`Path::Auto`].
+    pub fn path(&self) -> Path {
+        if self.basis.is_kernel() { Path::Kernel } else { Path::Covariance }
+    }
+
+    /// Number of directions the samples span.
+    pub fn n_directions(&self) -> usize {
+        self.basis.z.ncols()
+    }
+
+    /// Number of features.
+    pub fn n_features(&self) -> usize {
+        self.standard.mean.len()
+    }
+
+    /// How many targets one task works on when there are `n_targets` in all.
+    pub fn task_width(&self, n_targets: usize) -> usize {
+        task_width(self.grid.len(), n_targets)
+    }
+
+    fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
+        HeldOut { basis: &self.basis, folds: &self.folds, roots: &self.roots, grid, inverses }
+    }
+
+    fn needs_folds(&self) -> Result<(), RegressError> {
+        if self.folds.is_empty() { Err(RegressError::Ungrouped) } else { Ok(()) }
+    }
+
+    fn accept(&self, y: ArrayView2<'_, T>) -> Result<(), RegressError> {
+        same_rows("x", self.roots.len(), "y", y.nrows())?;
+        all_finite("y", y)
+    }
+
+    fn inverses_of(&self, alpha: f64) -> Result<Arc<Inverses<T>>, RegressError> {
+        // Held while working: a second task would only do the same work again.
+        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inverses) = beyond.get(&alpha.to_bits()) {
+            return Ok(Arc::clone(inverses));
+        }
+        let inverses = Arc::new(self.basis.inverses(&self.folds, &[alpha])?);
+        beyond.insert(alpha.to_bits(), Arc::clone(&inverses));
+        Ok(inverses)
+    }
+
+    /// A penalty for each target of a tile.
+    fn choose(&self, tile: &Tile<T>, projected: &Array2<T>) -> Selection {
+        let (score, pooling) = (self.params.score, self.params.pooling);
+        let scores = self.held_out(&self.grid, &self.inverses).scores(tile, projected, score, pooling);
+        let chosen: Vec<usize> = scores.axis_iter(Axis(1)).map(|column| best(column.iter().copied())).collect();
+        let mut selection = Selection {
+            alpha: chosen.iter().map(|&row| self.grid[row]).collect(),
+            cv_score: chosen.iter().enumerate().map(|(target, &row)| scores[(row, target)]).collect(),
+            edge: chosen.iter().map(|&row| edge_of(row, self.grid.len())).collect(),
+        };
+        for (target, constant) in tile.constant.iter().enumerate() {
+            if *constant {
+                // Constant targets have no optimum, so they stand at no edge.
+                selection.edge[target] = Edge::Inside;
+            }
+        }
+        let (below, above) = self.params.beyond(&self.grid);
+        for (edge, beyond) in [(Edge::Low, below), (Edge::High, above)] {
+            for alpha in beyond {
+                let active: Vec<usize> = (0..chosen.len()).filter(|&target| selection.edge[target] == edge).collect();
+                if active.is_empty() {
+                    break;
+                }
+                let Ok(inverses) = self.inverses_of(alpha) else { break };
+                let (tile, projected) = (tile.select(&active), projected.select(Axis(0), &active));
+                let scores = self.held_out(&[alpha], &inverses).scores(&tile, &projected, score, pooling);
+                for (&target, &score) in active.iter().zip(scores.row(0)) {
+                    let old = selection.cv_score[target];
+                    // Among equal scores the largest penalty wins, as within the grid.
+                    if score > old || (edge == Edge::High && score == old) {
+                        selection.alpha[target] = alpha;
+                        selection.cv_score[target] = score;
+                    } else {
+                        selection.edge[target] = Edge::Inside;
+                    }
+                }
+            }
+        }
+        selection
+    }
+
+    fn model(&self, weights: Array2<T>, parts: Vec<TaskResult>, is_scored: bool) -> Ridge<T> {
+        let mut selection = Selection { alpha: Vec::new(), cv_score: Vec::new(), edge: Vec::new() };
+        let (mut intercept, mut constant) = (Vec::new(), Vec::new());
+        for part in parts {
+            selection.alpha.extend(part.selection.alpha);
+            selection.cv_score.extend(part.selection.cv_score);
+            selection.edge.extend(part.selection.edge);
+            intercept.extend(part.intercept);
+            constant.extend(part.constant);
+        }
+        for (edge, constant) in selection.edge.iter_mut().zip(&constant) {
+            if *constant {
+                *edge = Edge::Inside;
+            }
+        }
+        let count = |wanted: Edge| selection.edge.iter().filter(|edge| **edge == wanted).count();
+        let smallest = selection.alpha.iter().copied().fold(f64::INFINITY, f64::min);
+        let report = FitReport {
+            n_samples: self.roots.len(),
+            n_groups: self.folds.len(),
+            path: self.path(),
+            edge_low: if is_scored { count(Edge::Low) } else { 0 },
+            edge_high: if is_scored { count(Edge::High) } else { 0 },
+            rank: self.basis.rank,
+            condition: self.basis.condition(smallest),
+            constant_features: self.standard.constant.clone(),
+            constant_targets: (0..constant.len()).filter(|&target| constant[target]).collect(),
+        };
+        Ridge {
+            weights: weights.reversed_axes(),
+            intercept: intercept.into_iter().map(T::from_f64).collect(),
+            alpha: selection.alpha,
+            cv_score: selection.cv_score,
+            edge: selection.edge,
+            x_mean: self.standard.mean.clone(),
+            x_scale: self.standard.scale.clone(),
+            report,
+        }
+    }
+}
+
+impl Selection {
+    /// The entries of some targets.
+    pub fn part(&self, targets: Range<usize>) -> Self {
+        let cv_score = if self.cv_score.is_empty() { Vec::new() } else { self.cv_score[targets.clone()].to_vec() };
+        Self { alpha: self.alpha[targets.clone()].to_vec(), cv_score, edge: self.edge[targets].to_vec() }
+    }
+}
+
+/// The best row of the score table for each label.
+struct Groups<'a> {
+    label_of_target: &'a [usize],
+    best: BTreeMap<usize, usize>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(label_of_target: &'a [usize]) -> Self {
+        Self { label_of_target, best: BTreeMap::new() }
+    }
+
+    fn update(&mut self, tables: &[(f64, Vec<f64>)]) {
+        let mut sums: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (row, (_, scores)) in tables.iter().enumerate() {
+            for (label, score) in self.label_of_target.iter().zip(scores) {
+                sums.entry(*label).or_insert_with(|| vec![0.0; tables.len()])[row] += score;
+            }
+        }
+        self.best = sums.into_iter().map(|(label, sums)| (label, best(sums.into_iter()))).collect();
+    }
+
+    /// Whether some label's best penalty is this end of the grid.
+    fn want(&self, edge: Edge, tables: &[(f64, Vec<f64>)]) -> bool {
+        self.best.values().any(|&row| edge_of(row, tables.len()) == edge)
+    }
+}
+
+/// Position of the best score; among equal ones the last, that of the largest penalty.
+fn best(scores: impl Iterator<Item = f64>) -> usize {
+    let (mut position, mut largest) = (0, f64::NEG_INFINITY);
+    for (candidate, score) in scores.enumerate() {
+        if score >= largest {
+            (position, largest) = (candidate, score);
+        }
+    }
+    position
+}
+
+fn edge_of(row: usize, n_alphas: usize) -> Edge {
+    match row {
+        _ if n_alphas < 2 => Edge::Inside,
+        0 => Edge::Low,
+        row if row + 1 == n_alphas => Edge::High,
+        _ => Edge::Inside,
+    }
+}
+
+/// Targets that one task works on: enough for a good product, few enough that every thread has a task. It depends on the
+/// numbers of penalties and targets alone.
+pub(crate) fn task_width(n_alphas: usize, n_targets: usize) -> usize {
+    let stacked = (STACKED_COLUMNS / n_alphas.max(8)).max(16);
+    n_targets.div_ceil(8).clamp(16, stacked)
+}
+
+/// Runs of `width` targets.
+fn tasks(n_targets: usize, width: usize) -> Vec<Range<usize>> {
+    (0..n_targets).step_by(width.max(1)).map(|start| start..(start + width).min(n_targets)).collect()
+}
+
+fn per_target(list: &'static str, expected: usize, got: usize) -> Result<(), RegressError> {
+    if expected == got { Ok(()) } else { Err(RegressError::PerTarget { list, expected, got }) }
+}
+
+/// Roots of the weights, refused where one cannot be used.
+fn checked_roots(weights: Option<&[f64]>, n_samples: usize) -> Result<Vec<f64>, RegressError> {
+    if let Some(weights) = weights {
+        same_rows("x", n_samples, "weights", weights.len())?;
+        if let Some((sample, &weight)) = weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0)) {
+            return Err(RegressError::Weight { sample, weight });
+        }
+    }
+    Ok(roots(weights, n_samples))
+}
