@@ -5,16 +5,19 @@
 //! against PyTorch. It knows nothing of brains.
 //!
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
-//! - [`unet`], [`autoencoder`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors
 
 pub mod autoencoder;
+pub mod autoencoder_tiny;
 mod config;
 pub mod error;
+pub mod latent;
 pub mod nn;
 pub mod pack;
 pub mod preprocess;
+mod pth;
 mod resnet;
 pub mod scheduler;
 pub mod text;
@@ -26,4 +29,5 @@ pub mod vision;
 pub mod weights;
 
 pub use error::ModelError;
+pub use nn::exact_convolution;
 pub use pack::{DiffusionPack, Generation};

@@ -12,8 +12,8 @@ use percept_core::Seed;
 use rayon::prelude::*;
 
 use crate::{
-    autoencoder::{AutoencoderConfig, AutoencoderKl},
     error::{ModelError, Result},
+    latent::Autoencoder,
     nn::{kernel, ops::to_vec, params::Params},
     preprocess::Preprocess,
     scheduler::{History, NoiseSchedule, Sampler, SchedulerConfig},
@@ -29,7 +29,7 @@ const BATCH: usize = 8;
 
 /// A Stable-Diffusion-shaped model pack: autoencoder, text encoder, U-Net, schedule and, for scores, CLIP's image side.
 pub struct DiffusionPack {
-    autoencoder: AutoencoderKl,
+    autoencoder: Autoencoder,
     unet: Option<UNet2DConditionModel>,
     text: ClipTextModel,
     tokenizer: ClipTokenizer,
@@ -91,7 +91,7 @@ impl DiffusionPack {
         let config = |folder: &str| files.read_text(&format!("{folder}/config.json"));
 
         let p = params("vae")?;
-        let autoencoder = AutoencoderKl::new(&p, AutoencoderConfig::parse(&config("vae")?)?)?;
+        let autoencoder = Autoencoder::new(&p, &config("vae")?)?;
         p.expect_all_used()?;
         let unet_config = UnetConfig::parse(&config("unet")?)?;
         let latent_side = unet_config.sample_size.unwrap_or(64);
@@ -119,7 +119,7 @@ impl DiffusionPack {
         let tokenizer = load_tokenizer(files, text.config().max_position_embeddings)?;
         let schedule =
             NoiseSchedule::new(SchedulerConfig::parse(&files.read_text("scheduler/scheduler_config.json")?)?);
-        let image_size = latent_side * autoencoder.config().downscale();
+        let image_size = latent_side * autoencoder.downscale();
         Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size })
     }
 
@@ -130,8 +130,8 @@ impl DiffusionPack {
 
     /// (channels, height, width) of a latent.
     pub fn latent_shape(&self) -> [usize; 3] {
-        let side = self.image_size / self.autoencoder.config().downscale();
-        [self.autoencoder.config().latent_channels, side, side]
+        let side = self.image_size / self.autoencoder.downscale();
+        [self.autoencoder.latent_channels(), side, side]
     }
 
     /// (tokens, width) of a context.
@@ -158,7 +158,7 @@ impl DiffusionPack {
         let scale = self.autoencoder.scaling_factor();
         Self::batched(pictures.dim().0, |range| {
             let x = picture_tensor(&pictures.slice(s![range, .., .., ..]), [0.5; 3], [0.5; 3])?;
-            to_rows(&(self.autoencoder.encode(&x)?.mean * scale)?)
+            to_rows(&(self.autoencoder.encode(&x)? * scale)?)
         })
     }
 

@@ -116,6 +116,22 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
+pub use crate::pth::read_pth;
+
+/// The tensors of a weight file by what it is: safetensors, or a PyTorch checkpoint.
+///
+/// # Errors
+/// As [`read_tensors`] and [`read_pth`].
+pub fn open_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let fail = |source| ModelError::File { path: path.into(), source };
+    let mut magic = [0; 4];
+    let n = std::fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut magic)).map_err(fail)?;
+    if n == magic.len() && magic == crate::pth::MAGIC {
+        return read_pth(path);
+    }
+    read_tensors(&std::fs::read(path).map_err(fail)?, path)
+}
+
 /// The tensors in the bytes of a safetensors file; `path` is for messages.
 ///
 /// # Errors

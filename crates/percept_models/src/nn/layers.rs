@@ -39,6 +39,19 @@ impl Conv2d {
         })
     }
 
+    /// A square kernel of `size` without bias, padded by `pad` on every side.
+    pub(crate) fn without_bias(
+        p: &Params,
+        [c_in, c_out]: [usize; 2],
+        size: usize,
+        stride: usize,
+        pad: usize,
+    ) -> Result<Self> {
+        let weight = p.get("weight", &[c_out, c_in, size, size], Init::Uniform { fan_in: c_in * size * size })?;
+        let bias = Tensor::zeros(c_out, weight.dtype(), weight.device())?;
+        Ok(Self { weight, bias, stride, pad: [pad; 4] })
+    }
+
     /// (B, C, H, W) → (B, O, H', W').
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(ops::conv2d(x, &self.weight, &self.bias, self.stride, self.pad)?)

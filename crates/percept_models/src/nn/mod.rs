@@ -1,9 +1,10 @@
 //! The layers that every model shares: each is written once, built from named parameters, differentiable.
 
+pub(crate) mod elementwise;
 pub(crate) mod kernel;
 pub(crate) mod layers;
 pub(crate) mod ops;
 pub mod params;
 pub(crate) mod transformer;
 
-pub use kernel::pointwise::Activation;
+pub use kernel::{conv::exact_convolution, pointwise::Activation};

@@ -105,6 +105,11 @@ impl Params {
         }
     }
 
+    /// Whether the files hold `name` here; fresh parameters come from no file.
+    pub fn in_files(&self, name: &str) -> bool {
+        matches!(&self.store().source, Source::Files { tensors, .. } if tensors.contains_key(&self.full_name(name)))
+    }
+
     /// Whether any tensor of the files lies at this place or below it.
     pub fn holds_any(&self) -> bool {
         let prefix = format!("{}.", self.prefix);

@@ -5,4 +5,5 @@ mod pack;
 mod parity;
 mod preprocess;
 mod scheduler;
+mod tiny;
 mod tokenizer;

@@ -137,6 +137,18 @@ fn texts_become_the_pictures_of_the_reference_pipeline() {
 }
 
 #[test]
+fn a_pack_may_have_a_tiny_autoencoder() {
+    let copy = Copy::new();
+    for file in ["config.json", "diffusion_pytorch_model.safetensors"] {
+        fs::copy(folder().join("autoencoder_tiny").join(file), copy.path("vae").join(file)).expect("a fixture");
+    }
+    let pack = copy.open().expect("the pack is complete");
+    assert_eq!((pack.latent_shape(), pack.image_size()), ([5, 8, 8], 32));
+    copy.replace("vae/config.json", "AutoencoderTiny", "AsymmetricAutoencoderKL");
+    assert!(copy.refusal().contains("supported: AutoencoderKL, AutoencoderTiny"), "{}", copy.refusal());
+}
+
+#[test]
 fn every_sampler_makes_a_row_from_its_identity_alone() {
     for sampler in
         ["ddpm_leading", "euler_turbo", "ancestral_leading", "dpm_stochastic", "unipc_linspace", "lcm_defaults"]
