@@ -51,9 +51,9 @@ fn recipe(arguments: &TrainPocket) -> Recipe {
 fn print(scores: &PocketScores, n: usize) {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     say(format!("on {n} drawings that the pack never saw:"));
-    say(format!("  the judge names object and colour     {}", share(scores.judge_object_and_color)));
+    say(format!("  the judge names object and colour     {}", share(scores.judge.object_and_color)));
     say(format!("  autoencoder: PSNR                     {:.1} dB", scores.autoencoder_psnr_db));
-    say(format!("  autoencoder: object and colour        {}", share(scores.autoencoder_object_and_color)));
+    say(format!("  autoencoder: object and colour        {}", share(scores.autoencoder.object_and_color)));
     say(format!("  CLIP: the right one of 100 captions   {}", share(scores.clip_top1_of_100)));
     for (name, of) in
         [("a caption", &scores.text_to_image), ("the mean of five captions", &scores.mean_context_to_image)]

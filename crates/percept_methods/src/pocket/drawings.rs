@@ -25,6 +25,19 @@ impl Drawn {
         Self { items }
     }
 
+    /// `n` drawings in threes: scenes that differ in their place alone, so that telling them apart needs it; figures as
+    /// they come.
+    pub(super) fn contrasts(seed: Seed, n: usize) -> Self {
+        let items = (0..n).map(|i| {
+            let (own, group) = (seed.at(i as u64), seed.named("group").at(i as u64 / 3));
+            match Drawing::random(group) {
+                Drawing::Scene(scene) => (Drawing::Scene(Scene { place: Place::ALL[i % 3], ..scene }), own),
+                Drawing::Figure(_) => (Drawing::random(own), own),
+            }
+        });
+        Self { items: items.collect() }
+    }
+
     /// `n` random scenes.
     pub(super) fn scenes(seed: Seed, n: usize) -> Self {
         let items = (0..n).map(|i| seed.at(i as u64)).map(|seed| (Drawing::Scene(Scene::random(seed)), seed)).collect();

@@ -199,7 +199,7 @@ fn train_clip(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
     let full_length_from = recipe.clip_steps * 9 / 10;
     let params = Params::random(seed.named("clip.init"));
     let task = ClipTask::new(params, (text, vision), &tokenizer, SHARDS, (28, full_length_from), |_, seed| {
-        let drawn = Drawn::draw(seed, 48);
+        let drawn = Drawn::contrasts(seed, 48);
         (drawn.pictures(), drawn.captions(seed))
     })?;
     let schedule = Schedule {

@@ -12,12 +12,12 @@ use super::drawings::Drawn;
 /// Scores of a pack; accuracies are shares of scenes.
 #[derive(Clone, Debug, Serialize)]
 pub struct PocketScores {
-    /// The judge on true drawings: object and colour both right.
-    pub judge_object_and_color: f64,
+    /// The judge on the true drawings: what the other shares can at best reach.
+    pub judge: Attributes,
     /// Mean peak signal-to-noise ratio of reconstructed scenes, in dB.
     pub autoencoder_psnr_db: f64,
-    /// Object and colour both named on reconstructions.
-    pub autoencoder_object_and_color: f64,
+    /// The judge on reconstructions by the autoencoder.
+    pub autoencoder: Attributes,
     /// The right one of 100 captions has the highest similarity.
     pub clip_top1_of_100: f64,
     /// Generated from a caption: each attribute named as the caption says.
@@ -104,9 +104,9 @@ pub fn score(out: &Path, n: usize) -> Result<PocketScores, ModelError> {
         (0..per).map(|k| all[[i * per + k, j]]).sum::<f32>() / per as f32
     });
     Ok(PocketScores {
-        judge_object_and_color: judged(&judge, &pictures, &drawn)?.object_and_color,
+        judge: judged(&judge, &pictures, &drawn)?,
         autoencoder_psnr_db: psnr,
-        autoencoder_object_and_color: judged(&judge, &decoded, &drawn)?.object_and_color,
+        autoencoder: judged(&judge, &decoded, &drawn)?,
         clip_top1_of_100: clip_top1(&pack, &pictures, &captions)?,
         text_to_image: generate(pack.embed_text(&captions)?)?,
         mean_context_to_image: generate(mean)?,

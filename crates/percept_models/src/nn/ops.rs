@@ -124,7 +124,43 @@ struct Linear {
     rows: usize,
     inputs: usize,
     outputs: usize,
-    needs: [bool; 2],
+    needs: [bool; 3],
+}
+
+impl Linear {
+    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>, layout: &Layout) -> (CpuStorage, Shape) {
+        let mut out = vec![0.0; self.rows * self.outputs];
+        if let Some(bias) = bias {
+            out.chunks_mut(self.outputs).for_each(|row| row.copy_from_slice(bias));
+        }
+        let dims = [self.rows, self.outputs, self.inputs];
+        let (a, b) = (Mat::rows(x, self.inputs), Mat::rows(w, self.inputs).t());
+        matmul(dims, &mut out, self.outputs, bias.is_some(), 1.0, a, b);
+        let mut shape = layout.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = self.outputs;
+        }
+        (CpuStorage::F32(out), shape.into())
+    }
+
+    /// Gradients of input, weight and bias, each only where it is needed.
+    fn backward(&self, x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<[Option<Vec<f32>>; 3]> {
+        let (n, i, o) = (self.rows, self.inputs, self.outputs);
+        with_all([x, w, grad], |[x, w, grad]| {
+            let dx = self.needs[0].then(|| {
+                let mut dx = vec![0.0; n * i];
+                matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), Mat::rows(w, i));
+                dx
+            });
+            let dw = self.needs[1].then(|| {
+                let mut dw = vec![0.0; o * i];
+                matmul([o, i, n], &mut dw, i, false, 1.0, Mat::rows(grad, o).t(), Mat::rows(x, i));
+                dw
+            });
+            let db = self.needs[2].then(|| pointwise::sum_rows(grad, o));
+            [dx, dw, db]
+        })
+    }
 }
 
 impl CustomOp2 for Linear {
@@ -133,33 +169,46 @@ impl CustomOp2 for Linear {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, w) = (values(x, lx)?, values(w, lw)?);
-        let mut out = vec![0.0; self.rows * self.outputs];
-        let dims = [self.rows, self.outputs, self.inputs];
-        matmul(dims, &mut out, self.outputs, false, 1.0, Mat::rows(x, self.inputs), Mat::rows(w, self.inputs).t());
-        let mut shape = lx.dims().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = self.outputs;
-        }
-        Ok((CpuStorage::F32(out), shape.into()))
+        Ok(self.forward(values(x, lx)?, values(w, lw)?, None, lx))
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (n, i, o) = (self.rows, self.inputs, self.outputs);
-        let (dx, dw) = with_all([x, w, grad], |[xs, ws, grad]| {
-            let dx = self.needs[0].then(|| {
-                let mut dx = vec![0.0; n * i];
-                matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), Mat::rows(ws, i));
-                dx
-            });
-            let dw = self.needs[1].then(|| {
-                let mut dw = vec![0.0; o * i];
-                matmul([o, i, n], &mut dw, i, false, 1.0, Mat::rows(grad, o).t(), Mat::rows(xs, i));
-                dw
-            });
-            (dx, dw)
-        })?;
+        let [dx, dw, _] = self.backward(x, w, grad)?;
         Ok((dx.map(|d| tensor_like(d, x)).transpose()?, dw.map(|d| tensor_like(d, w)).transpose()?))
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.forward(values(x, lx)?, values(w, lw)?, Some(values(b, lb)?), lx))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, db] = self.backward(x, w, grad)?;
+        Ok((
+            dx.map(|d| tensor_like(d, x)).transpose()?,
+            dw.map(|d| tensor_like(d, w)).transpose()?,
+            db.map(|d| tensor_like(d, b)).transpose()?,
+        ))
     }
 }
 
@@ -173,11 +222,13 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
     if last != inputs {
         bail!("linear layer expects {inputs} inputs, got {last}");
     }
-    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, needs: [x.track_op(), w.track_op()] };
-    let out = x.contiguous()?.apply_op2(&w.contiguous()?, op)?;
+    let needs = [x.track_op(), w.track_op(), bias.is_some_and(Tensor::track_op)];
+    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, needs };
+    let (x, w) = (x.contiguous()?, w.contiguous()?);
     match bias {
-        Some(bias) => out.broadcast_add(bias),
-        None => Ok(out),
+        Some(bias) if bias.dims() == [outputs] => x.apply_op3(&w, &bias.contiguous()?, op),
+        Some(bias) => bail!("linear layer of {outputs} outputs got a bias of shape {:?}", bias.dims()),
+        None => x.apply_op2(&w, op),
     }
 }
 

@@ -9,9 +9,11 @@
 
 pub(crate) mod attention;
 pub(crate) mod conv;
+mod direct;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
+mod winograd;
 
 use std::cell::Cell;
 

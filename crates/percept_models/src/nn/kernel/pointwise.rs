@@ -129,6 +129,19 @@ pub(crate) fn geglu_backward(width: usize, x: &[f32], grad: &[f32]) -> Vec<f32> 
     dx
 }
 
+/// The sum over rows of `width` elements each, in their order.
+pub(crate) fn sum_rows(x: &[f32], width: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; width];
+    vectorised(|| {
+        for row in x.chunks(width) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    });
+    sums
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
