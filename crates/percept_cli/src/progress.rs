@@ -21,7 +21,9 @@ pub(crate) struct Bars {
 struct Stage {
     name: String,
     total: u64,
+    /// Steps done, of them by an earlier run.
     done: u64,
+    before: u64,
     start: Instant,
     told: Instant,
     bar: Option<ProgressBar>,
@@ -51,7 +53,18 @@ impl Progress for Bars {
             bar
         });
         let now = Instant::now();
-        *self.lock() = Some(Stage { name: stage.to_owned(), total, done: 0, start: now, told: now, bar });
+        *self.lock() = Some(Stage { name: stage.to_owned(), total, done: 0, before: 0, start: now, told: now, bar });
+    }
+
+    fn resume(&self, steps: u64) {
+        let mut guard = self.lock();
+        let Some(stage) = guard.as_mut() else { return };
+        stage.done += steps;
+        stage.before += steps;
+        if let Some(bar) = &stage.bar {
+            bar.set_position(stage.done.min(stage.total));
+            bar.reset_eta();
+        }
     }
 
     fn advance(&self, steps: u64) {
@@ -89,5 +102,6 @@ impl Progress for Bars {
 /// The time left if the stage goes on as it went.
 fn left(stage: &Stage) -> String {
     let seconds = stage.start.elapsed().as_secs_f64();
-    clock((seconds / stage.done.max(1) as f64 * stage.total.saturating_sub(stage.done) as f64).round() as u64)
+    let here = stage.done.saturating_sub(stage.before).max(1);
+    clock((seconds / here as f64 * stage.total.saturating_sub(stage.done) as f64).round() as u64)
 }

@@ -4,6 +4,10 @@
 pub trait Progress: Send + Sync {
     /// A stage begins that consists of `total` steps of equal size.
     fn begin(&self, stage: &str, total: u64);
+    /// An earlier run already did `steps` steps of the stage that just began: they say nothing about its speed.
+    fn resume(&self, steps: u64) {
+        self.advance(steps);
+    }
     /// `steps` more steps of the current stage are done.
     fn advance(&self, steps: u64);
     /// The current stage is complete; `note` says in a few words what came out (may be empty).

@@ -85,7 +85,7 @@ pub fn run(
     let curve_path = dir.join(format!("{}.curve.csv", task.name()));
     let mut curve = Curve::open(curve_path, optimiser.step());
     progress.begin(&format!("train {}", task.name()), schedule.steps as u64);
-    progress.advance(optimiser.step() as u64);
+    progress.resume(optimiser.step() as u64);
     while optimiser.step() < schedule.steps {
         let step = optimiser.step();
         let gradients = task.gradients(step, seed.named(task.name()).at(step as u64))?;
