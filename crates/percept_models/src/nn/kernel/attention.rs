@@ -1,4 +1,8 @@
-//! Scaled dot-product attention in blocks of query rows: scores exist for one block at a time. Forward and backward.
+//! Scaled dot-product attention, forward and backward.
+//!
+//! Forward, scores exist for one block of queries × keys at a time: the softmax runs along, rescaling what was summed
+//! when a larger score appears (Milakov & Gimelshein 2018, arXiv 1805.02867; Dao et al. 2022, arXiv 2205.14135).
+//! Backward, probabilities are computed again for a block of queries over all keys.
 
 use super::{
     for_each_chunk,
@@ -7,7 +11,10 @@ use super::{
     sum1, sum2, vectorised,
 };
 
-/// Query rows per block.
+/// Query rows and keys of a block forward: a quarter of a megabyte of scores, which stays in the second-level cache.
+const QUERIES: usize = 128;
+const KEYS: usize = 512;
+/// Query rows per block backward.
 const BLOCK: usize = 64;
 
 /// Sizes of one attention: queries (B, L, heads·dim), keys and values (B, S, heads·dim).
@@ -44,15 +51,7 @@ impl AttentionShape {
             let seen = if self.causal { (rows.start + i + 1).min(keys) } else { keys };
             let (row, hidden) = row.split_at_mut(seen);
             vectorised(|| {
-                let mut lanes = [f32::NEG_INFINITY; 16];
-                let chunks = row.chunks_exact(16);
-                let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                for part in chunks {
-                    for i in 0..16 {
-                        lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
-                    }
-                }
-                let max = lanes.iter().copied().fold(rest, f32::max);
+                let max = largest(row);
                 for value in row.iter_mut() {
                     *value = exp(*value - max);
                 }
@@ -84,6 +83,46 @@ fn interleave(shape: &AttentionShape, length: usize, by_head: &[f32]) -> Vec<f32
     out
 }
 
+/// What the softmax of some query rows knows so far: largest score and sum of exponentials of each.
+struct Running {
+    max: [f32; QUERIES],
+    sum: [f32; QUERIES],
+}
+
+impl Running {
+    /// Turns the scores of row `i` into weights relative to the largest so far, and rescales what was summed before.
+    fn absorb(&mut self, i: usize, scores: &mut [f32], summed: &mut [f32]) {
+        vectorised(|| {
+            let max = largest(scores).max(self.max[i]);
+            for score in scores.iter_mut() {
+                *score = exp(*score - max);
+            }
+            let rescale = exp(self.max[i] - max);
+            self.sum[i] = self.sum[i] * rescale + sum1(scores, |v| v);
+            self.max[i] = max;
+            if rescale < 1.0 {
+                for value in summed.iter_mut() {
+                    *value *= rescale;
+                }
+            }
+        });
+    }
+}
+
+/// The largest of some values.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let chunks = values.chunks_exact(16);
+    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for part in chunks {
+        for i in 0..16 {
+            lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
+        }
+    }
+    lanes.iter().copied().fold(rest, f32::max)
+}
+
 /// softmax(q kᵀ / √dim) v per head.
 pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f32> {
     let (width, dim) = (shape.width(), shape.dim);
@@ -91,11 +130,37 @@ pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -
     for_each_chunk(&mut by_head, shape.queries * dim, |unit, out| {
         let (q, k) = (&q[shape.start(unit, shape.queries)..], &k[shape.start(unit, shape.keys)..]);
         let v = &v[shape.start(unit, shape.keys)..];
-        let mut p = vec![0.0; BLOCK.min(shape.queries) * shape.keys];
-        for rows in shape.blocks() {
-            shape.probabilities(q, k, &rows, &mut p);
-            let to = &mut out[rows.start * dim..];
-            matmul([rows.len(), dim, shape.keys], to, dim, false, 1.0, Mat::rows(&p, shape.keys), Mat::rows(v, width));
+        let mut scores = vec![0.0; QUERIES.min(shape.queries) * KEYS.min(shape.keys)];
+        for (block, out) in out.chunks_mut(QUERIES * dim).enumerate() {
+            let (first, n) = (block * QUERIES, out.len() / dim);
+            let mut running = Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES] };
+            let last = if shape.causal { shape.keys.min(first + n) } else { shape.keys };
+            for start in (0..last).step_by(KEYS) {
+                let keys = KEYS.min(last - start);
+                let q = Mat::rows(&q[first * width..], width);
+                let k = Mat::rows(&k[start * width..], width).t();
+                matmul([n, keys, dim], &mut scores, keys, false, shape.scale(), q, k);
+                for (i, (row, summed)) in scores.chunks_mut(keys).zip(out.chunks_mut(dim)).enumerate() {
+                    let seen = if shape.causal { (first + i + 1).saturating_sub(start).min(keys) } else { keys };
+                    let (row, hidden) = row.split_at_mut(seen);
+                    if seen > 0 {
+                        running.absorb(i, row, summed);
+                    }
+                    hidden.fill(0.0);
+                }
+                matmul(
+                    [n, dim, keys],
+                    out,
+                    dim,
+                    true,
+                    1.0,
+                    Mat::rows(&scores, keys),
+                    Mat::rows(&v[start * width..], width),
+                );
+            }
+            for (row, sum) in out.chunks_mut(dim).zip(running.sum) {
+                row.iter_mut().for_each(|value| *value /= sum);
+            }
         }
     });
     interleave(shape, shape.queries, &by_head)
@@ -179,7 +244,9 @@ mod tests {
 
     #[test]
     fn forward_equals_the_definition_and_backward_its_derivative() {
-        for (queries, keys, causal) in [(70, 70, true), (5, 33, false), (130, 16, false)] {
+        for (queries, keys, causal) in
+            [(70, 70, true), (5, 33, false), (130, 16, false), (3, 1100, false), (600, 600, true)]
+        {
             let s = AttentionShape { heads: 2, dim: 8, queries, keys, causal };
             let draw = |name: &str, rows: usize| Seed::new(4).named(name).normal(rows * 16);
             let (q, k, v, g) = (draw("q", queries), draw("k", keys), draw("v", keys), draw("g", queries));
