@@ -18,6 +18,7 @@ use crate::{
         transformer::{to_map, to_tokens},
     },
     resnet::{Downsample, ResnetBlock, Upsample},
+    tap::Taps,
 };
 
 const EPS: f64 = 1e-6;
@@ -221,17 +222,20 @@ impl EncodeNet {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, taps: &mut Taps) -> Result<Tensor> {
         let mut x = self.conv_in.forward(x)?;
-        for (resnets, down) in &self.blocks {
+        for (level, (resnets, down)) in self.blocks.iter().enumerate() {
             for resnet in resnets {
                 x = resnet.forward(&x, None)?;
             }
             if let Some(down) = down {
                 x = down.forward(&x)?;
             }
+            taps.see(format_args!("down.{level}"), &x);
         }
-        self.conv_out.forward(&self.norm_out.forward_silu(&self.mid.forward(&x)?)?)
+        let x = self.mid.forward(&x)?;
+        taps.see(format_args!("mid"), &x);
+        self.conv_out.forward(&self.norm_out.forward_silu(&x)?)
     }
 }
 
@@ -269,15 +273,17 @@ impl DecodeNet {
         })
     }
 
-    fn forward(&self, z: &Tensor) -> Result<Tensor> {
+    fn forward(&self, z: &Tensor, taps: &mut Taps) -> Result<Tensor> {
         let mut x = self.mid.forward(&self.conv_in.forward(z)?)?;
-        for (resnets, up) in &self.blocks {
+        taps.see(format_args!("mid"), &x);
+        for (level, (resnets, up)) in self.blocks.iter().enumerate() {
             for resnet in resnets {
                 x = resnet.forward(&x, None)?;
             }
             if let Some(up) = up {
                 x = up.forward(&x)?;
             }
+            taps.see(format_args!("up.{level}"), &x);
         }
         self.conv_out.forward(&self.norm_out.forward_silu(&x)?)
     }
@@ -340,7 +346,15 @@ impl AutoencoderKl {
     /// # Errors
     /// Shapes that do not fit the config.
     pub fn encode(&self, pictures: &Tensor) -> Result<LatentGaussian> {
-        let mut moments = self.encode_net.forward(pictures)?;
+        self.encode_with(pictures, &mut Taps::none())
+    }
+
+    /// As [`Self::encode`], with places that are read in passing: `down.{level}` and `mid`.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with(&self, pictures: &Tensor, taps: &mut Taps) -> Result<LatentGaussian> {
+        let mut moments = self.encode_net.forward(pictures, taps)?;
         if let Some(quant) = &self.quant {
             moments = quant.forward(&moments)?;
         }
@@ -359,9 +373,17 @@ impl AutoencoderKl {
     /// # Errors
     /// Shapes that do not fit the config.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_with(latents, &mut Taps::none())
+    }
+
+    /// As [`Self::decode`], with places that are read in passing: `mid` and `up.{level}`.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_with(&self, latents: &Tensor, taps: &mut Taps) -> Result<Tensor> {
         match &self.post_quant {
-            Some(conv) => self.decode_net.forward(&conv.forward(latents)?),
-            None => self.decode_net.forward(latents),
+            Some(conv) => self.decode_net.forward(&conv.forward(latents)?, taps),
+            None => self.decode_net.forward(latents, taps),
         }
     }
 }

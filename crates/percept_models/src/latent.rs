@@ -9,6 +9,7 @@ use crate::{
     config,
     error::{ModelError, Result},
     nn::params::Params,
+    tap::Taps,
 };
 
 /// Pictures to latents and back.
@@ -72,8 +73,16 @@ impl Autoencoder {
     /// # Errors
     /// Shapes that do not fit the config.
     pub fn encode(&self, pictures: &Tensor) -> Result<Tensor> {
+        self.encode_with(pictures, &mut Taps::none())
+    }
+
+    /// As [`Self::encode`], with places that are read in passing; the tiny family names none.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with(&self, pictures: &Tensor, taps: &mut Taps) -> Result<Tensor> {
         match self {
-            Self::Kl(model) => Ok(model.encode(pictures)?.mean),
+            Self::Kl(model) => Ok(model.encode_with(pictures, taps)?.mean),
             Self::Tiny(model) => model.encode(pictures),
         }
     }
@@ -83,8 +92,16 @@ impl Autoencoder {
     /// # Errors
     /// Shapes that do not fit the config.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_with(latents, &mut Taps::none())
+    }
+
+    /// As [`Self::decode`], with places that are read in passing; the tiny family names none.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_with(&self, latents: &Tensor, taps: &mut Taps) -> Result<Tensor> {
         match self {
-            Self::Kl(model) => model.decode(latents),
+            Self::Kl(model) => model.decode_with(latents, taps),
             Self::Tiny(model) => model.decode(latents),
         }
     }

@@ -11,8 +11,10 @@
 
 pub mod autoencoder;
 pub mod autoencoder_tiny;
+pub mod compvis;
 mod config;
 pub mod error;
+pub mod language;
 pub mod latent;
 pub mod nn;
 pub mod pack;
@@ -20,6 +22,7 @@ pub mod preprocess;
 mod pth;
 mod resnet;
 pub mod scheduler;
+pub mod tap;
 pub mod text;
 pub mod threads;
 pub mod tokenizer;
@@ -27,6 +30,7 @@ pub mod train;
 pub mod unet;
 pub mod vision;
 pub mod weights;
+pub mod words;
 
 pub use error::ModelError;
 pub use nn::exact_convolution;

@@ -4,7 +4,7 @@
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
 //! batches of fixed size that run side by side, so results do not depend on the number of threads.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, s};
@@ -12,14 +12,16 @@ use percept_core::Seed;
 use rayon::prelude::*;
 
 use crate::{
+    compvis,
     error::{ModelError, Result},
     latent::Autoencoder,
     nn::{kernel, ops::to_vec, params::Params},
     preprocess::Preprocess,
     scheduler::{History, NoiseSchedule, Sampler, SchedulerConfig},
+    tap::Taps,
     text::{ClipTextModel, TextConfig},
     tokenizer::ClipTokenizer,
-    unet::{UNet2DConditionModel, UnetConfig},
+    unet::{Conditioning, UNet2DConditionModel, UnetConfig, guidance_embedding},
     vision::{ClipVisionModel, VisionConfig},
     weights::PackFiles,
 };
@@ -60,7 +62,8 @@ pub struct Generation<'a> {
 }
 
 impl DiffusionPack {
-    /// Opens a directory in the diffusers layout.
+    /// Opens a directory in the diffusers layout. Its weights may also be one file in the original naming (`*.ckpt` or
+    /// `*.safetensors`) beside the folders with the configs.
     ///
     /// # Errors
     /// Names the file, config key or tensor that is missing or does not fit.
@@ -85,10 +88,25 @@ impl DiffusionPack {
     }
 
     fn load_parts(files: &PackFiles, with_unet: bool) -> Result<Self> {
-        let params = |folder: &str| -> Result<Params> {
-            Ok(Params::from_tensors(files.tensors(folder)?, format!("{folder} of {}", files.origin())))
-        };
         let config = |folder: &str| files.read_text(&format!("{folder}/config.json"));
+        let text_config = TextConfig::parse(&config("text_encoder")?)?;
+        let mut single = match files.single_file()? {
+            Some(tensors) => Some(compvis::split(tensors, text_config.num_hidden_layers)?),
+            None => None,
+        };
+        let mut params = |folder: &str| -> Result<Params> {
+            let taken = single.as_mut().map(|single| match folder {
+                "unet" => std::mem::take(&mut single.unet),
+                "vae" => std::mem::take(&mut single.vae),
+                "text_encoder" => std::mem::take(&mut single.text_encoder),
+                _ => BTreeMap::new(),
+            });
+            let tensors = match taken {
+                Some(tensors) if !tensors.is_empty() => tensors,
+                _ => files.tensors(folder)?,
+            };
+            Ok(Params::from_tensors(tensors, format!("{folder} of {}", files.origin())))
+        };
 
         let p = params("vae")?;
         let autoencoder = Autoencoder::new(&p, &config("vae")?)?;
@@ -104,7 +122,7 @@ impl DiffusionPack {
             None
         };
         let p = params("text_encoder")?;
-        let text = ClipTextModel::new(&p, TextConfig::parse(&config("text_encoder")?)?)?;
+        let text = ClipTextModel::new(&p, text_config)?;
         p.expect_all_used()?;
         let vision = if files.holds("image_encoder/config.json") {
             let p = params("image_encoder")?;
@@ -260,7 +278,9 @@ impl DiffusionPack {
                 ids.iter().flat_map(|&id| seed.at(id).at(request.sample).normal(latent_len)).collect();
             Ok(Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], &Device::Cpu)?)
         };
-        let guided = (request.guidance - 1.0).abs() > 1e-9;
+        // A model that takes the guidance as an input needs no second pass.
+        let embedded = unet.config().time_cond_proj_dim;
+        let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
         let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
         Self::batched(n, |range| {
             let rows = range.len();
@@ -286,14 +306,16 @@ impl DiffusionPack {
             let mut history = History::default();
             for (i, &step) in sampler.steps().iter().enumerate().skip(start) {
                 let input = (&x * sampler.input_scale(i))?;
-                let output = match &both {
-                    Some(both) => {
-                        let doubled = Tensor::cat(&[&input, &input], 0)?;
-                        let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
-                        let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
-                        (&free + ((bound - &free)? * request.guidance)?)?
-                    }
-                    None => unet.forward(&input, &vec![step; rows], &context)?,
+                let output = if let Some(both) = &both {
+                    let doubled = Tensor::cat(&[&input, &input], 0)?;
+                    let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
+                    let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
+                    (&free + ((bound - &free)? * request.guidance)?)?
+                } else {
+                    let scales = vec![request.guidance; rows];
+                    let guidance = embedded.map(|width| guidance_embedding(&scales, width)).transpose()?;
+                    let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
+                    unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
                 };
                 let fresh = sampler
                     .draws_noise(i)

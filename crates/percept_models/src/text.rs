@@ -9,10 +9,12 @@ use crate::{
     config::{self, Rest},
     error::{ModelError, Result},
     nn::{
+        block::TokenBlock,
         layers::{Embedding, LayerNorm, Linear},
         params::Params,
-        transformer::{ClipLayer, ClipLayerConfig},
+        transformer::{ClipLayerConfig, clip_layer},
     },
+    tap::Taps,
 };
 
 const NAME: &str = "text_encoder";
@@ -90,7 +92,7 @@ pub struct ClipTextModel {
     config: TextConfig,
     tokens: Embedding,
     positions: Embedding,
-    layers: Vec<ClipLayer>,
+    layers: Vec<TokenBlock>,
     norm: LayerNorm,
     projection: Option<Linear>,
 }
@@ -122,9 +124,7 @@ impl ClipTextModel {
                 config.max_position_embeddings,
                 config.hidden_size,
             )?,
-            layers: (0..config.num_hidden_layers)
-                .map(|i| ClipLayer::new(&layers.at(i), layer))
-                .collect::<Result<_>>()?,
+            layers: (0..config.num_hidden_layers).map(|i| clip_layer(&layers.at(i), layer)).collect::<Result<_>>()?,
             norm: LayerNorm::new(&root.at("final_layer_norm"), config.hidden_size, config.layer_norm_eps)?,
             projection: with_projection
                 .then(|| Linear::without_bias(&p.at("text_projection"), config.hidden_size, config.projection_dim))
@@ -143,6 +143,15 @@ impl ClipTextModel {
     /// # Errors
     /// Rows of unequal length, too long, or with ids outside the vocabulary.
     pub fn forward(&self, ids: &[Vec<u32>]) -> Result<TextStates> {
+        self.forward_with(ids, &mut Taps::none())
+    }
+
+    /// As [`Self::forward`], with places that are read in passing: `layer00` (the embeddings), `layer01`, … (behind each
+    /// layer) and `norm`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_with(&self, ids: &[Vec<u32>], taps: &mut Taps) -> Result<TextStates> {
         let length = ids.first().map_or(0, Vec::len);
         let refuse = |expected: String, got: String| Err(ModelError::Input { what: "token ids", expected, got });
         if length == 0 || length > self.config.max_position_embeddings || ids.iter().any(|row| row.len() != length) {
@@ -158,10 +167,13 @@ impl ClipTextModel {
         let ends: Vec<usize> = ids.iter().map(|row| self.end_of(row)).collect();
         let ids = Tensor::from_vec(flat, (ends.len(), length), &Device::Cpu)?;
         let mut x = self.tokens.forward(&ids)?.broadcast_add(&self.positions.first(length)?)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, true)?;
+        taps.see(format_args!("layer00"), &x);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, true, None)?;
+            taps.see(format_args!("layer{:02}", i + 1), &x);
         }
         let last_hidden = self.norm.forward(&x)?;
+        taps.see(format_args!("norm"), &last_hidden);
         let pooled = ends
             .iter()
             .enumerate()

@@ -4,7 +4,7 @@
 //! normalisation NFC, white space folded, `</w>` behind each word, start and end tokens, a fixed length.
 
 use tokenizers::{
-    AddedToken, Tokenizer,
+    AddedToken, Tokenizer, TruncationParams,
     models::bpe::BPE,
     normalizers::{Lowercase, NFC, Replace, Sequence, replace::ReplacePattern},
     pre_tokenizers::{
@@ -92,5 +92,37 @@ impl ClipTokenizer {
     /// Tokens in every encoding.
     pub fn length(&self) -> usize {
         self.length
+    }
+}
+
+/// A tokenizer as one file, `tokenizer.json`: what language models have.
+pub struct TextTokenizer {
+    inner: Tokenizer,
+}
+
+impl TextTokenizer {
+    /// Reads a `tokenizer.json`; encodings are cut to `longest` tokens, start and end tokens included.
+    ///
+    /// # Errors
+    /// [`ModelError::Corrupt`] when it is no tokenizer.
+    pub fn new(text: &str, longest: usize) -> Result<Self> {
+        let wrong = |source: tokenizers::Error| ModelError::Corrupt {
+            path: "tokenizer.json".into(),
+            format: "tokenizer",
+            detail: source.to_string(),
+        };
+        let mut inner: Tokenizer = text.parse().map_err(wrong)?;
+        inner.with_padding(None);
+        let cut = TruncationParams { max_length: longest, ..TruncationParams::default() };
+        inner.with_truncation(Some(cut)).map_err(wrong)?;
+        Ok(Self { inner })
+    }
+
+    /// Token ids of `text` with the special tokens that the model expects, of its own length.
+    ///
+    /// # Errors
+    /// [`ModelError::Corrupt`] when the vocabulary cannot express the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.inner.encode(text, true).map_err(fail)?.get_ids().to_vec())
     }
 }

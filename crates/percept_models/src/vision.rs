@@ -9,11 +9,13 @@ use crate::{
     config::{self, LARGEST, Rest},
     error::{ModelError, Result},
     nn::{
+        block::TokenBlock,
         layers::{Embedding, LayerNorm, Linear},
         ops,
         params::{Init, Params},
-        transformer::{ClipLayer, ClipLayerConfig},
+        transformer::{ClipLayerConfig, clip_layer},
     },
+    tap::Taps,
     text::eps,
 };
 
@@ -87,7 +89,7 @@ pub struct ClipVisionModel {
     class: Tensor,
     positions: Embedding,
     norm_in: LayerNorm,
-    layers: Vec<ClipLayer>,
+    layers: Vec<TokenBlock>,
     norm_out: LayerNorm,
     projection: Linear,
 }
@@ -126,7 +128,7 @@ impl ClipVisionModel {
             class: embeddings.get("class_embedding", &[c.hidden_size], Init::Normal { std: 0.02 })?,
             positions: Embedding::new(&embeddings.at("position_embedding"), n_tokens, c.hidden_size)?,
             norm_in: LayerNorm::new(&root.at("pre_layrnorm"), c.hidden_size, c.layer_norm_eps)?,
-            layers: (0..c.num_hidden_layers).map(|i| ClipLayer::new(&layers.at(i), layer)).collect::<Result<_>>()?,
+            layers: (0..c.num_hidden_layers).map(|i| clip_layer(&layers.at(i), layer)).collect::<Result<_>>()?,
             norm_out: LayerNorm::new(&root.at("post_layernorm"), c.hidden_size, c.layer_norm_eps)?,
             projection: Linear::without_bias(&p.at("visual_projection"), c.hidden_size, c.projection_dim)?,
             config,
@@ -146,6 +148,15 @@ impl ClipVisionModel {
     /// # Errors
     /// Pictures of another size.
     pub fn forward(&self, pictures: &Tensor) -> Result<VisionStates> {
+        self.forward_with(pictures, &mut Taps::none())
+    }
+
+    /// As [`Self::forward`], with places that are read in passing: `layer00` (the embeddings behind their norm),
+    /// `layer01`, … (behind each layer) and `embedding`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_with(&self, pictures: &Tensor, taps: &mut Taps) -> Result<VisionStates> {
         let (batch, _, height, width) = pictures.dims4()?;
         let side = self.config.image_size;
         if height != side || width != side {
@@ -163,10 +174,14 @@ impl ClipVisionModel {
         let n_tokens = 1 + patches.dim(1)?;
         let x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions.first(n_tokens)?)?;
         let mut x = self.norm_in.forward(&x)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, false)?;
+        taps.see(format_args!("layer00"), &x);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, false, None)?;
+            taps.see(format_args!("layer{:02}", i + 1), &x);
         }
         let pooled = self.norm_out.forward(&x.i((.., 0))?.contiguous()?)?;
-        Ok(VisionStates { embedding: self.projection.forward(&pooled)?, last_hidden: x })
+        let embedding = self.projection.forward(&pooled)?;
+        taps.see(format_args!("embedding"), &embedding);
+        Ok(VisionStates { embedding, last_hidden: x })
     }
 }

@@ -72,23 +72,48 @@ impl PackFiles {
     /// # Errors
     /// When no weights are there (the error names the file expected), or a file is corrupt.
     pub fn tensors(&self, folder: &str) -> Result<BTreeMap<String, Tensor>> {
-        let stems = ["diffusion_pytorch_model", "model"];
-        for stem in stems {
-            for variant in ["", ".fp16"] {
-                let name = join(folder, &format!("{stem}{variant}.safetensors"));
-                if self.holds(&name) {
-                    return read_tensors(&self.read(&name)?, Path::new(&name));
-                }
-            }
-            let index = join(folder, &format!("{stem}.safetensors.index.json"));
-            if self.holds(&index) {
-                return self.sharded(folder, &index);
+        match self.weights(folder) {
+            Some(index) if index.contains(".index.") => self.sharded(folder, &index),
+            Some(name) => read_tensors(&self.read(&name)?, Path::new(&name)),
+            None => Err(ModelError::File {
+                path: join(folder, "model.safetensors").into(),
+                source: std::io::ErrorKind::NotFound.into(),
+            }),
+        }
+    }
+
+    /// The tensors of the one weight file that lies in a directory itself, where the U-Net's folder has none.
+    ///
+    /// # Errors
+    /// When the file is corrupt.
+    pub(crate) fn single_file(&self) -> Result<Option<BTreeMap<String, Tensor>>> {
+        let Self::Directory(path) = self else { return Ok(None) };
+        if self.weights("unet").is_some() {
+            return Ok(None);
+        }
+        let fail = |source| ModelError::File { path: path.clone(), source };
+        let mut found: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(fail)? {
+            let file = entry.map_err(fail)?.path();
+            let kind = file.extension().and_then(|kind| kind.to_str());
+            if file.is_file() && kind.is_some_and(|kind| ["safetensors", "ckpt", "pth"].contains(&kind)) {
+                found.push(file);
             }
         }
-        Err(ModelError::File {
-            path: join(folder, "model.safetensors").into(),
-            source: std::io::ErrorKind::NotFound.into(),
-        })
+        match found.as_slice() {
+            [file] => Ok(Some(open_tensors(file)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The name of the weight file or index of a component, if there is one.
+    fn weights(&self, folder: &str) -> Option<String> {
+        let stems = ["diffusion_pytorch_model", "model"];
+        let ends = [".safetensors", ".fp16.safetensors", ".safetensors.index.json", ".safetensors.index.fp16.json"];
+        stems
+            .iter()
+            .flat_map(|stem| ends.iter().map(move |end| join(folder, &format!("{stem}{end}"))))
+            .find(|name| self.holds(name))
     }
 
     fn sharded(&self, folder: &str, index: &str) -> Result<BTreeMap<String, Tensor>> {
@@ -107,6 +132,14 @@ impl PackFiles {
         for shard in shards {
             let name = join(folder, shard);
             tensors.extend(read_tensors(&self.read(&name)?, Path::new(&name))?);
+        }
+        // A shard of another download may be whole and yet hold something else.
+        if let Some((name, shard)) = parsed.weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
+            return Err(ModelError::Corrupt {
+                path: join(folder, shard).into(),
+                format: "safetensors",
+                detail: format!("it lacks tensor `{name}`, which `{index}` says it holds"),
+            });
         }
         Ok(tensors)
     }

@@ -6,7 +6,7 @@ use super::{
     kernel::{for_each_chunk, pointwise::exp, vectorised},
     ops,
 };
-use crate::{error::Result, nn::Activation};
+use crate::{config, error::Result, nn::Activation};
 
 /// Elements handed to a thread at a time.
 const CHUNK: usize = 1 << 15;
@@ -16,7 +16,6 @@ const TANH_CUBIC: f32 = 0.044_715;
 
 /// A function that is applied to each element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)]
 pub(crate) enum Elementwise {
     /// One of the kernels' activations.
     Kernel(Activation),
@@ -27,6 +26,15 @@ pub(crate) enum Elementwise {
 }
 
 impl Elementwise {
+    /// The activation that transformers gives this name.
+    pub(crate) fn named(component: &'static str, key: &str, name: &str) -> Result<Self> {
+        match name {
+            "relu" => Ok(Self::Relu),
+            "gelu_new" | "gelu_pytorch_tanh" => Ok(Self::GeluTanh),
+            other => Ok(Self::Kernel(config::activation(component, key, other)?)),
+        }
+    }
+
     /// The function, element by element.
     pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {
         Ok(match self {

@@ -75,6 +75,13 @@ impl Linear {
         Ok(Self { weight: p.get("weight", &[outputs, inputs], Init::Uniform { fan_in: inputs })?, bias: None })
     }
 
+    /// From a weight stored as (inputs, outputs) and its bias, of which columns `from` to `from + outputs` are taken
+    /// (GPT-2's `Conv1D`, which packs queries, keys and values). The copy is made once: such a layer does not train.
+    pub(crate) fn from_columns((weight, bias): &(Tensor, Tensor), from: usize, outputs: usize) -> Result<Self> {
+        let weight = weight.narrow(1, from, outputs)?.t()?.contiguous()?;
+        Ok(Self { weight, bias: Some(bias.narrow(0, from, outputs)?.contiguous()?) })
+    }
+
     /// (…, I) → (…, O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(ops::linear(x, &self.weight, self.bias.as_ref())?)

@@ -1,10 +1,12 @@
 //! The layers that every model shares: each is written once, built from named parameters, differentiable.
 
+pub(crate) mod block;
 pub(crate) mod elementwise;
 pub(crate) mod kernel;
 pub(crate) mod layers;
 pub(crate) mod ops;
 pub mod params;
+pub(crate) mod rotary;
 pub(crate) mod transformer;
 
 pub use kernel::{conv::exact_convolution, pointwise::Activation};

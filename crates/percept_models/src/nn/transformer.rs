@@ -4,11 +4,13 @@ use candle_core::Tensor;
 
 use super::{
     Activation,
+    block::{FeedForward, Norm, SelfAttention, TokenBlock},
+    elementwise::Elementwise,
     layers::{Conv2d, GroupNorm, LayerNorm, Linear, Projection},
     ops,
     params::Params,
 };
-use crate::error::Result;
+use crate::{error::Result, tap::Taps};
 
 /// Attention as diffusers names it: `to_q`, `to_k`, `to_v` without bias, `to_out.0` with.
 pub(crate) struct CrossAttention {
@@ -63,12 +65,19 @@ impl TransformerBlock {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    /// Without a context the second attention looks at the tokens themselves.
+    fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
         let h = self.norm1.forward(x)?;
-        let x = (x + self.attn1.forward(&h, &h)?)?;
-        let x = (&x + self.attn2.forward(&self.norm2.forward(&x)?, context)?)?;
-        let h = ops::geglu(&self.ff_in.forward(&self.norm3.forward(&x)?)?)?;
-        Ok((&x + self.ff_out.forward(&h)?)?)
+        let h = self.attn1.forward(&h, &h)?;
+        taps.see(format_args!("self"), &h);
+        let x = (x + h)?;
+        let h = self.norm2.forward(&x)?;
+        let h = self.attn2.forward(&h, context.unwrap_or(&h))?;
+        taps.see(format_args!("cross"), &h);
+        let x = (&x + h)?;
+        let h = self.ff_out.forward(&ops::geglu(&self.ff_in.forward(&self.norm3.forward(&x)?)?)?)?;
+        taps.see(format_args!("ff"), &h);
+        Ok((&x + h)?)
     }
 }
 
@@ -110,14 +119,17 @@ impl SpatialTransformer {
     }
 
     /// `x` (B, C, H, W), `context` (B, S, context) → (B, C, H, W).
-    pub(crate) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
         let h = self.norm.forward(x)?;
         let mut tokens = match &self.proj_in {
             Projection::Conv(conv) => to_tokens(&conv.forward(&h)?)?,
             Projection::Linear(linear) => linear.forward(&to_tokens(&h)?)?,
         };
-        for block in &self.blocks {
-            tokens = block.forward(&tokens, context)?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            tokens = match i {
+                0 => block.forward(&tokens, context, taps)?,
+                _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, context, taps))?,
+            };
         }
         let h = match &self.proj_out {
             Projection::Conv(conv) => conv.forward(&to_map(&tokens, x)?)?,
@@ -137,20 +149,6 @@ pub(crate) fn to_map(tokens: &Tensor, like: &Tensor) -> Result<Tensor> {
     Ok(tokens.transpose(1, 2)?.contiguous()?.reshape(like.shape())?)
 }
 
-/// CLIP's encoder layer: pre-norm self-attention and a two-layer network.
-pub(crate) struct ClipLayer {
-    norm1: LayerNorm,
-    q: Linear,
-    k: Linear,
-    v: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-    heads: usize,
-    activation: Activation,
-}
-
 /// The settings that all layers of a CLIP encoder share.
 #[derive(Clone, Copy)]
 pub(crate) struct ClipLayerConfig {
@@ -161,31 +159,27 @@ pub(crate) struct ClipLayerConfig {
     pub(crate) activation: Activation,
 }
 
-impl ClipLayer {
-    pub(crate) fn new(p: &Params, c: ClipLayerConfig) -> Result<Self> {
-        let attention = p.at("self_attn");
-        let square = |name: &str| Linear::new(&attention.at(name), c.width, c.width);
-        let mlp = p.at("mlp");
-        Ok(Self {
-            norm1: LayerNorm::new(&p.at("layer_norm1"), c.width, c.eps)?,
+/// CLIP's encoder layer: norms before self-attention and a two-layer network.
+pub(crate) fn clip_layer(p: &Params, c: ClipLayerConfig) -> Result<TokenBlock> {
+    let attention = p.at("self_attn");
+    let square = |name: &str| Linear::new(&attention.at(name), c.width, c.width);
+    let mlp = p.at("mlp");
+    Ok(TokenBlock {
+        attention_norm: Norm::layer(&p.at("layer_norm1"), c.width, c.eps)?,
+        attention: SelfAttention {
             q: square("q_proj")?,
             k: square("k_proj")?,
             v: square("v_proj")?,
             out: square("out_proj")?,
-            norm2: LayerNorm::new(&p.at("layer_norm2"), c.width, c.eps)?,
-            fc1: Linear::new(&mlp.at("fc1"), c.width, c.inner)?,
-            fc2: Linear::new(&mlp.at("fc2"), c.inner, c.width)?,
             heads: c.heads,
-            activation: c.activation,
-        })
-    }
-
-    /// (B, L, width) → (B, L, width).
-    pub(crate) fn forward(&self, x: &Tensor, causal: bool) -> Result<Tensor> {
-        let h = self.norm1.forward(x)?;
-        let (q, k, v) = (self.q.forward(&h)?, self.k.forward(&h)?, self.v.forward(&h)?);
-        let x = (x + self.out.forward(&ops::attend(&q, &k, &v, self.heads, causal)?)?)?;
-        let h = ops::activate(&self.fc1.forward(&self.norm2.forward(&x)?)?, self.activation)?;
-        Ok((&x + self.fc2.forward(&h)?)?)
-    }
+            kv_heads: c.heads,
+        },
+        network_norm: Norm::layer(&p.at("layer_norm2"), c.width, c.eps)?,
+        network: FeedForward::Plain {
+            first: Linear::new(&mlp.at("fc1"), c.width, c.inner)?,
+            activation: Elementwise::Kernel(c.activation),
+            second: Linear::new(&mlp.at("fc2"), c.inner, c.width)?,
+        },
+        norms_behind: false,
+    })
 }

@@ -1,9 +1,13 @@
 //! The integration tests of `percept_models`, one binary.
 
 mod fixture;
+mod language;
 mod pack;
 mod parity;
 mod preprocess;
 mod scheduler;
+mod taps;
 mod tiny;
 mod tokenizer;
+mod training;
+mod unets;

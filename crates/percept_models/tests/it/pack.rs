@@ -136,6 +136,73 @@ fn texts_become_the_pictures_of_the_reference_pipeline() {
     assert!(off <= PIPELINE, "pictures are off by {off:.1e}");
 }
 
+/// The fixture's weights as one file in the original naming, beside the configs.
+fn single_file(copy: &Copy) {
+    let names: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>> =
+        serde_json::from_str(&text("compvis/names.json")).expect("a table of names");
+    let mut all = std::collections::BTreeMap::new();
+    for (part, weights) in [("unet", UNET), ("vae", "vae/diffusion_pytorch_model.safetensors")] {
+        let tensors = read_tensors(&fs::read(copy.path(weights)).expect("readable"), Path::new(part)).expect("valid");
+        all.extend(names[part].iter().map(|(old, new)| (old.clone(), tensors[new].clone())));
+        fs::remove_file(copy.path(weights)).expect("removable");
+    }
+    let weights = copy.path("text_encoder/model.safetensors");
+    let text = read_tensors(&fs::read(&weights).expect("readable"), &weights).expect("valid");
+    all.extend(text.into_iter().map(|(name, tensor)| (format!("cond_stage_model.transformer.{name}"), tensor)));
+    fs::remove_file(weights).expect("removable");
+    fs::write(copy.path("model.safetensors"), write_tensors(&all, true).expect("written")).expect("writable");
+}
+
+#[test]
+fn weights_in_one_original_file_two_shards_or_half_precision_are_the_same_pack() {
+    let whole = Copy::new();
+    let context = whole.open().expect("the pack is complete").embed_text(&prompts()).expect("texts can be embedded");
+    let latents = |copy: &Copy| {
+        let request = Generation {
+            context: context.view(),
+            init: None,
+            strength: 1.0,
+            steps: 2,
+            guidance: 2.0,
+            seed: Seed::new(5),
+            image_ids: &[7, 9],
+            sample: 1,
+        };
+        copy.open().expect("the pack is complete").generate_latents(&request).expect("the request is valid")
+    };
+    let truth = latents(&whole);
+
+    let single = Copy::new();
+    single_file(&single);
+    assert_eq!(latents(&single), truth);
+
+    let half = Copy::new();
+    fs::rename(half.path(UNET), half.path("unet/diffusion_pytorch_model.fp16.safetensors")).expect("renamed");
+    assert_eq!(latents(&half), truth);
+
+    let sharded = Copy::new();
+    let all = read_tensors(&fs::read(sharded.path(UNET)).expect("readable"), Path::new(UNET)).expect("valid");
+    let shard = |i: usize| format!("diffusion_pytorch_model-0000{}-of-00002.safetensors", i + 1);
+    let mut map = serde_json::Map::new();
+    for part in 0..2 {
+        let own = all.iter().enumerate().filter(|(i, _)| i % 2 == part);
+        let own: std::collections::BTreeMap<_, _> = own.map(|(_, (n, t))| (n.clone(), t.clone())).collect();
+        map.extend(own.keys().map(|name| (name.clone(), shard(part).into())));
+        fs::write(sharded.path("unet").join(shard(part)), write_tensors(&own, true).expect("written"))
+            .expect("writable");
+    }
+    fs::remove_file(sharded.path(UNET)).expect("removable");
+    let index = serde_json::json!({"metadata": {}, "weight_map": map}).to_string();
+    fs::write(sharded.path("unet/diffusion_pytorch_model.safetensors.index.json"), index).expect("writable");
+    assert_eq!(latents(&sharded), truth);
+
+    fs::copy(sharded.path("unet").join(shard(0)), sharded.path("unet").join(shard(1))).expect("copied");
+    let words = sharded.refusal();
+    assert!(words.contains(&shard(1)) && words.contains("lacks tensor"), "{words}");
+    fs::remove_file(sharded.path("unet").join(shard(1))).expect("removable");
+    assert!(sharded.refusal().contains(&shard(1)), "{}", sharded.refusal());
+}
+
 #[test]
 fn a_pack_may_have_a_tiny_autoencoder() {
     let copy = Copy::new();
@@ -266,7 +333,7 @@ fn an_unknown_setting_is_named() {
     for (file, from, to, key) in [
         ("unet/config.json", "\"act_fn\": \"silu\"", "\"act_fn\": \"mish\"", "act_fn"),
         ("unet/config.json", "\"UpBlock2D\"", "\"AttnUpBlock2D\"", "up_block_types"),
-        ("unet/config.json", "\"freq_shift\": 0", "\"time_cond_proj_dim\": 256", "time_cond_proj_dim"),
+        ("unet/config.json", "\"freq_shift\": 0", "\"time_embedding_dim\": 256", "time_embedding_dim"),
         ("unet/config.json", "\"norm_num_groups\": 2", "\"norm_num_groups\": 0", "norm_num_groups"),
         ("unet/config.json", "\"attention_head_dim\": 2", "\"attention_head_dim\": 3", "attention_head_dim"),
         ("unet/config.json", "\"attention_head_dim\": 2", "\"attention_head_dim\": 0", "attention_head_dim"),
