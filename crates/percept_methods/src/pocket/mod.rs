@@ -87,8 +87,8 @@ impl Default for Recipe {
             seed: 1,
             judge_steps: 1_500,
             autoencoder_steps: 6_000,
-            clip_steps: 2_000,
-            unet_steps: 12_000,
+            clip_steps: 1_200,
+            unet_steps: 8_000,
             unet_drawings: 24_000,
         }
     }
@@ -290,9 +290,9 @@ fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
             (0..rows).map(|_| stream.random_range(0..data.latents.nrows() as u64) as usize).collect();
         let latents = data.latents.select(ndarray::Axis(0), &chosen);
         let mut contexts = data.contexts.select(ndarray::Axis(0), &chosen);
-        // One in ten rows loses its text (for guidance), four keep one caption, five the mean of all.
+        // One in ten rows loses its text (for guidance), five keep one caption, four the mean of all.
         let kinds: Vec<u32> = (0..rows).map(|_| stream.random_range(0..10u32)).collect();
-        let single: Vec<usize> = (0..rows).filter(|&i| (1..5).contains(&kinds[i])).collect();
+        let single: Vec<usize> = (0..rows).filter(|&i| (1..6).contains(&kinds[i])).collect();
         let captions: Vec<String> = single
             .iter()
             .map(|&i| Drawn::one_caption(drawings_seed, chosen[i], stream.random_range(0..5u32) as usize))

@@ -81,6 +81,11 @@ impl Params {
         Self::new(Source::Random(seed), Box::new(|_| true))
     }
 
+    /// As [`Params::random`], but only those whose name satisfies `trains` are variables.
+    pub fn random_training(seed: Seed, trains: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(Source::Random(seed), Box::new(trains))
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

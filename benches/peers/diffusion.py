@@ -1,0 +1,115 @@
+"""Stable Diffusion 1.4's parts side by side with PyTorch and diffusers: seconds and peak memory, same sizes and threads.
+
+    cargo build --release -p percept_models --example speed
+    python benches/peers/diffusion.py target/release/examples/speed [--threads 2] [--rounds 3] [CASE ...]
+
+Both sides have random weights. Rounds alternate between the two, each in a process of its own that warms up once; the
+figure is the median. Needs torch, diffusers and transformers.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "crates/percept_models/tests/data/parity"))
+
+CASES = ["unet", "unet-kv", "vae-decode", "clip-text"]
+
+
+def config_of(case):
+    import full_size
+
+    return {"unet": full_size.UNET, "unet-kv": full_size.UNET, "vae-decode": full_size.AUTOENCODER, "clip-text": full_size.TEXT}[case]
+
+
+def peer(case, rounds, threads):
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    config = config_of(case)
+    if case.startswith("unet"):
+        model = UNet2DConditionModel.from_config(config).eval()
+        sample, context = torch.randn(1, 4, 64, 64), torch.randn(1, 77, 768)
+        names = ("attn2.to_k", "attn2.to_v")
+        trained = [p for n, p in model.named_parameters() if case == "unet-kv" and any(k in n for k in names)]
+        model.requires_grad_(False)
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+        def run():
+            with torch.set_grad_enabled(bool(trained)):
+                out = model(sample, 500, context).sample
+                if trained:
+                    torch.autograd.grad(out.square().mean(), trained)
+
+    elif case == "vae-decode":
+        model = AutoencoderKL.from_config(config).eval()
+        latents = torch.randn(1, 4, 64, 64)
+
+        def run():
+            with torch.no_grad():
+                model.decode(latents)
+
+    else:
+        model = CLIPTextModel(CLIPTextConfig(**config)).eval()
+        ids = torch.arange(77)[None] * 640 + 1
+
+        def run():
+            with torch.no_grad():
+                model(ids)
+
+    run()
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("speed", help="the built example `speed`")
+    parser.add_argument("cases", nargs="*", default=CASES)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2, help="processes of each side")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peer:
+        peer(arguments.peer, arguments.rounds, arguments.threads)
+        return
+    environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
+    print("| case | percept | PyTorch | ratio | percept, peak GB | PyTorch, peak GB |\n|---|---|---|---|---|---|")
+    for case in arguments.cases or CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            config = pathlib.Path(folder) / "config.json"
+            config.write_text(json.dumps(config_of(case)))
+            times, peaks = ([], []), ([], [])
+            for _ in range(arguments.repeats):
+                ours = [arguments.speed, str(config), case, str(arguments.rounds)]
+                theirs = [sys.executable, __file__, arguments.speed, "--peer", case]
+                theirs += ["--rounds", str(arguments.rounds), "--threads", str(arguments.threads)]
+                for side, command in enumerate([ours, theirs]):
+                    out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+                    result = json.loads(out.splitlines()[-1])
+                    times[side].extend(result["seconds"])
+                    peaks[side].append(result["peak_bytes"] / 1e9)
+        a, b = (statistics.median(t) for t in times)
+        print(f"| {case} | {a:.2f} s | {b:.2f} s | {a / b:.2f} | {max(peaks[0]):.1f} | {max(peaks[1]):.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+//! Times one case of `benches/peers/diffusion.py`: a model of a real configuration with random weights.
+//!
+//! `speed CONFIG.json unet|unet-kv|vae-decode|clip-text ROUNDS`; prints seconds per round and peak bytes as JSON.
+
+use std::{error::Error, io::Write, time::Instant};
+
+use candle_core::{Device, Tensor};
+use percept_core::Seed;
+use percept_models::{
+    autoencoder::{AutoencoderConfig, AutoencoderKl},
+    nn::params::Params,
+    text::{ClipTextModel, TextConfig},
+    train::sharded_gradients,
+    unet::{UNet2DConditionModel, UnetConfig},
+};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn normal(name: &str, shape: &[usize]) -> Result<Tensor> {
+    let values = Seed::new(1).named(name).normal(shape.iter().product());
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+/// The largest resident size so far, in bytes (Linux).
+fn peak() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).ok_or("no VmHWM in /proc/self/status")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no value of VmHWM")?.parse::<u64>()? * 1024)
+}
+
+/// A case, ready to run.
+fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
+    let seed = Seed::new(2);
+    let unet = |params: &Params| -> Result<_> {
+        let model = UNet2DConditionModel::new(params, UnetConfig::parse(config)?)?;
+        Ok((model, normal("latents", &[1, 4, 64, 64])?, normal("context", &[1, 77, 768])?))
+    };
+    Ok(match name {
+        "unet" => {
+            let (model, latents, context) = unet(&Params::random_training(seed, |_| false))?;
+            Box::new(move || Ok(drop(model.forward(&latents, &[500.0], &context)?)))
+        }
+        "unet-kv" => {
+            let keys_and_values = |name: &str| name.contains("attn2.to_k") || name.contains("attn2.to_v");
+            let params = Params::random_training(seed, keys_and_values);
+            let (model, latents, context) = unet(&params)?;
+            Box::new(move || {
+                sharded_gradients(&params, 1, |_| {
+                    Ok(model.forward(&latents, &[500.0], &context)?.sqr()?.mean_all()?)
+                })?;
+                Ok(())
+            })
+        }
+        "vae-decode" => {
+            let params = Params::random_training(seed, |_| false);
+            let model = AutoencoderKl::new(&params, AutoencoderConfig::parse(config)?)?;
+            let latents = normal("latents", &[1, 4, 64, 64])?;
+            Box::new(move || Ok(drop(model.decode(&latents)?)))
+        }
+        "clip-text" => {
+            let params = Params::random_training(seed, |_| false);
+            let model = ClipTextModel::new(&params, TextConfig::parse(config)?)?;
+            let ids = vec![(0..77).map(|i| 1 + i * 640).collect()];
+            Box::new(move || Ok(drop(model.forward(&ids)?)))
+        }
+        _ => return Err(format!("no case `{name}` (there are unet, unet-kv, vae-decode, clip-text)").into()),
+    })
+}
+
+fn main() -> Result<()> {
+    percept_models::threads::claim();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [config, name, rounds] = arguments.as_slice() else {
+        return Err("usage: speed CONFIG.json CASE ROUNDS".into());
+    };
+    let run = case(name, &std::fs::read_to_string(config)?)?;
+    run()?;
+    let mut seconds = Vec::new();
+    for _ in 0..rounds.parse::<usize>()? {
+        let start = Instant::now();
+        run()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    writeln!(std::io::stdout(), "{{\"seconds\": {seconds:?}, \"peak_bytes\": {}}}", peak()?)?;
+    Ok(())
+}
