@@ -7,6 +7,7 @@
 //! - [`io`]: files of the field
 //! - [`signal`]: detrending, filters, z-scores
 //! - [`regress`]: ridge regression with exact leave-one-group-out selection
+//! - [`linear`]: the same on files larger than memory: streamed, resumable, in shards
 //! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
 //! - [`models`]: diffusion models, autoencoders, CLIP; [`pocket`]: a tiny pack of them inside the program
 //! - [`synth`]: drawings with captions, phantom subjects
@@ -15,6 +16,7 @@
 
 pub use percept_core as core;
 pub use percept_io as io;
+pub use percept_linear as linear;
 pub use percept_methods as methods;
 pub use percept_models as models;
 pub use percept_pocket as pocket;

@@ -2,8 +2,10 @@
 
 mod demo;
 mod doctor;
+mod fit;
 mod model;
 mod phantom;
+mod predict;
 mod reconstruct;
 mod report;
 mod train;
@@ -27,6 +29,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Model(model) => match model.action {
             ModelAction::Info(info) => model::info(&info),
         },
+        Command::Fit(fit) => fit::run(&fit),
+        Command::Predict(predict) => predict::run(&predict),
         Command::Report(report) => report::run(&report),
     }
 }

@@ -46,9 +46,95 @@ pub(crate) fn use_threads(n_threads: Option<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Penalties from `FROM:TO:COUNT` (in equal ratios) or a list parted by commas.
+pub(crate) fn parse_alphas(text: &str) -> anyhow::Result<Vec<f64>> {
+    let number = |word: &str| -> anyhow::Result<f64> {
+        let value: f64 = word.trim().parse().unwrap_or(f64::NAN);
+        if value.is_finite() && value >= 0.0 {
+            return Ok(value);
+        }
+        bail!("`{word}` in `--alphas {text}` is no penalty (write numbers ≥ 0, as `1:1e6:7` or `1,10,100`)")
+    };
+    let parts: Vec<&str> = text.split(':').collect();
+    let &[from, to, count] = parts.as_slice() else {
+        if parts.len() == 1 {
+            return text.split(',').map(number).collect();
+        }
+        bail!("`--alphas {text}` has {} parts (write `FROM:TO:COUNT`, or a list as `1,10,100`)", parts.len());
+    };
+    let (from, to) = (number(from)?, number(to)?);
+    let count: usize = count.trim().parse().unwrap_or(0);
+    if count < 2 || from <= 0.0 || to <= from {
+        bail!("`--alphas {text}` is no grid (give 0 < FROM < TO and a COUNT of 2 or more)");
+    }
+    let ratio = (to / from).ln() / (count - 1) as f64;
+    // The ends are exactly what was written.
+    Ok((0..count).map(|i| if i + 1 == count { to } else { from * (ratio * i as f64).exp() }).collect())
+}
+
+/// A number of bytes as `8GB`, `500 MB`, `2GiB` or plain.
+pub(crate) fn parse_bytes(text: &str) -> anyhow::Result<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024f64.powi(2),
+        "gib" => 1024f64.powi(3),
+        _ => bail!("`{text}` is no size (write it as `8GB`)"),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number > 0.0 => Ok((number * factor) as u64),
+        _ => bail!("`{text}` is no size (write it as `8GB`)"),
+    }
+}
+
+/// A share such as `2/8`.
+pub(crate) fn parse_shard(text: &str) -> anyhow::Result<percept::linear::Shard> {
+    let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((number, of)) if (1..=of).contains(&number) => Ok(percept::linear::Shard { number, of }),
+        _ => bail!("`--shard {text}` is no share (write `1/8` to `8/8` for eight processes)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grids_are_ratios_or_lists() {
+        let grid = parse_alphas("1e-2:1e6:9").expect("a grid");
+        assert_eq!((grid.len(), grid[0], grid[8]), (9, 1e-2, 1e6));
+        assert!(grid.windows(2).all(|pair| (pair[1] / pair[0] - 10.0).abs() < 1e-9));
+        assert_eq!(parse_alphas("0, 1,1e3").expect("a list"), vec![0.0, 1.0, 1000.0]);
+        for wrong in ["", "1:2", "1:2:3:4", "0:10:3", "1:10:1", "10:1:3", "-1", "1,x", "nan"] {
+            assert!(parse_alphas(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_bytes("8GB").expect("a size"), 8_000_000_000);
+        assert_eq!(parse_bytes("1.5 GiB").expect("a size"), 1_610_612_736);
+        assert_eq!(parse_bytes("512").expect("a size"), 512);
+        for wrong in ["", "GB", "8 apples", "-3GB", "0"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_are_counted_from_one() {
+        assert_eq!(parse_shard("2/8").expect("a share"), percept::linear::Shard { number: 2, of: 8 });
+        for wrong in ["0/8", "9/8", "2", "a/b"] {
+            assert!(parse_shard(wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn run(out: Option<PathBuf>) -> Run {
         Run { out, overrides: vec![], json: false }

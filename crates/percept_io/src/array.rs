@@ -182,7 +182,7 @@ impl Reference {
     }
 
     /// The name asked for if it exists, else the only one.
-    fn choose<I>(&self, what: &str, names: I) -> Result<String>
+    pub(crate) fn choose<I>(&self, what: &str, names: I) -> Result<String>
     where
         I: IntoIterator,
         I::Item: Into<String>,

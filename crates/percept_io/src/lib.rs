@@ -6,6 +6,7 @@
 //!
 //! - [`open`]: which format is this? By magic bytes, never by the name alone
 //! - [`mod@array`]: any array of any file by one reference such as `x.mat:fmriTrn`
+//! - [`matrix`]: any array by rows or columns, without holding it; [`pieces`]: large files written piece by piece
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
@@ -26,6 +27,7 @@ pub mod fs;
 pub mod hdf5;
 pub mod limits;
 pub mod mat;
+pub mod matrix;
 pub mod nifti;
 pub mod npy;
 pub mod npz;
@@ -34,6 +36,7 @@ pub mod number;
 pub mod open;
 pub mod parquet;
 pub mod picture;
+pub mod pieces;
 pub mod safetensors;
 pub mod table;
 

@@ -125,6 +125,27 @@ impl Npy {
         self.array(&slab, values)
     }
 
+    /// The columns `range` of the matrix that the array is when all axes but the first are one: n_rows × range.len().
+    ///
+    /// # Errors
+    /// As [`Self::read`], and if the array has no such columns.
+    pub fn columns<T: Element>(&self, range: Range<usize>) -> Result<ArrayD<T>> {
+        let shape = &self.header.shape;
+        let n_columns = shape.iter().skip(1).product::<usize>();
+        if shape.is_empty() || range.start > range.end || range.end > n_columns {
+            let expected = format!("columns {} to {}", range.start, range.end);
+            let got = format!("of shape {shape:?}");
+            return Err(self.locate(Error::mismatch("the array", expected, got, "ask for columns that it has")));
+        }
+        if self.header.fortran_order && shape.len() > 2 {
+            let remedy = "save it again in C order, or as a matrix";
+            return Err(self.locate(Error::unsupported("columns of", "more than two axes in Fortran order", remedy)));
+        }
+        let spans = spans(shape[0], n_columns, range.clone(), self.header.fortran_order);
+        let values = self.values(&spans)?;
+        self.array(&[shape[0], range.len()], values)
+    }
+
     /// The elements in `spans`, each a start and a length, one span after the other.
     fn values<T: Element>(&self, spans: &[(usize, usize)]) -> Result<Vec<T>> {
         const BLOCK_ELEMENTS: usize = 1 << 18;
@@ -157,6 +178,15 @@ impl Npy {
         };
         self.source.locate(error)
     }
+}
+
+/// Where the columns `range` of a matrix of `n_rows` × `n_columns` lie: starts and lengths in elements.
+pub(crate) fn spans(n_rows: usize, n_columns: usize, range: Range<usize>, fortran_order: bool) -> Vec<(usize, usize)> {
+    if fortran_order || range.len() == n_columns {
+        let (start, step) = if fortran_order { (range.start * n_rows, n_rows) } else { (0, n_rows) };
+        return vec![(start, step * range.len())];
+    }
+    (0..n_rows).map(|row| (row * n_columns + range.start, range.len())).collect()
 }
 
 impl Header {
@@ -323,7 +353,7 @@ pub(crate) fn put<T: Element>(sink: &mut dyn std::io::Write, array: ArrayViewD<'
     fs::put(sink, &block)
 }
 
-fn header_bytes(number: Number, shape: &[usize]) -> Vec<u8> {
+pub(crate) fn header_bytes(number: Number, shape: &[usize]) -> Vec<u8> {
     let code = match number {
         Number::Bool => "|b1",
         Number::U8 => "|u1",

@@ -11,6 +11,7 @@
 //! <https://github.com/huggingface/safetensors#format>
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
@@ -106,6 +107,61 @@ impl SafeTensors {
         self.tensors.get(name).ok_or_else(|| self.source.locate(Error::missing("tensor", name, self.names())))
     }
 
+    /// The rows `range` along the first axis of the tensor called `name`, read without the others.
+    ///
+    /// # Errors
+    /// As [`SafeTensors::tensor`], and if it has no such rows.
+    pub fn rows<T: Element>(&self, name: &str, range: Range<usize>) -> Result<ArrayD<T>> {
+        let shape = &self.info(name)?.shape;
+        let row_len: usize = shape.iter().skip(1).product();
+        if shape.is_empty() || range.start > range.end || range.end > shape[0] {
+            return Err(self.no_such("rows", name, &range));
+        }
+        let mut slab = shape.clone();
+        slab[0] = range.len();
+        self.spans(name, &[(range.start * row_len, range.len() * row_len)], &slab)
+    }
+
+    /// The columns `range` of the matrix that the tensor is when all axes but the first are one: n_rows × range.len().
+    ///
+    /// # Errors
+    /// As [`SafeTensors::tensor`], and if it has no such columns.
+    pub fn columns<T: Element>(&self, name: &str, range: Range<usize>) -> Result<ArrayD<T>> {
+        let shape = &self.info(name)?.shape;
+        let n_columns: usize = shape.iter().skip(1).product();
+        if shape.is_empty() || range.start > range.end || range.end > n_columns {
+            return Err(self.no_such("columns", name, &range));
+        }
+        self.spans(name, &crate::npy::spans(shape[0], n_columns, range.clone(), false), &[shape[0], range.len()])
+    }
+
+    fn no_such(&self, what: &str, name: &str, range: &Range<usize>) -> Error {
+        let got = self.info(name).map_or_else(|_| String::new(), |tensor| format!("of shape {:?}", tensor.shape));
+        let expected = format!("{what} {} to {}", range.start, range.end);
+        self.source.locate(Error::mismatch("the tensor", expected, got, "ask for what it has").in_object(name))
+    }
+
+    /// Elements in `spans`, each a start and a length, as an array of `shape`.
+    fn spans<T: Element>(&self, name: &str, spans: &[(usize, usize)], shape: &[usize]) -> Result<ArrayD<T>> {
+        const BLOCK_ELEMENTS: usize = 1 << 18;
+        let tensor = self.info(name)?;
+        let attempt = || {
+            let number = tensor.readable()?;
+            let width = number.width();
+            let mut values = Vec::with_capacity(spans.iter().map(|span| span.1).sum());
+            let mut block = Vec::new();
+            for &(start, len) in spans {
+                for done in (0..len).step_by(BLOCK_ELEMENTS) {
+                    block.resize((len - done).min(BLOCK_ELEMENTS) * width, 0);
+                    self.source.read_at(tensor.offset + ((start + done) * width) as u64, &mut block)?;
+                    decode(&block, number, ByteOrder::Little, &mut values)?;
+                }
+            }
+            ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|error| Error::codec("the tensor", error))
+        };
+        attempt().map_err(|error| self.source.locate(error.in_object(name)))
+    }
+
     /// The tensor called `name`.
     ///
     /// # Errors
@@ -113,10 +169,7 @@ impl SafeTensors {
     pub fn tensor<T: Element>(&self, name: &str) -> Result<ArrayD<T>> {
         let tensor = self.info(name)?;
         let attempt = || {
-            let Some(number) = tensor.number else {
-                let remedy = "convert the tensor to F32 or F16";
-                return Err(Error::unsupported("the tensor type", format!("`{}`", tensor.dtype), remedy));
-            };
+            let number = tensor.readable()?;
             let bytes = self.source.bytes_at("the tensor", tensor.offset, tensor.len)?;
             let mut values = Vec::new();
             decode(&bytes, number, ByteOrder::Little, &mut values)?;
@@ -127,6 +180,13 @@ impl SafeTensors {
 }
 
 impl Tensor {
+    fn readable(&self) -> Result<Number> {
+        self.number.ok_or_else(|| {
+            let remedy = "convert the tensor to F32 or F16";
+            Error::unsupported("the tensor type", format!("`{}`", self.dtype), remedy)
+        })
+    }
+
     fn parse(entry: &Value, data_offset: u64, data_len: u64) -> Result<Self> {
         let wrong =
             |what: &str, expected: &str| Error::malformed(what, expected, entry.get(what).unwrap_or(&Value::Null));
@@ -212,6 +272,32 @@ fn dtype_of(number: Number) -> &'static str {
     }
 }
 
+/// The bytes in front of the data, and where each tensor begins in the file, for tensors in the order of their names.
+pub(crate) fn header_bytes<'a>(
+    tensors: impl Iterator<Item = (&'a str, Number, &'a [usize])>,
+    metadata: &BTreeMap<String, String>,
+) -> (Vec<u8>, Vec<u64>) {
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".to_owned(), json!(metadata));
+    }
+    let (mut starts, mut end) = (Vec::new(), 0u64);
+    for (name, number, shape) in tensors {
+        let start = end;
+        starts.push(start);
+        end += shape.iter().product::<usize>() as u64 * number.width() as u64;
+        let entry = json!({"dtype": dtype_of(number), "shape": shape, "data_offsets": [start, end]});
+        header.insert(name.to_owned(), entry);
+    }
+    let mut text = Value::Object(header).to_string().into_bytes();
+    // The data begin at a multiple of 8.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(text);
+    let data = bytes.len() as u64;
+    (bytes, starts.into_iter().map(|start| start + data).collect())
+}
+
 /// Tensors that will be written together.
 #[derive(Default)]
 pub struct Writer<'a> {
@@ -264,22 +350,9 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let mut header = Map::new();
-        if !self.metadata.is_empty() {
-            header.insert("__metadata__".to_owned(), json!(self.metadata));
-        }
-        let mut end = 0u64;
-        for (name, tensor) in &self.tensors {
-            let start = end;
-            end += tensor.shape.iter().product::<usize>() as u64 * tensor.number.width() as u64;
-            let entry = json!({"dtype": dtype_of(tensor.number), "shape": tensor.shape, "data_offsets": [start, end]});
-            header.insert(name.clone(), entry);
-        }
-        let mut text = Value::Object(header).to_string().into_bytes();
-        // The data begin at a multiple of 8.
-        text.resize(text.len().next_multiple_of(8), b' ');
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.number, tensor.shape.as_slice()));
+        let text = header_bytes(tensors, &self.metadata).0;
         fs::write_atomic(path, |sink| {
-            fs::put(&mut *sink, &(text.len() as u64).to_le_bytes())?;
             fs::put(&mut *sink, &text)?;
             self.tensors.values().try_for_each(|tensor| (tensor.put)(sink))
         })

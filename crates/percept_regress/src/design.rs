@@ -148,9 +148,7 @@ impl<T: Real> Design<T> {
             let spectrum = match (kept, gram) {
                 (Some(spectrum), _) => spectrum,
                 (None, Some(gram)) => covariance_spectrum(gram.lower, n)?,
-                (None, None) => {
-                    covariance_spectrum(crate::solver::basis::covariance(x, &standard, &roots)?, n)?
-                }
+                (None, None) => covariance_spectrum(crate::solver::basis::covariance(x, &standard, &roots)?, n)?,
             };
             keep(&spectrum)?;
             Basis::covariance(x, &standard, &roots, params.intercept, spectrum)?
@@ -314,13 +312,7 @@ impl<T: Real> Design<T> {
         Ok(self.score_part(y, &self.grid, &self.inverses, self.task_width(y.ncols())))
     }
 
-    fn score_part(
-        &self,
-        y: ArrayView2<'_, T>,
-        grid: &[f64],
-        inverses: &Inverses<T>,
-        width: usize,
-    ) -> Array2<f64> {
+    fn score_part(&self, y: ArrayView2<'_, T>, grid: &[f64], inverses: &Inverses<T>, width: usize) -> Array2<f64> {
         let parts: Vec<Array2<f64>> = tasks(y.ncols(), width)
             .into_par_iter()
             .map(|columns| {
@@ -414,6 +406,36 @@ impl<T: Real> Design<T> {
     /// Number of features.
     pub fn n_features(&self) -> usize {
         self.standard.mean.len()
+    }
+
+    /// What is subtracted from each feature; zeros without an intercept.
+    pub fn x_mean(&self) -> &ndarray::Array1<f64> {
+        &self.standard.mean
+    }
+
+    /// What each feature is divided by.
+    pub fn x_scale(&self) -> &ndarray::Array1<f64> {
+        &self.standard.scale
+    }
+
+    /// Features that do not vary over the samples; their weights are 0.
+    pub fn constant_features(&self) -> &[usize] {
+        &self.standard.constant
+    }
+
+    /// Sets that are held out in turn.
+    pub fn n_folds(&self) -> usize {
+        self.folds.len()
+    }
+
+    /// Numerical rank of the samples after centring.
+    pub fn rank(&self) -> usize {
+        self.basis.rank
+    }
+
+    /// Condition number of the decomposed matrix with penalty `alpha` on its diagonal.
+    pub fn condition(&self, alpha: f64) -> f64 {
+        self.basis.condition(alpha)
     }
 
     /// How many targets one task works on when there are `n_targets` in all.
@@ -602,7 +624,9 @@ fn per_target(list: &'static str, expected: usize, got: usize) -> Result<(), Reg
 fn checked_roots(weights: Option<&[f64]>, n_samples: usize) -> Result<Vec<f64>, RegressError> {
     if let Some(weights) = weights {
         same_rows("x", n_samples, "weights", weights.len())?;
-        if let Some((sample, &weight)) = weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0)) {
+        if let Some((sample, &weight)) =
+            weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0))
+        {
             return Err(RegressError::Weight { sample, weight });
         }
     }

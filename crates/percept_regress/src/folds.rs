@@ -220,6 +220,48 @@ impl Folds {
         seen.into_iter().all(|seen| seen)
     }
 
+    /// The fold of each sample when every sample is held out once; samples that never are get a label of their own.
+    pub fn fold_of_sample(&self) -> Vec<usize> {
+        let mut of_sample: Vec<usize> = (0..self.n_samples).map(|sample| self.len() + sample).collect();
+        for fold in 0..self.len() {
+            self.samples(fold).iter().for_each(|&sample| of_sample[sample] = fold);
+        }
+        of_sample
+    }
+
+    /// Checks that no stimulus that is scored in a fold is also trained on in it: [`check`] for explicit splits.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check_splits(&self, stimulus_of_sample: &[usize], leaks: Leaks) -> Result<LeakReport, RegressError> {
+        if stimulus_of_sample.len() != self.n_samples {
+            return Err(RegressError::Rows {
+                left: "folds",
+                left_rows: self.n_samples,
+                right: "stimuli",
+                right_rows: stimulus_of_sample.len(),
+            });
+        }
+        let mut straddling = BTreeSet::new();
+        for fold in 0..self.len() {
+            let members: BTreeSet<usize> = self.samples(fold).iter().copied().collect();
+            let scored = self.samples(fold)[..self.n_scored[fold]].iter();
+            let scored: BTreeSet<usize> = scored.map(|&sample| stimulus_of_sample[sample]).collect();
+            let trained = (0..self.n_samples).filter(|sample| !members.contains(sample));
+            straddling.extend(trained.map(|sample| stimulus_of_sample[sample]).filter(|s| scored.contains(s)));
+        }
+        let mut presentations: BTreeMap<usize, usize> = BTreeMap::new();
+        stimulus_of_sample.iter().for_each(|stimulus| *presentations.entry(*stimulus).or_default() += 1);
+        let n_repeated = presentations.values().filter(|count| **count > 1).count();
+        let straddling: Vec<usize> = straddling.into_iter().collect();
+        match (straddling.first(), leaks) {
+            (Some(&first), Leaks::Refuse) => {
+                Err(RegressError::Leak { n_straddling: straddling.len(), n_repeated, first })
+            }
+            _ => Ok(LeakReport { n_repeated, straddling }),
+        }
+    }
+
     /// Samples of the set `fold`.
     pub(crate) fn samples(&self, fold: usize) -> &[usize] {
         &self.members[self.ranges[fold].clone()]
@@ -325,6 +367,10 @@ mod tests {
         assert_eq!((folds.samples(0), folds.n_scored[0]), (&[0, 1, 2][..], 2));
         assert_eq!((folds.samples(1), folds.n_scored[1]), (&[3, 4, 5, 2][..], 3));
         assert!(!folds.is_partition());
+        // Samples 1 and 2 show one stimulus; in the first split 1 is scored and 2 is left out of both sides.
+        assert!(folds.check_splits(&[0, 1, 1, 3, 4, 5], Leaks::Refuse).is_ok());
+        let error = folds.check_splits(&[0, 1, 2, 3, 1, 5], Leaks::Refuse).expect_err("samples 1 and 4");
+        assert_eq!(error, RegressError::Leak { n_straddling: 1, n_repeated: 1, first: 1 });
         assert!(Folds::splits(&[(vec![0], vec![0, 1])], 6).is_err());
         assert!(Folds::splits(&[(vec![0], vec![6])], 6).is_err());
         assert!(Folds::splits(&[(vec![0], vec![])], 6).is_err());

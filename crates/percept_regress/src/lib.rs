@@ -4,6 +4,7 @@
 //! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
 //! - [`samples`]: samples and targets that are read piece by piece
+//! - [`cost`]: operations and memory of a fit before it is begun
 //! - [`params`]: the settings of a fit and what a fit reports about itself
 //! - [`folds`]: sets of samples that are held out together, and the refusal of folds that leak
 //! - `solver`: standardisation, Gram matrices, decompositions, leave-one-group-out residuals; the only place that sees the linear algebra library
@@ -13,6 +14,7 @@
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod cost;
 pub mod design;
 pub mod error;
 pub mod folds;
@@ -27,7 +29,7 @@ pub use error::RegressError;
 pub use folds::{Folds, LeakReport, Leaks};
 pub use gram::Gram;
 pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score};
-pub use ridge::{Ridge, RidgeCv};
+pub use ridge::{Plain, Ridge, RidgeCv, predict_part};
 pub use samples::{Samples, Targets};
 pub use solver::basis::Spectrum;
 pub use solver::real::Real;

@@ -3,7 +3,7 @@
 //! References: Hoerl and Kennard 1970, doi:10.1080/00401706.1970.10488634 (ridge); Golub, Heath and Wahba 1979,
 //! doi:10.1080/00401706.1979.10489751 (leave-one-out in closed form); Rifkin and Lippert 2007, MIT-CSAIL-TR-2007-025 (kernel form).
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use crate::design::{Design, Setup};
@@ -35,6 +35,27 @@ pub struct Ridge<T: Real = f32> {
     pub x_mean: Array1<f64>,
     /// n_features: what features are divided by.
     pub x_scale: Array1<f64>,
+    /// What the fit found.
+    pub report: FitReport,
+}
+
+/// A fitted model in the features' own units: ŷ = x · weights + intercept = (x − x̄) · weights + offset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plain<T: Real = f32> {
+    /// n_targets × n_features.
+    pub weights: Array2<T>,
+    /// Prediction for a sample of zeros.
+    pub intercept: Vec<f64>,
+    /// Prediction for the mean sample.
+    pub offset: Vec<f64>,
+    /// Length of each target's weights.
+    pub norm: Vec<f64>,
+    /// Penalty of each target.
+    pub alpha: Vec<f64>,
+    /// Held-out score of each target; empty when the penalty was given.
+    pub cv_score: Vec<f64>,
+    /// Whether each target's penalty is an end of the grid.
+    pub edge: Vec<Edge>,
     /// What the fit found.
     pub report: FitReport,
 }
@@ -183,6 +204,39 @@ impl<T: Real> Ridge<T> {
         Ok(predicted)
     }
 
+    /// The model in the features' own units, ready to be stored, without a second copy of the weights.
+    pub fn into_plain(self) -> Plain<T> {
+        // Targets lie one after the other.
+        let mut weights = self.weights.reversed_axes();
+        let scale = &self.x_scale;
+        let mean = &self.x_mean;
+        let offset: Vec<f64> = self.intercept.iter().map(|value| value.as_f64()).collect();
+        let (intercept, norm): (Vec<f64>, Vec<f64>) = weights
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(&offset)
+            .map(|(mut weights, offset)| {
+                let (mut shift, mut squares) = (0.0, 0.0);
+                for ((weight, scale), mean) in weights.iter_mut().zip(scale).zip(mean) {
+                    *weight = T::from_f64(weight.as_f64() / scale);
+                    shift += weight.as_f64() * mean;
+                    squares += weight.as_f64().powi(2);
+                }
+                (offset - shift, f64::sqrt(squares))
+            })
+            .unzip();
+        Plain {
+            weights,
+            intercept,
+            offset,
+            norm,
+            alpha: self.alpha,
+            cv_score: self.cv_score,
+            edge: self.edge,
+            report: self.report,
+        }
+    }
+
     /// The model in the features' own units: (n_features × n_targets coefficients, n_targets intercepts) with
     /// ŷ = x · coefficients + intercepts, as scikit-learn gives them.
     pub fn coefficients(&self) -> (Array2<T>, Array1<T>) {
@@ -203,12 +257,50 @@ impl<T: Real> Ridge<T> {
     }
 }
 
+/// Samples predicted by one task.
+const PREDICTED_ROWS: usize = 512;
+
+/// out = standardised samples · weights + intercept for a part of the targets, by all threads.
+///
+/// # Shapes
+/// `x` n_samples × n_features, `weights` n_features × n_targets of a model in the features' own units, `x_mean` n_features,
+/// `offset` n_targets: the prediction at `x_mean`; `out` n_samples × n_targets, row-major.
+pub fn predict_part<T: Real>(
+    x: ArrayView2<'_, T>,
+    x_mean: &[f64],
+    weights: ArrayView2<'_, T>,
+    offset: &[f64],
+    mut out: ArrayViewMut2<'_, T>,
+) {
+    let weights = weights.as_standard_layout();
+    out.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)
+        .into_par_iter()
+        .zip(x.axis_chunks_iter(Axis(0), PREDICTED_ROWS))
+        .for_each(|(mut out, x)| {
+            let mut centred = Array2::<T>::zeros(x.raw_dim());
+            for (mut centred, x) in centred.rows_mut().into_iter().zip(x.rows()) {
+                for ((centred, &value), mean) in centred.iter_mut().zip(x).zip(x_mean) {
+                    *centred = T::from_f64(value.as_f64() - mean);
+                }
+            }
+            multiply(out.view_mut(), centred.view(), weights.view(), false);
+            for mut row in out.rows_mut() {
+                row.iter_mut().zip(offset).for_each(|(out, &offset)| *out = T::from_f64(out.as_f64() + offset));
+            }
+        });
+}
+
 /// The view itself when it is contiguous by rows or by columns, else a copy.
 fn contiguous<T: Real>(view: ArrayView2<'_, T>) -> ndarray::CowArray<'_, T, ndarray::Ix2> {
     if view.is_standard_layout() || view.t().is_standard_layout() { view.into() } else { view.to_owned().into() }
 }
 
-pub(crate) fn same_rows(left: &'static str, left_rows: usize, right: &'static str, right_rows: usize) -> Result<(), RegressError> {
+pub(crate) fn same_rows(
+    left: &'static str,
+    left_rows: usize,
+    right: &'static str,
+    right_rows: usize,
+) -> Result<(), RegressError> {
     if left_rows == right_rows {
         return Ok(());
     }

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("percept_pocket", 1),
     ("percept_synth", 1),
     ("percept_methods", 2),
+    ("percept_linear", 2),
     ("percept_report", 3),
     ("percept", 4),
     ("percept_cli", 5),

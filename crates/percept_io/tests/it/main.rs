@@ -6,6 +6,7 @@ mod file_system;
 mod fixture;
 mod hdf5;
 mod mat;
+mod matrix;
 mod nifti;
 mod npy;
 mod nsd;

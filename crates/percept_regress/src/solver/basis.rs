@@ -333,11 +333,7 @@ impl<T: Real> Basis<T> {
     }
 
     /// Turns the block of the fitted projection into that of the residual one and inverts it.
-    fn complement(
-        &self,
-        samples: &[usize],
-        mut hat: Array2<f64>,
-    ) -> Option<Array2<f64>> {
+    fn complement(&self, samples: &[usize], mut hat: Array2<f64>) -> Option<Array2<f64>> {
         if self.is_kernel() {
             return inverse(&hat, 0.0);
         }

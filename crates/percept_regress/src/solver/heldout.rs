@@ -165,13 +165,7 @@ impl<T: Real> HeldOut<'_, T> {
     }
 
     /// Scores of every penalty of the grid: n_alphas × width. Constant targets score 0.
-    pub(crate) fn scores(
-        &self,
-        tile: &Tile<T>,
-        projected: &Array2<T>,
-        score: Score,
-        pooling: Pooling,
-    ) -> Array2<f64> {
+    pub(crate) fn scores(&self, tile: &Tile<T>, projected: &Array2<T>, score: Score, pooling: Pooling) -> Array2<f64> {
         let width = projected.nrows();
         let n_alphas = self.grid.len();
         let alphas: Vec<usize> = (0..n_alphas).collect();

@@ -1,0 +1,30 @@
+//! Ridge regression on files: targets and weights pass through memory in tiles, a killed fit goes on where it was, and several
+//! machines can share the targets.
+//!
+//! - [`job`]: what is to be fitted, as settings
+//! - [`plan`]: the checked job: what the files hold, memory and disk needed, refused before any work when they do not fit
+//! - [`fit`]: the work, tile by tile
+//! - [`model`]: the folder that a fit leaves: safetensors, JSON, a Parquet table of targets
+//! - [`predict`]: predictions of a model for new samples
+//! - [`shard`]: parts of a fit made by several processes, and putting them together
+//! - [`source`]: samples and targets in files, with what is missing left out
+//! - [`cache`]: decompositions kept by content hash
+//! - [`memory`]: what the machine has and what this process took
+//!
+//! The mathematics is in `percept_regress`, the formats in `percept_io`. Here is no numerics and no format.
+
+pub mod cache;
+pub mod error;
+pub mod fit;
+pub mod job;
+pub mod memory;
+pub mod model;
+pub mod plan;
+pub mod predict;
+pub mod shard;
+pub mod source;
+
+pub use error::LinearError;
+pub use job::{FitJob, HoldOut, Missing, Precision, Shard};
+pub use plan::{FitPlan, plan};
+pub use predict::{PredictJob, predict};

@@ -1,0 +1,37 @@
+//! What the machine has and what this process took, as far as the system says.
+
+/// Bytes that programs can take now without swapping.
+pub fn available_bytes() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// The most memory that this process has had at any time.
+pub fn peak_bytes() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+/// The memory that this process has now.
+pub fn resident_bytes() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmRSS:")
+}
+
+fn kilobytes(path: &str, key: &str) -> Option<u64> {
+    // These are no data of the user but words of the kernel, absent on other systems.
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_remembers_what_was_held() {
+        let held = vec![1u8; 64 << 20];
+        assert_eq!(held.iter().step_by(4096).map(|byte| u64::from(*byte)).sum::<u64>(), 16384);
+        drop(held);
+        assert!(peak_bytes().is_none_or(|peak| peak >= 60 << 20));
+        assert!(resident_bytes().is_none_or(|now| now > 0));
+    }
+}

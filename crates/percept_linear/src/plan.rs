@@ -1,0 +1,363 @@
+//! The checked job: what the files hold, what is held out, and the memory and disk that the fit needs, before any work.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use percept_core::Provenance;
+use percept_core::provenance::content_hash;
+use percept_io::array::Reference;
+use percept_io::number::Element;
+use percept_io::{fs, pieces};
+use percept_regress::cost::{self, Memory, Operations, Size};
+use percept_regress::folds::{self, Leaks};
+use percept_regress::{AlphaChoice, Folds, LeakReport, Real};
+use serde::Serialize;
+
+use crate::cache::FolderCache;
+use crate::error::LinearError;
+use crate::job::{FitJob, HoldOut, Missing, Precision, Shard};
+use crate::source::{self, Source};
+use crate::{memory, model};
+
+/// Targets beyond which a tile gains nothing.
+const MOST_TARGETS_PER_TILE: usize = 8192;
+/// The share of free memory that is taken when none is granted.
+const SHARE_OF_FREE: f64 = 0.8;
+
+/// What a fit needs, said before it begins.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Preflight {
+    /// Number of samples that are left.
+    pub n_samples: usize,
+    /// Number of features.
+    pub n_features: usize,
+    /// Number of targets, all shards together.
+    pub n_targets: usize,
+    /// Targets of this shard: first and one past the last.
+    pub targets: [usize; 2],
+    /// Sets that are held out in turn.
+    pub n_folds: usize,
+    /// Whether the kernel is decomposed rather than the covariance.
+    pub kernel: bool,
+    /// Bytes of memory at the peak.
+    pub memory_bytes: u64,
+    /// Bytes that may be taken.
+    pub memory_granted: u64,
+    /// Bytes of disk for the model and what is kept until it is finished.
+    pub disk_bytes: u64,
+    /// Bytes that are free, if the system says.
+    pub disk_free: Option<u64>,
+    /// Targets held at a time.
+    pub targets_per_tile: usize,
+    /// Number of tiles.
+    pub n_tiles: usize,
+    /// Rows left out because nothing was there.
+    pub n_left_out_rows: usize,
+    /// Features masked because something was missing.
+    pub n_masked_features: usize,
+    /// Targets masked because something was missing.
+    pub n_masked_targets: usize,
+    /// Stimuli whose repeats stand in several folds, when that was allowed.
+    pub n_leaking_stimuli: usize,
+    /// Operations in double precision.
+    pub double_operations: f64,
+    /// Operations in the precision of the fit.
+    pub single_operations: f64,
+}
+
+/// A checked job.
+#[derive(Debug)]
+pub struct FitPlan<T> {
+    pub(crate) job: FitJob,
+    pub(crate) x: Source<T>,
+    pub(crate) y: Source<T>,
+    pub(crate) folds: Folds,
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) target_labels: Option<Vec<usize>>,
+    pub(crate) left_out_rows: Vec<usize>,
+    pub(crate) size: Size,
+    /// Targets of this shard.
+    pub(crate) range: Range<usize>,
+    /// Targets one task works on.
+    pub(crate) width: usize,
+    /// Targets held at a time, a multiple of `width`.
+    pub(crate) step: usize,
+    pub(crate) operations: Operations,
+    pub(crate) provenance: Provenance,
+    pub(crate) cache: FolderCache,
+    pub(crate) own_cache: Option<PathBuf>,
+    /// What the fit needs.
+    pub preflight: Preflight,
+}
+
+/// Opens and checks everything, and refuses what cannot fit.
+///
+/// # Errors
+/// Every kind of [`LinearError`] but [`LinearError::Stopped`].
+pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> {
+    job.params.grid()?;
+    let (x, y, left_out_rows) = source::open_both::<T>(&job.x, &job.y, job.missing)?;
+    let n_file = x.file_dim().0;
+    let n_samples = n_file - left_out_rows.len();
+    let size = Size { n_samples, n_features: x.file_dim().1, n_targets: y.file_dim().1 };
+    let (folds, leaks) = folds_of(job, n_file, &left_out_rows)?;
+    let weights = match &job.weights {
+        Some(list) => Some(source::numbers(list, n_file, &left_out_rows, &job.x)?),
+        None => None,
+    };
+    let mut target_labels = match &job.target_groups {
+        Some(list) => Some(source::labels(list, size.n_targets, &[], &job.y)?),
+        None => None,
+    };
+    if target_labels.is_none() && job.params.choice == AlphaChoice::Shared {
+        target_labels = Some(vec![0; size.n_targets]);
+    }
+    let width = cost::task_width(&job.params, size.n_targets);
+    let range = shard_range(size.n_targets, width, job.shard)?;
+    let n_threads = rayon::current_num_threads();
+    let needs = cost::memory::<T>(size, &job.params, Some(&folds), n_threads);
+    let granted = job.memory.or_else(|| memory::available_bytes().map(|free| (free as f64 * SHARE_OF_FREE) as u64));
+    let granted = granted.unwrap_or(u64::MAX);
+    let base = memory::resident_bytes().unwrap_or(64 << 20).max(x.held_bytes() + y.held_bytes());
+    let most = job.targets_per_tile.unwrap_or(MOST_TARGETS_PER_TILE);
+    let (step, memory_bytes) = tile(needs, base, granted, width, range.len(), most)?;
+    let kernel = job.params.takes_kernel(n_samples, size.n_features, folds.largest());
+
+    let n_tiles = range.len().div_ceil(step);
+    let spectrum_order = if kernel { n_samples } else { size.n_features } as u64;
+    // The decomposition is kept while there is something to resume.
+    let own_cache = (job.cache.is_none() && n_tiles > 1).then(|| job.out.join("unfinished"));
+    let keeps = job.cache.is_some() || own_cache.is_some();
+    let disk_bytes = model::tensor_bytes(size.n_features, range.len(), job.precision)
+        + if keeps { 8 * spectrum_order * spectrum_order } else { 0 };
+    let disk_free = pieces::free_bytes(&job.out);
+    let partial = pieces::partial_path(&model::tensors_path(&job.out, job.shard))?;
+    if let Some(free) = disk_free
+        && free < disk_bytes
+        && !fs::is_file(&partial)
+    {
+        return Err(LinearError::Disk { folder: job.out.display().to_string(), needed: disk_bytes, free });
+    }
+    let provenance = provenance(job)?;
+    let cache_folder = job.cache.clone().or_else(|| own_cache.clone()).unwrap_or_else(|| job.out.clone());
+    let samples = format!(
+        "{} {} left out {left_out_rows:?} masked {:?}",
+        provenance.inputs["x"],
+        provenance.inputs.get("weights").map_or("", String::as_str),
+        x.masked()
+    );
+    let operations = cost::operations(Size { n_targets: range.len(), ..size }, &job.params, Some(&folds));
+    let preflight = Preflight {
+        n_samples,
+        n_features: size.n_features,
+        n_targets: size.n_targets,
+        targets: [range.start, range.end],
+        n_folds: folds.len(),
+        kernel,
+        memory_bytes,
+        memory_granted: granted,
+        disk_bytes,
+        disk_free,
+        targets_per_tile: step.min(range.len()),
+        n_tiles,
+        n_left_out_rows: left_out_rows.len(),
+        n_masked_features: x.masked().len(),
+        n_masked_targets: y.masked().len(),
+        n_leaking_stimuli: leaks.map_or(0, |leaks| leaks.straddling.len()),
+        double_operations: operations.double,
+        single_operations: operations.single,
+    };
+    Ok(FitPlan {
+        job: job.clone(),
+        x,
+        y,
+        folds,
+        weights,
+        target_labels,
+        left_out_rows,
+        size,
+        range,
+        width,
+        step,
+        operations,
+        cache: FolderCache::new(cache_folder, content_hash(samples.as_bytes())),
+        own_cache,
+        provenance,
+        preflight,
+    })
+}
+
+/// What is held out, and what leaks where that is allowed.
+fn folds_of(job: &FitJob, n: usize, left_out: &[usize]) -> Result<(Folds, Option<LeakReport>), LinearError> {
+    let kept = n - left_out.len();
+    let list = |reference: &Reference| source::labels(reference, n, left_out, &job.x);
+    let mut of_sample: Option<Vec<usize>> = None;
+    let folds = match &job.hold_out {
+        HoldOut::Samples => {
+            let labels: Vec<usize> = (0..kept).collect();
+            let folds = Folds::by_label(&labels)?;
+            of_sample = Some(labels);
+            folds
+        }
+        HoldOut::Groups(reference) => {
+            let labels = list(reference)?;
+            let folds = Folds::by_label(&labels)?;
+            of_sample = Some(labels);
+            folds
+        }
+        HoldOut::Folds(k, groups) => {
+            let groups = match groups {
+                Some(reference) => Some(list(reference)?),
+                None => None,
+            };
+            let folds = Folds::k(*k, groups.as_deref(), kept)?;
+            of_sample = Some(folds.fold_of_sample());
+            folds
+        }
+        HoldOut::Splits(reference) => {
+            let table = reference.read_matrix::<f64>()?;
+            if table.nrows() != n {
+                return Err(LinearError::Lengths {
+                    left: reference.to_string(),
+                    left_len: table.nrows(),
+                    right: job.x.to_string(),
+                    right_len: n,
+                    unit: "rows",
+                    unit_one: "sample",
+                });
+            }
+            let rows: Vec<usize> = (0..n).filter(|row| left_out.binary_search(row).is_err()).collect();
+            let side = |split: usize, code: f64| -> Vec<usize> {
+                (0..rows.len()).filter(|&sample| table[(rows[sample], split)] == code).collect()
+            };
+            let splits: Vec<_> = (0..table.ncols()).map(|split| (side(split, 1.0), side(split, 2.0))).collect();
+            Folds::splits(&splits, kept)?
+        }
+    };
+    let Some(stimuli) = &job.stimuli else { return Ok((folds, None)) };
+    let stimuli = list(stimuli)?;
+    let leaks = if job.allow_leaks { Leaks::Allow } else { Leaks::Refuse };
+    let report = match of_sample {
+        Some(of_sample) => folds::check(&of_sample, &stimuli, leaks)?,
+        None => folds.check_splits(&stimuli, leaks)?,
+    };
+    Ok((folds, Some(report)))
+}
+
+/// Targets of a shard: whole tasks, so that shards together do the same work as one process.
+pub(crate) fn shard_range(n_targets: usize, width: usize, shard: Option<Shard>) -> Result<Range<usize>, LinearError> {
+    let Some(Shard { number, of }) = shard else { return Ok(0..n_targets) };
+    let n_tasks = n_targets.div_ceil(width);
+    if number == 0 || number > of || of > n_tasks {
+        let what = format!("shard {number} of {of} of {n_targets} targets, which are {n_tasks} tasks of {width}");
+        return Err(LinearError::Shards { what });
+    }
+    let task = |number: usize| (number * n_tasks / of * width).min(n_targets);
+    Ok(task(number - 1)..task(number))
+}
+
+/// Targets per tile and memory at the peak.
+fn tile(
+    needs: Memory,
+    base: u64,
+    granted: u64,
+    width: usize,
+    n_targets: usize,
+    most: usize,
+) -> Result<(usize, u64), LinearError> {
+    for (stage, bytes) in [("the decomposition", needs.decompose), ("the samples' directions", needs.directions)] {
+        if base + bytes > granted {
+            return Err(LinearError::Memory { stage, needed: base + bytes, granted });
+        }
+    }
+    let standing = base + needs.design;
+    let narrowest = standing + needs.per_target * width.min(n_targets) as u64;
+    if narrowest > granted {
+        return Err(LinearError::Memory { stage: "one tile of targets", needed: narrowest, granted });
+    }
+    let held = ((granted - standing) / needs.per_target.max(1)) as usize;
+    let most = held.min(most).min(n_targets.next_multiple_of(width));
+    let step = (most / width).max(1) * width;
+    let tiles = standing + needs.per_target * step.min(n_targets) as u64;
+    Ok((step, tiles.max(base + needs.decompose).max(base + needs.directions)))
+}
+
+/// Inputs by their hashes, settings by their words.
+fn provenance(job: &FitJob) -> Result<Provenance, LinearError> {
+    let mut provenance = Provenance::new(0);
+    let mut input = |name: &str, reference: &Reference| -> Result<(), LinearError> {
+        let hash = fs::content_hash(&reference.path)?;
+        let inner = reference.name.as_ref().map_or_else(String::new, |name| format!(":{name}"));
+        provenance.inputs.insert(name.to_owned(), format!("{hash}{inner}"));
+        Ok(())
+    };
+    input("x", &job.x)?;
+    input("y", &job.y)?;
+    let (what, list) = match &job.hold_out {
+        HoldOut::Samples => ("samples".to_owned(), None),
+        HoldOut::Groups(list) => ("groups".to_owned(), Some(list)),
+        HoldOut::Folds(k, list) => (format!("{k} folds"), list.as_ref()),
+        HoldOut::Splits(list) => ("splits".to_owned(), Some(list)),
+    };
+    let lists = [
+        ("hold_out", list),
+        ("stimuli", job.stimuli.as_ref()),
+        ("weights", job.weights.as_ref()),
+        ("target_groups", job.target_groups.as_ref()),
+    ];
+    for (name, list) in lists {
+        if let Some(list) = list {
+            input(name, list)?;
+        }
+    }
+    let precision = match job.precision {
+        Precision::Single => "single",
+        Precision::Double => "double",
+    };
+    let missing = match job.missing {
+        Missing::Refuse => "refuse",
+        Missing::Mask => "mask",
+    };
+    let params = serde_json::to_string(&job.params).map_err(|error| model::broken(&job.out, &error))?;
+    let settings = [
+        ("hold_out", what.as_str()),
+        ("allow_leaks", if job.allow_leaks { "true" } else { "false" }),
+        ("precision", precision),
+        ("missing", missing),
+        ("params", params.as_str()),
+    ];
+    provenance.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(provenance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_whole_tasks_and_cover_all_targets_once() {
+        for (n_targets, of) in [(1000, 3), (1000, 1), (97, 4), (128, 8)] {
+            let mut next = 0;
+            for number in 1..=of {
+                let range = shard_range(n_targets, 16, Some(Shard { number, of })).expect("enough tasks");
+                assert_eq!(range.start, next);
+                assert!(range.end == n_targets || range.end % 16 == 0);
+                next = range.end;
+            }
+            assert_eq!(next, n_targets);
+        }
+        assert!(shard_range(16, 16, Some(Shard { number: 1, of: 2 })).is_err());
+        assert!(shard_range(160, 16, Some(Shard { number: 3, of: 2 })).is_err());
+    }
+
+    #[test]
+    fn a_tile_takes_what_is_granted_and_no_more() {
+        let needs = Memory { decompose: 1000, directions: 500, design: 400, per_target: 10 };
+        assert_eq!(tile(needs, 100, 1100, 16, 1000, 8192).expect("fits"), (48, 1100));
+        assert_eq!(tile(needs, 100, 2100, 16, 1000, 8192).expect("fits"), (160, 2100));
+        assert_eq!(tile(needs, 100, u64::MAX, 16, 100, 8192).expect("fits").0, 112);
+        assert!(matches!(tile(needs, 100, 1099, 16, 1000, 8192), Err(LinearError::Memory { needed: 1100, .. })));
+        let small = Memory { decompose: 0, directions: 0, ..needs };
+        assert!(matches!(tile(small, 100, 659, 16, 1000, 8192), Err(LinearError::Memory { needed: 660, .. })));
+    }
+}

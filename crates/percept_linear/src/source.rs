@@ -1,0 +1,267 @@
+//! Samples and targets in files, with what is missing left out.
+
+use std::ops::Range;
+
+use ndarray::{Array2, CowArray, Ix2, s};
+use percept_io::array::Reference;
+use percept_io::matrix::Matrix;
+use percept_io::number::Element;
+use percept_regress::{Real, RegressError, Samples, Targets};
+
+use crate::error::LinearError;
+use crate::job::Missing;
+
+/// Bytes read at a time when a file is only looked through.
+const SCAN_BYTES: usize = 64 << 20;
+/// How many rows or columns an error names.
+const NAMED: usize = 5;
+
+/// A matrix in a file, without the rows and columns that are left out.
+#[derive(Debug)]
+pub struct Source<T> {
+    matrix: Matrix<T>,
+    /// Rows of the file, ascending, or all.
+    rows: Option<Vec<usize>>,
+    /// Columns that read as 0, ascending.
+    masked: Vec<usize>,
+}
+
+/// Where values are not finite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Number of such values.
+    pub count: usize,
+    /// Per row, how many.
+    pub of_row: Vec<usize>,
+    /// Columns with at least one outside of `empty_rows`, ascending.
+    pub columns: Vec<usize>,
+    /// Rows in which no value is finite, ascending.
+    pub empty_rows: Vec<usize>,
+}
+
+impl<T: Real + Element> Source<T> {
+    /// Opens a matrix.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn open(reference: &Reference) -> Result<Self, LinearError> {
+        Ok(Self { matrix: Matrix::open(reference)?, rows: None, masked: Vec::new() })
+    }
+
+    /// Rows and columns of the file.
+    pub fn file_dim(&self) -> (usize, usize) {
+        self.matrix.dim()
+    }
+
+    /// Bytes held in memory all the time.
+    pub fn held_bytes(&self) -> u64 {
+        self.matrix.held_bytes()
+    }
+
+    /// Columns that read as 0.
+    pub fn masked(&self) -> &[usize] {
+        &self.masked
+    }
+
+    /// Looks through the file for values that are not finite. `by_columns` reads columns at a time, which is how targets lie
+    /// best when they are read by columns later.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn gaps(&self) -> Result<Gaps, LinearError> {
+        let (n_rows, n_columns) = self.matrix.dim();
+        let step = (SCAN_BYTES / (n_columns.max(1) * size_of::<T>())).max(1);
+        let mut gaps = Gaps { of_row: vec![0; n_rows], ..Gaps::default() };
+        let mut of_column = vec![0usize; n_columns];
+        for start in (0..n_rows).step_by(step) {
+            let block = self.matrix.rows(start..(start + step).min(n_rows))?;
+            for (row, values) in block.rows().into_iter().enumerate() {
+                let n = values.iter().filter(|value| !value.is_finite()).count();
+                if n == 0 {
+                    continue;
+                }
+                gaps.of_row[start + row] = n;
+                gaps.count += n;
+                if n == n_columns {
+                    gaps.empty_rows.push(start + row);
+                    continue;
+                }
+                for (count, value) in of_column.iter_mut().zip(values) {
+                    *count += usize::from(!value.is_finite());
+                }
+            }
+        }
+        gaps.columns = (0..n_columns).filter(|&column| of_column[column] > 0).collect();
+        Ok(gaps)
+    }
+
+    /// Leaves out rows and masks columns.
+    pub fn leave_out(&mut self, rows: &[usize], columns: Vec<usize>) {
+        if !rows.is_empty() {
+            let kept = (0..self.matrix.dim().0).filter(|row| rows.binary_search(row).is_err());
+            self.rows = Some(kept.collect());
+        }
+        self.masked = columns;
+    }
+
+    fn n_rows(&self) -> usize {
+        self.rows.as_ref().map_or(self.matrix.dim().0, Vec::len)
+    }
+
+    fn clear(&self, mut values: Array2<T>, columns: Range<usize>) -> Array2<T> {
+        let first = self.masked.partition_point(|&column| column < columns.start);
+        for &column in self.masked[first..].iter().take_while(|&&column| column < columns.end) {
+            values.column_mut(column - columns.start).fill(T::zero());
+        }
+        values
+    }
+
+    /// The rows `range` of those that are left.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read_rows(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
+        let values = match &self.rows {
+            None => self.matrix.rows(range)?,
+            Some(rows) => {
+                let wanted = &rows[range];
+                let mut values = Array2::zeros((wanted.len(), self.matrix.dim().1));
+                let mut done = 0;
+                while done < wanted.len() {
+                    let first = wanted[done];
+                    let run = wanted[done..].iter().enumerate().take_while(|(i, row)| **row == first + i).count();
+                    values.slice_mut(s![done..done + run, ..]).assign(&self.matrix.rows(first..first + run)?);
+                    done += run;
+                }
+                values
+            }
+        };
+        let n_columns = self.matrix.dim().1;
+        Ok(self.clear(values, 0..n_columns))
+    }
+
+    /// The columns `range`, all rows that are left.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read_columns(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
+        let values = self.matrix.columns(range.clone())?;
+        let values = match &self.rows {
+            None => values,
+            Some(rows) => values.select(ndarray::Axis(0), rows),
+        };
+        Ok(self.clear(values, range))
+    }
+}
+
+fn unreadable(error: LinearError) -> RegressError {
+    match error {
+        LinearError::Regress(error) => error,
+        other => RegressError::Source { reason: other.to_string() },
+    }
+}
+
+impl<T: Real + Element> Samples<T> for Source<T> {
+    fn dim(&self) -> (usize, usize) {
+        (self.n_rows(), self.matrix.dim().1)
+    }
+
+    fn rows(&self, rows: Range<usize>) -> Result<CowArray<'_, T, Ix2>, RegressError> {
+        self.read_rows(rows).map(Into::into).map_err(unreadable)
+    }
+}
+
+impl<T: Real + Element> Targets<T> for Source<T> {
+    fn dim(&self) -> (usize, usize) {
+        (self.n_rows(), self.matrix.dim().1)
+    }
+
+    fn columns(&self, columns: Range<usize>) -> Result<CowArray<'_, T, Ix2>, RegressError> {
+        self.read_columns(columns).map(Into::into).map_err(unreadable)
+    }
+}
+
+/// Opens both matrices and leaves out what is missing, or refuses it. Returns the rows that are left out.
+///
+/// # Errors
+/// [`LinearError::Missing`], [`LinearError::Lengths`], and failures to read.
+pub fn open_both<T: Real + Element>(
+    x: &Reference,
+    y: &Reference,
+    missing: Missing,
+) -> Result<(Source<T>, Source<T>, Vec<usize>), LinearError> {
+    let (mut samples, mut targets) = (Source::<T>::open(x)?, Source::<T>::open(y)?);
+    let (left_len, right_len) = (samples.file_dim().0, targets.file_dim().0);
+    if left_len != right_len {
+        let (left, right) = (x.to_string(), y.to_string());
+        return Err(LinearError::Lengths { left, left_len, right, right_len, unit: "rows", unit_one: "sample" });
+    }
+    let (in_x, in_y) = (samples.gaps()?, targets.gaps()?);
+    if missing == Missing::Refuse {
+        for (matrix, gaps) in [("x", &in_x), ("y", &in_y)] {
+            if gaps.count > 0 {
+                return Err(refusal(matrix, gaps));
+            }
+        }
+    }
+    let mut rows: Vec<usize> = in_x.empty_rows.iter().chain(&in_y.empty_rows).copied().collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let kept = left_len - rows.len();
+    if kept == 0 {
+        return Err(refusal(if in_x.empty_rows.len() == left_len { "x" } else { "y" }, &in_y));
+    }
+    samples.leave_out(&rows, in_x.columns);
+    targets.leave_out(&rows, in_y.columns);
+    Ok((samples, targets, rows))
+}
+
+fn refusal(matrix: &'static str, gaps: &Gaps) -> LinearError {
+    let rows: Vec<usize> = (0..gaps.of_row.len()).filter(|&row| gaps.of_row[row] > 0).collect();
+    LinearError::Missing {
+        matrix,
+        count: gaps.count,
+        n_rows: rows.len(),
+        n_columns: gaps.columns.len(),
+        rows: rows.into_iter().take(NAMED).collect(),
+        columns: gaps.columns.iter().copied().take(NAMED).collect(),
+    }
+}
+
+/// A list of labels: whole numbers ≥ 0, one per row of a matrix with `left_out` rows removed.
+///
+/// # Errors
+/// [`LinearError::Label`], [`LinearError::Lengths`], and failures to read.
+pub fn labels(reference: &Reference, n: usize, left_out: &[usize], of: &Reference) -> Result<Vec<usize>, LinearError> {
+    numbers(reference, n, left_out, of)?
+        .into_iter()
+        .enumerate()
+        .map(|(position, value)| {
+            let label = value as usize;
+            if label as f64 == value {
+                return Ok(label);
+            }
+            Err(LinearError::Label { list: reference.to_string(), value, position })
+        })
+        .collect()
+}
+
+/// A list of numbers, one per row of a matrix with `left_out` rows removed.
+///
+/// # Errors
+/// [`LinearError::Lengths`], and failures to read.
+pub fn numbers(reference: &Reference, n: usize, left_out: &[usize], of: &Reference) -> Result<Vec<f64>, LinearError> {
+    let values = reference.read::<f64>()?.data;
+    if values.len() != n {
+        return Err(LinearError::Lengths {
+            left: reference.to_string(),
+            left_len: values.len(),
+            right: of.to_string(),
+            right_len: n,
+            unit: "entries",
+            unit_one: "row",
+        });
+    }
+    let kept = values.iter().enumerate().filter(|(row, _)| left_out.binary_search(row).is_err());
+    Ok(kept.map(|(_, &value)| value).collect())
+}

@@ -1,0 +1,6 @@
+//! Integration tests: fits and predictions of files.
+
+mod bad_input;
+mod files;
+mod fit;
+mod resume;
