@@ -17,7 +17,9 @@ use std::{
 use candle_core::{DType, Tensor};
 use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
+    language::LanguageModel,
     nn::params::Params,
+    tap::Taps,
     text::{ClipTextModel, TextConfig},
     unet::{UNet2DConditionModel, UnetConfig},
     vision::{ClipVisionModel, VisionConfig},
@@ -65,12 +67,30 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
             let decoded = ("image".to_owned(), model.decode(latent)?);
             Ok([("mean".to_owned(), gaussian.mean), ("logvar".to_owned(), gaussian.log_variance), decoded].into())
         })
+    } else if config.contains("\"bert\"") || config.contains("\"gpt2\"") || config.contains("\"llama\"") {
+        let model = LanguageModel::from_params(&params, &config)?;
+        let ids: Vec<Vec<u32>> = input("input.input_ids")?.to_dtype(DType::U32)?.to_vec2()?;
+        let places: Vec<String> =
+            io.keys().filter_map(|key| key.strip_prefix("output.layer")).map(Into::into).collect();
+        Box::new(move || {
+            let mut taps = Taps::wanting(places.iter().map(|number| format!("layer{number}")));
+            let states = model.forward(&ids, &mut taps)?;
+            let mut outputs = taps.finish()?;
+            outputs.insert("last_hidden_state".to_owned(), states.last_hidden);
+            Ok(outputs)
+        })
     } else if config.contains("CLIPTextModel") {
         let model = ClipTextModel::new(&params, TextConfig::parse(&config)?)?;
+        let projects = config.contains("WithProjection");
         let ids: Vec<Vec<u32>> = input("input.input_ids")?.to_dtype(DType::U32)?.to_vec2()?;
         Box::new(move || {
             let states = model.forward(&ids)?;
-            Ok([("last_hidden_state".to_owned(), states.last_hidden), ("pooled".to_owned(), states.pooled)].into())
+            let pooled = if projects {
+                ("text_embeds".to_owned(), model.project(&states.pooled)?)
+            } else {
+                ("pooled".to_owned(), states.pooled)
+            };
+            Ok([("last_hidden_state".to_owned(), states.last_hidden), pooled].into())
         })
     } else {
         let model = ClipVisionModel::new(&params, VisionConfig::parse(&config)?)?;

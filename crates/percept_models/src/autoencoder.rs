@@ -13,9 +13,8 @@ use crate::{
     error::{ModelError, Result},
     nn::{
         layers::{Conv2d, GroupNorm, Linear},
-        ops,
         params::Params,
-        transformer::{to_map, to_tokens},
+        transformer::{attend, to_map, to_tokens},
     },
     resnet::{Downsample, ResnetBlock, Upsample},
     tap::Taps,
@@ -153,7 +152,7 @@ impl PixelAttention {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let h = to_tokens(&self.norm.forward(x)?)?;
-        let h = ops::attend(&self.q.forward(&h)?, &self.k.forward(&h)?, &self.v.forward(&h)?, 1, false)?;
+        let h = attend(&self.q.forward(&h)?, &self.k.forward(&h)?, &self.v.forward(&h)?, 1, false)?;
         Ok((to_map(&self.out.forward(&h)?, x)? + x)?)
     }
 }

@@ -52,6 +52,15 @@ impl Autoencoder {
         }
     }
 
+    /// Side of the pictures it was made for, in pixels.
+    pub fn sample_size(&self) -> usize {
+        const USUAL: usize = 512;
+        match self {
+            Self::Kl(model) => model.config().sample_size.unwrap_or(USUAL),
+            Self::Tiny(_) => USUAL,
+        }
+    }
+
     /// Channels of a latent.
     pub fn latent_channels(&self) -> usize {
         match self {

@@ -4,7 +4,7 @@
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
 //! batches of fixed size that run side by side, so results do not depend on the number of threads.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, s};
@@ -12,17 +12,17 @@ use percept_core::Seed;
 use rayon::prelude::*;
 
 use crate::{
-    compvis,
     error::{ModelError, Result},
     latent::Autoencoder,
-    nn::{kernel, ops::to_vec, params::Params},
+    nn::{kernel, ops::to_vec},
+    parts::Parts,
     preprocess::Preprocess,
-    scheduler::{History, NoiseSchedule, Sampler, SchedulerConfig},
+    scheduler::{History, NoiseSchedule, Sampler},
     tap::Taps,
-    text::{ClipTextModel, TextConfig},
+    text::ClipTextModel,
     tokenizer::ClipTokenizer,
-    unet::{Conditioning, UNet2DConditionModel, UnetConfig, guidance_embedding},
-    vision::{ClipVisionModel, VisionConfig},
+    unet::{Conditioning, UNet2DConditionModel, guidance_embedding},
+    vision::ClipVisionModel,
     weights::PackFiles,
 };
 
@@ -88,55 +88,20 @@ impl DiffusionPack {
     }
 
     fn load_parts(files: &PackFiles, with_unet: bool) -> Result<Self> {
-        let config = |folder: &str| files.read_text(&format!("{folder}/config.json"));
-        let text_config = TextConfig::parse(&config("text_encoder")?)?;
-        let mut single = match files.single_file()? {
-            Some(tensors) => Some(compvis::split(tensors, text_config.num_hidden_layers)?),
-            None => None,
-        };
-        let mut params = |folder: &str| -> Result<Params> {
-            let taken = single.as_mut().map(|single| match folder {
-                "unet" => std::mem::take(&mut single.unet),
-                "vae" => std::mem::take(&mut single.vae),
-                "text_encoder" => std::mem::take(&mut single.text_encoder),
-                _ => BTreeMap::new(),
-            });
-            let tensors = match taken {
-                Some(tensors) if !tensors.is_empty() => tensors,
-                _ => files.tensors(folder)?,
-            };
-            Ok(Params::from_tensors(tensors, format!("{folder} of {}", files.origin())))
-        };
-
-        let p = params("vae")?;
-        let autoencoder = Autoencoder::new(&p, &config("vae")?)?;
-        p.expect_all_used()?;
-        let unet_config = UnetConfig::parse(&config("unet")?)?;
-        let latent_side = unet_config.sample_size.unwrap_or(64);
-        let unet = if with_unet {
-            let p = params("unet")?;
-            let unet = UNet2DConditionModel::new(&p, unet_config)?;
-            p.expect_all_used()?;
-            Some(unet)
-        } else {
-            None
-        };
-        let p = params("text_encoder")?;
-        let text = ClipTextModel::new(&p, text_config)?;
-        p.expect_all_used()?;
-        let vision = if files.holds("image_encoder/config.json") {
-            let p = params("image_encoder")?;
-            let model = ClipVisionModel::new(&p, VisionConfig::parse(&config("image_encoder")?)?)?;
-            p.expect_all_used()?;
-            let name = "feature_extractor/preprocessor_config.json";
-            let preprocess = Preprocess::parse(&files.read_text(name)?, model.config().image_size)?;
+        let mut parts = Parts::new(files)?;
+        let autoencoder = parts.vae()?;
+        let latent_side = parts.unet_config()?.sample_size.unwrap_or(64);
+        let unet = with_unet.then(|| parts.unet()).transpose()?;
+        let text = parts.text()?;
+        let vision = if parts.has_vision() {
+            let model = parts.vision()?;
+            let preprocess = parts.preprocess(model.config().image_size)?;
             Some((model, preprocess))
         } else {
             None
         };
-        let tokenizer = load_tokenizer(files, text.config().max_position_embeddings)?;
-        let schedule =
-            NoiseSchedule::new(SchedulerConfig::parse(&files.read_text("scheduler/scheduler_config.json")?)?);
+        let tokenizer = parts.clip_tokenizer(text.config().max_position_embeddings)?;
+        let schedule = parts.schedule()?;
         let image_size = latent_side * autoencoder.downscale();
         Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size })
     }
@@ -370,21 +335,6 @@ impl DiffusionPack {
     }
 }
 
-/// The tokenizer of a pack. Padding is what `tokenizer_config.json` says, `<|endoftext|>` without one.
-fn load_tokenizer(files: &PackFiles, length: usize) -> Result<ClipTokenizer> {
-    let name = "tokenizer/tokenizer_config.json";
-    let pad = if files.holds(name) {
-        let value: serde_json::Value = serde_json::from_str(&files.read_text(name)?)
-            .map_err(|source| ModelError::Corrupt { path: name.into(), format: "JSON", detail: source.to_string() })?;
-        let pad = &value["pad_token"];
-        pad.as_str().or_else(|| pad["content"].as_str()).unwrap_or("<|endoftext|>").to_owned()
-    } else {
-        "<|endoftext|>".to_owned()
-    };
-    let (vocab, merges) = (files.read_text("tokenizer/vocab.json")?, files.read_text("tokenizer/merges.txt")?);
-    ClipTokenizer::new(&vocab, &merges, length, &pad)
-}
-
 fn expect_columns(what: &'static str, rows: &ArrayView2<'_, f32>, columns: usize) -> Result<()> {
     if rows.ncols() == columns {
         return Ok(());
@@ -412,7 +362,7 @@ fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize]) -> Result<Tensor> {
 }
 
 /// A tensor (n, …) → rows n × rest.
-fn to_rows(tensor: &Tensor) -> Result<Array2<f32>> {
+pub(crate) fn to_rows(tensor: &Tensor) -> Result<Array2<f32>> {
     let n = tensor.dim(0)?;
     let columns = tensor.elem_count() / n.max(1);
     let values = to_vec(tensor)?;

@@ -182,6 +182,11 @@ impl ClipTextModel {
         Ok(TextStates { pooled: Tensor::stack(&pooled, 0)?, last_hidden })
     }
 
+    /// Whether the checkpoint has a text projection.
+    pub fn has_projection(&self) -> bool {
+        self.projection.is_some()
+    }
+
     /// The embedding shared with images, (B, projection), not normalised.
     ///
     /// # Errors

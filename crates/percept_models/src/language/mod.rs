@@ -64,10 +64,15 @@ impl LanguageModel {
     /// # Errors
     /// [`ModelError::Config`] for another family or settings, missing, extra and misshapen tensors by name.
     pub fn new(tensors: BTreeMap<String, Tensor>, text: &str, origin: &str) -> Result<Self> {
-        let p = Params::from_tensors(tensors.into_iter().filter_map(known).collect(), origin);
+        let p = Self::params(tensors, origin);
         let model = Self::from_params(&p, text)?;
         p.expect_all_used()?;
         Ok(model)
+    }
+
+    /// The parameters of a released file: without heads and buffers, under their present names.
+    pub fn params(tensors: BTreeMap<String, Tensor>, origin: &str) -> Params {
+        Params::from_tensors(tensors.into_iter().filter_map(known).collect(), origin)
     }
 
     /// As [`Self::new`], from parameters; heads and buffers that the file may hold are the caller's to leave out.

@@ -7,9 +7,9 @@ use candle_core::Tensor;
 use super::{
     elementwise::Elementwise,
     layers::{LayerNorm, Linear},
-    ops,
     params::{Init, Params},
     rotary::rotate,
+    transformer::attend,
 };
 use crate::error::Result;
 
@@ -67,7 +67,7 @@ impl SelfAttention {
             (q, k) = (rotate(&q, angles)?, rotate(&k, angles)?);
         }
         let (k, v) = (self.spread(k)?, self.spread(v)?);
-        self.out.forward(&ops::attend(&q, &k, &v, self.heads, causal)?)
+        self.out.forward(&attend(&q, &k, &v, self.heads, causal)?)
     }
 
     /// Each head of keys or values once for every query head of its group.

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{
-    ops,
+    flops, ops,
     params::{Init, Params},
 };
 use crate::error::Result;
@@ -54,7 +54,9 @@ impl Conv2d {
 
     /// (B, C, H, W) → (B, O, H', W').
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(ops::conv2d(x, &self.weight, &self.bias, self.stride, self.pad)?)
+        let out = ops::conv2d(x, &self.weight, &self.bias, self.stride, self.pad)?;
+        flops::add(out.elem_count() * self.weight.elem_count() / self.weight.dim(0)?);
+        Ok(out)
     }
 }
 
@@ -84,6 +86,7 @@ impl Linear {
 
     /// (…, I) → (…, O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        flops::add(x.elem_count() * self.weight.dim(0)?);
         Ok(ops::linear(x, &self.weight, self.bias.as_ref())?)
     }
 }

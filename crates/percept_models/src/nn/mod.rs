@@ -2,6 +2,7 @@
 
 pub(crate) mod block;
 pub(crate) mod elementwise;
+pub(crate) mod flops;
 pub(crate) mod kernel;
 pub(crate) mod layers;
 pub(crate) mod ops;

@@ -47,6 +47,8 @@ struct Store {
     used: BTreeSet<String>,
     vars: BTreeMap<String, Var>,
     frozen: BTreeMap<String, Tensor>,
+    /// What does not fit, when everything is to be reported at once.
+    problems: Option<Vec<ModelError>>,
 }
 
 /// A place in the tree of names from which a layer takes its parameters. Cheap to clone.
@@ -58,13 +60,33 @@ pub struct Params {
 
 impl Params {
     fn new(source: Source, trains: Pattern) -> Self {
-        let store = Store { source, trains, used: BTreeSet::new(), vars: BTreeMap::new(), frozen: BTreeMap::new() };
+        let store = Store {
+            source,
+            trains,
+            used: BTreeSet::new(),
+            vars: BTreeMap::new(),
+            frozen: BTreeMap::new(),
+            problems: None,
+        };
         Self { store: Arc::new(Mutex::new(store)), prefix: String::new() }
     }
 
     /// Frozen parameters from tensors that were read from `origin` (named in errors).
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>, origin: impl Into<String>) -> Self {
         Self::new(Source::Files { tensors, origin: origin.into() }, Box::new(|_| false))
+    }
+
+    /// Reports missing and misshapen tensors by [`Self::problems`] and not as errors; zeros stand in for them.
+    pub fn collecting_problems(self) -> Self {
+        self.store().problems = Some(Vec::new());
+        self
+    }
+
+    /// Everything that did not fit, and, as the last, what nobody took.
+    pub fn problems(&self) -> Vec<ModelError> {
+        let mut problems = self.store().problems.take().unwrap_or_default();
+        problems.extend(self.expect_all_used().err());
+        problems
     }
 
     /// As [`Params::from_tensors`], but those whose name satisfies `trains` are variables.
@@ -131,23 +153,28 @@ impl Params {
     pub fn get(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let full = self.full_name(name);
         let mut store = self.store();
-        let tensor = match &store.source {
-            Source::Files { tensors, origin } => {
-                let Some(tensor) = tensors.get(&full) else {
-                    let shape = shape.to_vec();
-                    return Err(ModelError::MissingTensor { name: full, shape, origin: origin.clone() });
-                };
-                if tensor.dims() != shape {
-                    return Err(ModelError::WrongShape {
-                        name: full,
-                        expected: shape.to_vec(),
-                        found: tensor.dims().to_vec(),
-                        origin: origin.clone(),
-                    });
+        let found = match &store.source {
+            Source::Files { tensors, origin } => match tensors.get(&full) {
+                None => {
+                    Err(ModelError::MissingTensor { name: full.clone(), shape: shape.to_vec(), origin: origin.clone() })
                 }
-                tensor.to_dtype(DType::F32)?
+                Some(tensor) if tensor.dims() != shape => Err(ModelError::WrongShape {
+                    name: full.clone(),
+                    expected: shape.to_vec(),
+                    found: tensor.dims().to_vec(),
+                    origin: origin.clone(),
+                }),
+                Some(tensor) => Ok(tensor.to_dtype(DType::F32)?),
+            },
+            Source::Random(seed) => Ok(draw(seed.named(&full), shape, init)?),
+        };
+        let tensor = match (found, &mut store.problems) {
+            (Ok(tensor), _) => tensor,
+            (Err(problem), Some(problems)) => {
+                problems.push(problem);
+                Tensor::zeros(shape, DType::F32, &Device::Cpu)?
             }
-            Source::Random(seed) => draw(seed.named(&full), shape, init)?,
+            (Err(problem), None) => return Err(problem),
         };
         store.used.insert(full.clone());
         if (store.trains)(&full) {

@@ -6,6 +6,7 @@ use super::{
     Activation,
     block::{FeedForward, Norm, SelfAttention, TokenBlock},
     elementwise::Elementwise,
+    flops,
     layers::{Conv2d, GroupNorm, LayerNorm, Linear, Projection},
     ops,
     params::Params,
@@ -36,7 +37,7 @@ impl CrossAttention {
     /// `x` (B, L, width), `context` (B, S, context) → (B, L, width).
     pub(crate) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let (q, k, v) = (self.q.forward(x)?, self.k.forward(context)?, self.v.forward(context)?);
-        self.out.forward(&ops::attend(&q, &k, &v, self.heads, false)?)
+        self.out.forward(&attend(&q, &k, &v, self.heads, false)?)
     }
 }
 
@@ -137,6 +138,12 @@ impl SpatialTransformer {
         };
         Ok((h + x)?)
     }
+}
+
+/// [`ops::attend`], counted: scores and weighted values.
+pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+    flops::add(2 * q.elem_count() * k.dim(1)?);
+    Ok(ops::attend(q, k, v, heads, causal)?)
 }
 
 /// (B, C, H, W) → (B, H·W, C).

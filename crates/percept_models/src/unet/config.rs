@@ -205,6 +205,11 @@ impl UnetConfig {
         self.cross_attention_dim.at(level)
     }
 
+    /// Width of the vector that conditions a whole picture, where there is one.
+    pub fn class_width(&self) -> Option<usize> {
+        self.class_embedding().map(|(_, width)| width)
+    }
+
     /// The kind of conditioning by a vector, with that vector's width.
     pub(super) fn class_embedding(&self) -> Option<(ClassEmbedding, usize)> {
         let width = self.projection_class_embeddings_input_dim?;

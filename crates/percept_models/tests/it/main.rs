@@ -4,6 +4,7 @@ mod fixture;
 mod language;
 mod pack;
 mod parity;
+mod parts;
 mod preprocess;
 mod scheduler;
 mod taps;

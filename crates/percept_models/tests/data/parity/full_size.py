@@ -1,12 +1,13 @@
 """Writes real-size models with random weights and reference outputs, for the example `parity`.
 
-    python full_size.py DIR [sd1_unet] [sd1_autoencoder] [clip_l_text] [clip_l_vision]
+    python full_size.py DIR [CASE]...
 
-Without names, all of them: about 2.7 GB on disk and 6 GB of memory, a few minutes on two cores. The configurations are
-those of Stable Diffusion 1.4 and of CLIP ViT-L/14. Weights are stored in f16, the reference runs in f32
-(make.py's in f64): its own rounding error is part of what is compared.
+Without names, all of them: about 9 GB on disk and 9 GB of memory. Every case is a released configuration (Llama with two
+of its layers). Weights are stored in f16, the reference runs in f32 on one thread (make.py's in f64): its own rounding
+error is part of what is compared.
 """
 
+import copy
 import gc
 import json
 import resource
@@ -90,6 +91,99 @@ VISION = {
 }
 
 
+# Stable Diffusion 2.1; SD-Turbo has the same.
+UNET_2 = UNET | {
+    "attention_head_dim": [5, 10, 20, 20],
+    "cross_attention_dim": 1024,
+    "dual_cross_attention": False,
+    "num_class_embeds": None,
+    "only_cross_attention": False,
+    "sample_size": 96,
+    "upcast_attention": True,
+    "use_linear_projection": True,
+}
+TEXT_H = TEXT | {
+    "hidden_act": "gelu",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 23,
+    "projection_dim": 512,
+}
+TEXT_B = TEXT | {
+    "architectures": ["CLIPTextModelWithProjection"],
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_attention_heads": 8,
+    "projection_dim": 512,
+}
+VISION_B = VISION | {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "patch_size": 32,
+    "projection_dim": 512,
+}
+BERT = {
+    "architectures": ["BertForMaskedLM"],
+    "attention_probs_dropout_prob": 0.1,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "hidden_size": 768,
+    "initializer_range": 0.02,
+    "intermediate_size": 3072,
+    "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 512,
+    "model_type": "bert",
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "pad_token_id": 0,
+    "type_vocab_size": 2,
+    "vocab_size": 30522,
+}
+GPT2 = {
+    "activation_function": "gelu_new",
+    "architectures": ["GPT2LMHeadModel"],
+    "bos_token_id": 50256,
+    "eos_token_id": 50256,
+    "layer_norm_epsilon": 1e-05,
+    "model_type": "gpt2",
+    "n_ctx": 1024,
+    "n_embd": 768,
+    "n_head": 12,
+    "n_layer": 12,
+    "n_positions": 1024,
+    "vocab_size": 50257,
+}
+# Llama 3.1 8B but for its depth, 32.
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"],
+    "attention_bias": False,
+    "bos_token_id": 128000,
+    "eos_token_id": 128001,
+    "hidden_act": "silu",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 131072,
+    "mlp_bias": False,
+    "model_type": "llama",
+    "num_attention_heads": 32,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-05,
+    "rope_scaling": {
+        "factor": 8.0,
+        "high_freq_factor": 4.0,
+        "low_freq_factor": 1.0,
+        "original_max_position_embeddings": 8192,
+        "rope_type": "llama3",
+    },
+    "rope_theta": 500000.0,
+    "vocab_size": 128256,
+}
+
+
 def write(folder, config, model, weight_file, inputs, run, prefix=""):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -106,17 +200,25 @@ def write(folder, config, model, weight_file, inputs, run, prefix=""):
     print(f"{folder.name}: reference took {seconds:.2f} s, peak memory so far {peak:.1f} GB", flush=True)
 
 
-def sd1_unet(folder):
+def unet(folder, config, side):
     from diffusers import UNet2DConditionModel
 
-    model = UNet2DConditionModel.from_config(UNET)
+    model = UNet2DConditionModel.from_config(config)
     inputs = {
-        "sample": normal(2, 1, 4, 64, 64).float(),
-        "encoder_hidden_states": normal(3, 1, 77, 768).float(),
+        "sample": normal(2, 1, 4, side, side).float(),
+        "encoder_hidden_states": normal(3, 1, 77, config["cross_attention_dim"]).float(),
         "timestep": torch.tensor([481]),
     }
     run = lambda m: {"sample": m(inputs["sample"], inputs["timestep"], inputs["encoder_hidden_states"]).sample}
-    write(folder, UNET, model, "diffusion_pytorch_model.safetensors", inputs, run)
+    write(folder, config, model, "diffusion_pytorch_model.safetensors", inputs, run)
+
+
+def sd1_unet(folder):
+    unet(folder, UNET, 64)
+
+
+def sd2_unet(folder):
+    unet(folder, UNET_2, 96)
 
 
 def sd1_autoencoder(folder):
@@ -132,40 +234,97 @@ def sd1_autoencoder(folder):
     write(folder, AUTOENCODER, model, "diffusion_pytorch_model.safetensors", inputs, run)
 
 
-def clip_l_text(folder):
-    from transformers import CLIPTextConfig, CLIPTextModel
+def clip_text(folder, config, pad):
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    model = CLIPTextModel(CLIPTextConfig(**TEXT))
-    ids = torch.full((2, 77), 49407)
+    projects = config["architectures"] == ["CLIPTextModelWithProjection"]
+    model = (CLIPTextModelWithProjection if projects else CLIPTextModel)(CLIPTextConfig(**config))
+    ids = torch.full((2, 77), pad)
     ids[:, 0] = 49406
     ids[0, 1:9] = torch.arange(320, 328)
     ids[1, 1:76] = torch.arange(1000, 1075)
+    ids[0, 9] = ids[1, 76] = 49407
 
     def run(m):
         out = m(ids)
-        return {"last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output}
+        pooled = {"text_embeds": out.text_embeds} if projects else {"pooled": out.pooler_output}
+        return {"last_hidden_state": out.last_hidden_state} | pooled
 
-    write(folder, TEXT, model, "model.safetensors", {"input_ids": ids}, run, "text_model.")
+    write(folder, config, model, "model.safetensors", {"input_ids": ids}, run, "" if projects else "text_model.")
 
 
-def clip_l_vision(folder):
+def clip_l_text(folder):
+    clip_text(folder, TEXT, 49407)
+
+
+def clip_h_text(folder):
+    clip_text(folder, TEXT_H, 0)
+
+
+def clip_b32_text(folder):
+    clip_text(folder, TEXT_B, 49407)
+
+
+def clip_vision(folder, config):
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**VISION))
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
     pixels = normal(2, 2, 3, 224, 224).float()
 
     def run(m):
         out = m(pixels)
         return {"last_hidden_state": out.last_hidden_state, "image_embeds": out.image_embeds}
 
-    write(folder, VISION, model, "model.safetensors", {"pixel_values": pixels}, run)
+    write(folder, config, model, "model.safetensors", {"pixel_values": pixels}, run)
 
 
-CASES = {f.__name__: f for f in (sd1_unet, sd1_autoencoder, clip_l_text, clip_l_vision)}
+def clip_l_vision(folder):
+    clip_vision(folder, VISION)
+
+
+def clip_b32_vision(folder):
+    clip_vision(folder, VISION_B)
+
+
+def language(folder, config, length):
+    from transformers import AutoConfig, AutoModel
+
+    model = AutoModel.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
+    ids = torch.randint(0, config["vocab_size"], (2, length), generator=torch.Generator().manual_seed(5))
+
+    def run(m):
+        out = m(ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
+        middle = len(out.hidden_states) // 2
+        return {"last_hidden_state": out.last_hidden_state, f"layer{middle:02}": out.hidden_states[middle]}
+
+    prefix = {"bert": "bert.", "gpt2": "", "llama": "model."}[config["model_type"]]
+    write(folder, config, model, "model.safetensors", {"input_ids": ids}, run, prefix)
+
+
+def bert_base(folder):
+    language(folder, BERT, 128)
+
+
+def gpt2(folder):
+    language(folder, GPT2, 128)
+
+
+def llama3_two_layers(folder):
+    language(folder, LLAMA, 128)
+
+
+CASES = {
+    f.__name__: f
+    for f in (
+        sd1_unet, sd1_autoencoder, sd2_unet, clip_l_text, clip_l_vision, clip_b32_text, clip_b32_vision, clip_h_text,
+        bert_base, gpt2, llama3_two_layers,
+    )
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or any(name not in CASES for name in sys.argv[2:]):
         sys.exit(__doc__)
+    torch.set_num_threads(1)
     for name in sys.argv[2:] or CASES:
         CASES[name](Path(sys.argv[1]) / name)
         gc.collect()

@@ -1,0 +1,366 @@
+//! The parts of a model pack, each loaded when it is asked for: what [`crate::DiffusionPack`], [`crate::probe`] and
+//! `percept model run` are made of.
+//!
+//! A pack is a folder in the diffusers layout, or one in the layout of transformers with its `config.json` at the top:
+//! a language model, or a CLIP of both sides.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    compvis::{self, SingleFile},
+    error::{ModelError, Result},
+    language::LanguageModel,
+    latent::Autoencoder,
+    nn::params::Params,
+    preprocess::Preprocess,
+    scheduler::{NoiseSchedule, SchedulerConfig},
+    text::{ClipTextModel, TextConfig},
+    tokenizer::{ClipTokenizer, TextTokenizer},
+    unet::{UNet2DConditionModel, UnetConfig},
+    vision::{ClipVisionModel, VisionConfig},
+    weights::PackFiles,
+};
+
+/// A part of a pack that runs by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The denoising U-Net.
+    Unet,
+    /// The autoencoder, pictures to latents.
+    VaeEncode,
+    /// The autoencoder, latents to pictures.
+    VaeDecode,
+    /// CLIP's text encoder.
+    Text,
+    /// CLIP's image encoder.
+    Vision,
+    /// A language model.
+    Language,
+}
+
+impl Part {
+    /// All parts with the names that users give them.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Unet, "unet"),
+        (Self::VaeEncode, "vae.encode"),
+        (Self::VaeDecode, "vae.decode"),
+        (Self::Text, "text"),
+        (Self::Vision, "vision"),
+        (Self::Language, "language"),
+    ];
+
+    /// The part of this name.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] listing the names.
+    pub fn named(name: &str) -> Result<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(part, _)| *part).ok_or_else(|| ModelError::Input {
+            what: "part of a pack",
+            expected: Self::ALL.map(|(_, name)| name).join(", "),
+            got: format!("`{name}`"),
+        })
+    }
+}
+
+/// Loads the parts of one pack.
+pub struct Parts<'a> {
+    files: &'a PackFiles,
+    /// A checkpoint in the original naming, until its parts are taken.
+    single: Option<SingleFile>,
+    /// Whether everything that does not fit is noted and not only the first.
+    collecting: bool,
+    problems: Vec<ModelError>,
+}
+
+impl<'a> Parts<'a> {
+    /// Looks at what kind of pack it is.
+    ///
+    /// # Errors
+    /// When a single-file checkpoint is corrupt, or has no config beside it.
+    pub fn new(files: &'a PackFiles) -> Result<Self> {
+        let single = if files.holds("unet/config.json")
+            && let Some(tensors) = files.single_file()?
+        {
+            let text = TextConfig::parse(&files.read_text("text_encoder/config.json")?)?;
+            Some(compvis::split(tensors, text.num_hidden_layers)?)
+        } else {
+            None
+        };
+        Ok(Self { files, single, collecting: false, problems: vec![] })
+    }
+
+    fn params(&mut self, folder: &str) -> Result<Params> {
+        let taken = self.single.as_mut().map(|single| match folder {
+            "unet" => std::mem::take(&mut single.unet),
+            "vae" => std::mem::take(&mut single.vae),
+            "text_encoder" => std::mem::take(&mut single.text_encoder),
+            _ => BTreeMap::new(),
+        });
+        let tensors = match taken {
+            Some(tensors) if !tensors.is_empty() => tensors,
+            _ => self.files.tensors(folder)?,
+        };
+        let place = if folder.is_empty() { String::new() } else { format!("{folder} of ") };
+        Ok(self.mode(Params::from_tensors(tensors, format!("{place}{}", self.files.origin()))))
+    }
+
+    fn config(&self, folder: &str) -> Result<String> {
+        self.files.read_text(&format!("{folder}/config.json"))
+    }
+
+    /// The autoencoder.
+    ///
+    /// # Errors
+    /// Names the file, config key or tensor that is missing or does not fit; so do all others.
+    pub fn vae(&mut self) -> Result<Autoencoder> {
+        let p = self.params("vae")?;
+        let model = Autoencoder::new(&p, &self.config("vae")?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The U-Net's config.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn unet_config(&self) -> Result<UnetConfig> {
+        UnetConfig::parse(&self.config("unet")?)
+    }
+
+    /// The U-Net.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn unet(&mut self) -> Result<UNet2DConditionModel> {
+        let p = self.params("unet")?;
+        let model = UNet2DConditionModel::new(&p, self.unet_config()?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The noise schedule and sampler.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn schedule(&self) -> Result<NoiseSchedule> {
+        let text = self.files.read_text("scheduler/scheduler_config.json")?;
+        Ok(NoiseSchedule::new(SchedulerConfig::parse(&text)?))
+    }
+
+    /// One side of a CLIP whose config has both, as a config of its own; `None` for other packs.
+    fn clip_side(&self, key: &str) -> Result<Option<String>> {
+        if !self.files.holds("config.json") {
+            return Ok(None);
+        }
+        let both = parse(&self.files.read_text("config.json")?)?;
+        let Some(mut side) = both.get(key).filter(|side| side.is_object()).cloned() else { return Ok(None) };
+        if let Some(width) = both.get("projection_dim") {
+            side["projection_dim"] = width.clone();
+        }
+        // Old files spell out every setting of generation, none of which concerns an encoder.
+        if let Value::Object(keys) = &mut side {
+            keys.retain(|key, _| !GENERATION.contains(&key.as_str()));
+            keys.insert("architectures".into(), json!([]));
+        }
+        Ok(Some(side.to_string()))
+    }
+
+    /// The parameters of one side of a CLIP with both.
+    fn clip_params(&self, own: &[&str]) -> Result<Params> {
+        let tensors = self.files.tensors("")?;
+        let tensors = tensors.into_iter().filter(|(name, _)| own.iter().any(|place| name.starts_with(place)));
+        Ok(self.mode(Params::from_tensors(tensors.collect(), self.files.origin())))
+    }
+
+    /// CLIP's text encoder.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn text(&mut self) -> Result<ClipTextModel> {
+        let (p, config) = match self.clip_side("text_config")? {
+            Some(config) => (self.clip_params(&["text_model.", "text_projection."])?, config),
+            None => (self.params("text_encoder")?, self.config("text_encoder")?),
+        };
+        let model = ClipTextModel::new(&p, TextConfig::parse(&config)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The tokenizer of CLIP's text encoder, for texts of `length` tokens. Padding is what `tokenizer_config.json` says,
+    /// `<|endoftext|>` without one.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn clip_tokenizer(&self, length: usize) -> Result<ClipTokenizer> {
+        let is_flat = self.files.holds("vocab.json") && !self.files.holds("tokenizer/vocab.json");
+        let place = if is_flat { "" } else { "tokenizer/" };
+        let read = |name: &str| self.files.read_text(&format!("{place}{name}"));
+        let settings = format!("{place}tokenizer_config.json");
+        let pad = if self.files.holds(&settings) {
+            let value = parse(&self.files.read_text(&settings)?)?;
+            let pad = &value["pad_token"];
+            pad.as_str().or_else(|| pad["content"].as_str()).unwrap_or("<|endoftext|>").to_owned()
+        } else {
+            "<|endoftext|>".to_owned()
+        };
+        ClipTokenizer::new(&read("vocab.json")?, &read("merges.txt")?, length, &pad)
+    }
+
+    /// Whether there is an image encoder.
+    pub fn has_vision(&self) -> bool {
+        self.files.holds("image_encoder/config.json") || matches!(self.clip_side("vision_config"), Ok(Some(_)))
+    }
+
+    /// CLIP's image encoder.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn vision(&mut self) -> Result<ClipVisionModel> {
+        let (p, config) = match self.clip_side("vision_config")? {
+            Some(config) => (self.clip_params(&["vision_model.", "visual_projection."])?, config),
+            None => (self.params("image_encoder")?, self.config("image_encoder")?),
+        };
+        let model = ClipVisionModel::new(&p, VisionConfig::parse(&config)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// How pictures are prepared for an image encoder of `side` × `side` pixels.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn preprocess(&self, side: usize) -> Result<Preprocess> {
+        let nested = "feature_extractor/preprocessor_config.json";
+        let flat = "preprocessor_config.json";
+        let name = if self.files.holds(flat) && !self.files.holds(nested) { flat } else { nested };
+        Preprocess::parse(&self.files.read_text(name)?, side)
+    }
+
+    /// The language model.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn language(&mut self) -> Result<LanguageModel> {
+        let p = self.mode(LanguageModel::params(self.files.tensors("")?, &self.files.origin()));
+        let model = LanguageModel::from_params(&p, &self.files.read_text("config.json")?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The tokenizer of the language model, for texts of at most `longest` tokens.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn text_tokenizer(&self, longest: usize) -> Result<TextTokenizer> {
+        TextTokenizer::new(&self.files.read_text("tokenizer.json")?, longest)
+    }
+
+    /// Everything that is wrong with a part's files, found by building it.
+    pub fn problems(&mut self, part: Part) -> Vec<ModelError> {
+        self.collecting = true;
+        let built = match part {
+            Part::Unet => self.unet().map(drop),
+            Part::VaeEncode | Part::VaeDecode => self.vae().map(drop),
+            Part::Text => self.text().map(drop),
+            Part::Vision => self.vision().map(drop),
+            Part::Language => self.language().map(drop),
+        };
+        self.collecting = false;
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.extend(built.err());
+        problems
+    }
+
+    /// Reports what a part did not take, or adds all that does not fit to the list that is being made.
+    fn finish(&mut self, p: &Params) -> Result<()> {
+        if !self.collecting {
+            return p.expect_all_used();
+        }
+        self.problems.extend(p.problems());
+        Ok(())
+    }
+
+    fn mode(&self, p: Params) -> Params {
+        if self.collecting { p.collecting_problems() } else { p }
+    }
+
+    /// The parts that the configs of a pack speak of.
+    pub fn present_in(files: &PackFiles) -> Vec<Part> {
+        Parts { files, single: None, collecting: false, problems: vec![] }.present()
+    }
+
+    /// The parts that the pack's configs speak of.
+    pub fn present(&self) -> Vec<Part> {
+        let of_clip = |key: &str| matches!(self.clip_side(key), Ok(Some(_)));
+        let has = |part: Part| match part {
+            Part::Unet => self.files.holds("unet/config.json"),
+            Part::VaeEncode | Part::VaeDecode => self.files.holds("vae/config.json"),
+            Part::Text => self.files.holds("text_encoder/config.json") || of_clip("text_config"),
+            Part::Vision => self.has_vision(),
+            Part::Language => {
+                self.files.holds("config.json") && !of_clip("text_config") && !self.files.holds("model_index.json")
+            }
+        };
+        Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
+    }
+}
+
+/// Keys with which old versions of transformers padded the configs of encoders.
+const GENERATION: &[&str] = &[
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "early_stopping",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "is_decoder",
+    "is_encoder_decoder",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "prefix",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torchscript",
+    "typical_p",
+    "use_bfloat16",
+];
+
+fn parse(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|source| ModelError::Corrupt {
+        path: "config.json".into(),
+        format: "JSON",
+        detail: source.to_string(),
+    })
+}

@@ -1,0 +1,497 @@
+//! Feature spaces of a model pack: pictures and texts to rows of numbers, read at named places in one pass.
+//!
+//! | name | from | what |
+//! |---|---|---|
+//! | `sd.z` | pictures | scaled mean latents of the autoencoder |
+//! | `vae.down.N`, `vae.mid` | pictures | places in its encoding half |
+//! | `unet.PLACE@tN` | pictures | a place in the U-Net at diffusion step N, given the noised latents and no caption |
+//! | `clip.image`, `clip.image.layerNN` | pictures | CLIP's embedding, and the tokens behind each layer |
+//! | `sd.c` | texts | the context tokens of diffusion |
+//! | `clip.text`, `clip.text.layerNN` | texts | CLIP's embedding, and the tokens behind each layer |
+//! | `bert.layerNN`, `gpt2.…`, `opt.…`, `llama.…` | texts | hidden states of a language model |
+//! | `words` | texts | the mean word vector |
+//!
+//! Only the parts that the wanted spaces need are loaded, and only wanted values are kept. The noise of a picture depends
+//! on its name alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::Path,
+};
+
+use candle_core::{Device, Tensor};
+use ndarray::{Array2, ArrayView4, s};
+use percept_core::Seed;
+use rayon::prelude::*;
+
+use crate::{
+    error::{ModelError, Result},
+    language::LanguageModel,
+    latent::Autoencoder,
+    nn::kernel,
+    pack::{picture_tensor, to_rows},
+    parts::Parts,
+    preprocess::Preprocess,
+    scheduler::NoiseSchedule,
+    tap::Taps,
+    text::ClipTextModel,
+    tokenizer::{ClipTokenizer, TextTokenizer},
+    unet::{Conditioning, UNet2DConditionModel},
+    vision::ClipVisionModel,
+    weights::PackFiles,
+    words::WordTable,
+};
+
+/// What a space is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Pictures.
+    Pictures,
+    /// Texts.
+    Texts,
+}
+
+/// How the tokens or pixels of a place become one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// All of them, one behind the other.
+    Whole,
+    /// Their mean.
+    Mean,
+    /// The first token (of CLIP's and BERT's encoders, the one that stands for all).
+    First,
+    /// The last token (of a model that reads forward, the only one that has read all).
+    Last,
+}
+
+/// The part of a pack that a space lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Vae,
+    Unet,
+    ClipImage,
+    ClipText,
+    Language,
+    Words,
+}
+
+/// A named feature space.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    name: String,
+    source: Source,
+    /// The place within the part; empty for its own output.
+    place: String,
+    step: Option<usize>,
+}
+
+/// Families of language models, whose names begin the names of their spaces.
+const FAMILIES: [&str; 4] = ["bert", "gpt2", "opt", "llama"];
+
+impl Space {
+    /// Reads the name of a space.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] when it is none.
+    pub fn parse(name: &str) -> Result<Self> {
+        let refuse = || ModelError::Input {
+            what: "feature space",
+            expected: "sd.z, sd.c, vae.mid, unet.PLACE@tSTEP, clip.image, clip.image.layer07, clip.text, \
+                       clip.text.layer07, bert.layer07 (gpt2, opt, llama), words"
+                .into(),
+            got: format!("`{name}`"),
+        };
+        let (path, step) = match name.split_once("@t") {
+            Some((path, step)) => (path, Some(step.parse().map_err(|_| refuse())?)),
+            None => (name, None),
+        };
+        let below = |prefix: &str| path.strip_prefix(prefix).map(str::to_owned);
+        let (source, place) = match path {
+            "sd.z" => (Source::Vae, String::new()),
+            "sd.c" => (Source::ClipText, "norm".to_owned()),
+            "clip.image" => (Source::ClipImage, String::new()),
+            "clip.text" => (Source::ClipText, String::new()),
+            "words" => (Source::Words, String::new()),
+            _ if FAMILIES.iter().any(|family| path.starts_with(&format!("{family}."))) => {
+                (Source::Language, path.split_once('.').map_or_else(String::new, |(_, place)| place.to_owned()))
+            }
+            _ => match (below("vae."), below("unet."), below("clip.image."), below("clip.text.")) {
+                (Some(place), ..) => (Source::Vae, place),
+                (_, Some(place), ..) => (Source::Unet, place),
+                (_, _, Some(place), _) => (Source::ClipImage, place),
+                (.., Some(place)) => (Source::ClipText, place),
+                _ => return Err(refuse()),
+            },
+        };
+        if (source == Source::Unet) != step.is_some() {
+            return Err(refuse());
+        }
+        Ok(Self { name: name.to_owned(), source, place, step })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is made from.
+    pub fn input(&self) -> Input {
+        match self.source {
+            Source::Vae | Source::Unet | Source::ClipImage => Input::Pictures,
+            Source::ClipText | Source::Language | Source::Words => Input::Texts,
+        }
+    }
+}
+
+/// The parts of a pack that some spaces need.
+pub struct Probe {
+    spaces: Vec<Space>,
+    pool: Pool,
+    seed: Seed,
+    vae: Option<Autoencoder>,
+    unet: Option<(UNet2DConditionModel, NoiseSchedule, Tensor)>,
+    image_size: Option<usize>,
+    vision: Option<(ClipVisionModel, Preprocess)>,
+    text: Option<(ClipTextModel, ClipTokenizer)>,
+    language: Option<(LanguageModel, TextTokenizer)>,
+    words: Option<WordTable>,
+}
+
+impl Probe {
+    /// Loads what `spaces` need from `files`; `seed` is that of the noise.
+    ///
+    /// # Errors
+    /// Names the file, config key or tensor that is missing or does not fit.
+    pub fn open(files: &PackFiles, spaces: Vec<Space>, pool: Pool, seed: Seed) -> Result<Self> {
+        let needs: BTreeSet<Source> = spaces.iter().map(|space| space.source).collect();
+        let wants = |source| needs.contains(&source);
+        let mut parts = Parts::new(files)?;
+        let vae = (wants(Source::Vae) || wants(Source::Unet)).then(|| parts.vae()).transpose()?;
+        let image_size = match &vae {
+            Some(vae) if files.holds("unet/config.json") => {
+                Some(parts.unet_config()?.sample_size.unwrap_or(64) * vae.downscale())
+            }
+            _ => None,
+        };
+        let clip_text = |parts: &mut Parts<'_>| -> Result<(ClipTextModel, ClipTokenizer)> {
+            let model = parts.text()?;
+            let tokenizer = parts.clip_tokenizer(model.config().max_position_embeddings)?;
+            Ok((model, tokenizer))
+        };
+        let unet = if wants(Source::Unet) {
+            let (model, tokenizer) = clip_text(&mut parts)?;
+            let empty = model.forward(&[tokenizer.encode("")?])?.last_hidden;
+            Some((parts.unet()?, parts.schedule()?, empty))
+        } else {
+            None
+        };
+        let vision = if wants(Source::ClipImage) {
+            let model = parts.vision()?;
+            let preprocess = parts.preprocess(model.config().image_size)?;
+            Some((model, preprocess))
+        } else {
+            None
+        };
+        let language = if wants(Source::Language) {
+            let model = parts.language()?;
+            for space in spaces.iter().filter(|space| space.source == Source::Language) {
+                if !space.name.starts_with(&format!("{}.", model.family())) {
+                    return Err(ModelError::Input {
+                        what: "feature space",
+                        expected: format!("one that begins with `{}.`, the pack's family", model.family()),
+                        got: format!("`{}`", space.name),
+                    });
+                }
+            }
+            let tokenizer = parts.text_tokenizer(model.longest())?;
+            Some((model, tokenizer))
+        } else {
+            None
+        };
+        let text = wants(Source::ClipText).then(|| clip_text(&mut parts)).transpose()?;
+        Ok(Self { spaces, pool, seed, vae, unet, image_size, vision, text, language, words: None })
+    }
+
+    /// A table of word vectors, whose one space is `words`.
+    ///
+    /// # Errors
+    /// As [`WordTable::open`].
+    pub fn open_words(path: &Path) -> Result<Self> {
+        Ok(Self {
+            spaces: vec![Space::parse("words")?],
+            pool: Pool::Mean,
+            seed: Seed::new(0),
+            vae: None,
+            unet: None,
+            image_size: None,
+            vision: None,
+            text: None,
+            language: None,
+            words: Some(WordTable::open(path)?),
+        })
+    }
+
+    /// The side that pictures must have for the autoencoder and U-Net; `None` where only CLIP, which resizes for itself,
+    /// or texts are read.
+    pub fn image_size(&self) -> Option<usize> {
+        self.image_size
+    }
+
+    /// An estimate of the memory that one more picture or text in a batch takes, in bytes, weights aside: a pass holds
+    /// about twelve times the largest of its values.
+    pub fn bytes_per_row(&self) -> u64 {
+        const COPIES: u64 = 12;
+        let floats = |n: usize| 4 * n as u64;
+        let pixels = self.image_size.map_or(0, |side| floats(side * side * 128));
+        let vision = self.vision.as_ref().map_or(0, |(model, _)| {
+            let c = model.config();
+            floats((c.image_size / c.patch_size).pow(2) * c.intermediate_size + c.image_size.pow(2) * 3)
+        });
+        let text = self
+            .text
+            .as_ref()
+            .map_or(0, |(model, _)| floats(model.config().max_position_embeddings * model.config().intermediate_size));
+        // A text of 256 tokens; longer ones are rare, and their batch is small.
+        let language = self.language.as_ref().map_or(0, |(model, _)| floats(256 * 4 * model.width()));
+        (COPIES * pixels.max(vision).max(text).max(language)).max(1 << 16)
+    }
+
+    /// Pictures (n, height, width, 3) in 0..=1 to one row each in every space, `batch` of them in a pass; `names` are
+    /// theirs, for the noise. `resized` are the same pictures at [`Self::image_size`], where they are not already.
+    ///
+    /// # Errors
+    /// Pictures of another size than [`Self::image_size`], places that the models do not have.
+    pub fn pictures(
+        &self,
+        names: &[String],
+        pictures: ArrayView4<'_, f32>,
+        resized: Option<ArrayView4<'_, f32>>,
+        batch: usize,
+    ) -> Result<BTreeMap<String, Array2<f32>>> {
+        let resized = resized.unwrap_or(pictures);
+        side_by_side(names.len(), batch, |rows| {
+            let own = |all: &ArrayView4<'_, f32>| all.slice(s![rows.clone(), .., .., ..]).to_owned();
+            self.picture_batch(&names[rows.clone()], own(&pictures).view(), own(&resized).view())
+        })
+    }
+
+    fn picture_batch(
+        &self,
+        names: &[String],
+        pictures: ArrayView4<'_, f32>,
+        resized: ArrayView4<'_, f32>,
+    ) -> Result<BTreeMap<String, Array2<f32>>> {
+        let mut rows = BTreeMap::new();
+        if let Some(vae) = &self.vae {
+            let (n, height, width, _) = resized.dim();
+            if self.image_size.is_some_and(|side| (height, width) != (side, side)) {
+                return Err(ModelError::Input {
+                    what: "pictures",
+                    expected: format!("(n, {0}, {0}, 3)", self.image_size.unwrap_or(0)),
+                    got: format!("{:?}", resized.dim()),
+                });
+            }
+            let mut taps = self.taps(Source::Vae, None);
+            let x = picture_tensor(&resized, [0.5; 3], [0.5; 3])?;
+            let latents = (vae.encode_with(&x, &mut taps)? * vae.scaling_factor())?;
+            self.collect(Source::Vae, None, taps, Some(&latents), &mut rows)?;
+            if let Some((unet, schedule, empty)) = &self.unet {
+                let steps: BTreeSet<usize> = self.spaces.iter().filter_map(|space| space.step).collect();
+                for step in steps {
+                    let noisy = self.noised(&latents, names, schedule, step)?;
+                    let context = empty.broadcast_as((n, empty.dim(1)?, empty.dim(2)?))?.contiguous()?;
+                    let mut taps = self.taps(Source::Unet, Some(step));
+                    let given = Conditioning { context: Some(&context), ..Conditioning::default() };
+                    unet.forward_with(&noisy, &vec![step as f64; n], given, &mut taps)?;
+                    self.collect(Source::Unet, Some(step), taps, None, &mut rows)?;
+                }
+            }
+        }
+        if let Some((model, preprocess)) = &self.vision {
+            let mut taps = self.taps(Source::ClipImage, None);
+            let x = preprocess.apply(&pictures, model.config().image_size)?;
+            let embedding = model.forward_with(&x, &mut taps)?.embedding;
+            self.collect(Source::ClipImage, None, taps, Some(&embedding), &mut rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// Texts to one row each in every space, `batch` of them in a pass.
+    ///
+    /// # Errors
+    /// Texts without tokens, places that the models do not have, whole states of texts of unequal length.
+    pub fn texts(&self, texts: &[String], batch: usize) -> Result<BTreeMap<String, Array2<f32>>> {
+        side_by_side(texts.len(), batch, |rows| self.text_batch(&texts[rows]))
+    }
+
+    fn text_batch(&self, texts: &[String]) -> Result<BTreeMap<String, Array2<f32>>> {
+        let mut rows = BTreeMap::new();
+        if let Some(table) = &self.words {
+            let mut means = Array2::zeros((texts.len(), table.width()));
+            for (mut row, text) in means.outer_iter_mut().zip(texts) {
+                row.iter_mut().zip(table.mean(text).0).for_each(|(to, value)| *to = value);
+            }
+            rows.insert("words".to_owned(), means);
+        }
+        if let Some((model, tokenizer)) = &self.text {
+            let ids = texts.iter().map(|text| tokenizer.encode(text)).collect::<Result<Vec<_>>>()?;
+            let mut taps = self.taps(Source::ClipText, None);
+            let states = model.forward_with(&ids, &mut taps)?;
+            let wants_embedding =
+                self.spaces.iter().any(|space| space.source == Source::ClipText && space.place.is_empty());
+            let embedding = wants_embedding.then(|| model.project(&states.pooled)).transpose()?;
+            self.collect(Source::ClipText, None, taps, embedding.as_ref(), &mut rows)?;
+        }
+        if let Some((model, tokenizer)) = &self.language {
+            rows.extend(self.language_rows(model, tokenizer, texts)?);
+        }
+        Ok(rows)
+    }
+
+    /// Texts of equal length together, so that no padding is needed.
+    fn language_rows(
+        &self,
+        model: &LanguageModel,
+        tokenizer: &TextTokenizer,
+        texts: &[String],
+    ) -> Result<BTreeMap<String, Array2<f32>>> {
+        let mut groups: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
+        for (i, text) in texts.iter().enumerate() {
+            let ids = tokenizer.encode(text)?;
+            if ids.is_empty() {
+                let expected = "at least one token".to_owned();
+                return Err(ModelError::Input { what: "text", expected, got: format!("none in {text:?}") });
+            }
+            groups.entry(ids.len()).or_default().push((i, ids));
+        }
+        let mut rows: BTreeMap<String, Array2<f32>> = BTreeMap::new();
+        for group in groups.into_values() {
+            let (order, ids): (Vec<usize>, Vec<Vec<u32>>) = group.into_iter().unzip();
+            let mut taps = self.taps(Source::Language, None);
+            model.forward(&ids, &mut taps)?;
+            let mut part = BTreeMap::new();
+            self.collect(Source::Language, None, taps, None, &mut part)?;
+            for (name, values) in part {
+                let all = rows.entry(name).or_insert_with(|| Array2::zeros((texts.len(), values.ncols())));
+                if all.ncols() != values.ncols() {
+                    return Err(ModelError::Input {
+                        what: "whole states",
+                        expected: "texts of equal length (or pool them: mean, first, last)".into(),
+                        got: format!("{} and {} numbers", all.ncols(), values.ncols()),
+                    });
+                }
+                for (row, &to) in values.outer_iter().zip(&order) {
+                    all.row_mut(to).assign(&row);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn noised(&self, latents: &Tensor, names: &[String], schedule: &NoiseSchedule, step: usize) -> Result<Tensor> {
+        let last = schedule.config().num_train_timesteps - 1;
+        if step > last {
+            let expected = format!("0 to {last}");
+            return Err(ModelError::Input { what: "diffusion step", expected, got: step.to_string() });
+        }
+        let per_row = latents.elem_count() / names.len().max(1);
+        let noise: Vec<f32> = names
+            .iter()
+            .flat_map(|name| self.seed.named("noise").named(name).at(step as u64).normal(per_row))
+            .collect();
+        let noise = Tensor::from_vec(noise, latents.shape(), &Device::Cpu)?;
+        let (signal, amount) = schedule.mix(step);
+        Ok(((latents * signal)? + (noise * amount)?)?)
+    }
+
+    fn taps(&self, source: Source, step: Option<usize>) -> Taps {
+        let own = self.spaces.iter().filter(|space| space.source == source && space.step == step);
+        Taps::wanting(own.filter(|space| !space.place.is_empty()).map(|space| space.place.as_str()))
+    }
+
+    /// Pools what was seen into rows. `output` is the part's own output, the space without a place.
+    fn collect(
+        &self,
+        source: Source,
+        step: Option<usize>,
+        taps: Taps,
+        output: Option<&Tensor>,
+        rows: &mut BTreeMap<String, Array2<f32>>,
+    ) -> Result<()> {
+        let found = taps.finish()?;
+        for space in self.spaces.iter().filter(|space| space.source == source && space.step == step) {
+            let value = if space.place.is_empty() { output } else { found.get(&space.place) };
+            if let Some(value) = value {
+                // An output is what it is; only the places inside are pooled.
+                let pool = if space.place.is_empty() || space.name == "sd.c" { Pool::Whole } else { self.pool };
+                rows.insert(space.name.clone(), to_rows(&pooled(value, pool)?)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs `work` over `0..n` in batches, each on one thread where there are several, and stacks their rows in order. What a
+/// batch holds does not depend on the number of threads, and neither do the rows.
+fn side_by_side(
+    n: usize,
+    batch: usize,
+    work: impl Fn(Range<usize>) -> Result<BTreeMap<String, Array2<f32>>> + Sync,
+) -> Result<BTreeMap<String, Array2<f32>>> {
+    let batch = batch.max(1);
+    let ranges: Vec<_> = (0..n).step_by(batch).map(|start| start..(start + batch).min(n)).collect();
+    let parts: Vec<BTreeMap<String, Array2<f32>>> = if ranges.len() > 1 && kernel::is_parallel() {
+        ranges.into_par_iter().map(|range| kernel::serial(|| work(range))).collect::<Result<_>>()?
+    } else {
+        ranges.into_iter().map(work).collect::<Result<_>>()?
+    };
+    let Some(names) = parts.first().map(|part| part.keys().cloned().collect::<Vec<_>>()) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut all = BTreeMap::new();
+    for name in names {
+        let views: Vec<_> = parts.iter().map(|part| part[&name].view()).collect();
+        let stacked = ndarray::concatenate(ndarray::Axis(0), &views).map_err(|source| ModelError::Input {
+            what: "rows of a feature space",
+            expected: "the same number of columns in every batch".into(),
+            got: format!("{source} in `{name}`"),
+        })?;
+        all.insert(name, stacked);
+    }
+    Ok(all)
+}
+
+/// (B, L, D), (B, C, H, W) or (B, D) → (B, …) with tokens or pixels pooled.
+fn pooled(value: &Tensor, pool: Pool) -> Result<Tensor> {
+    match (value.rank(), pool) {
+        (_, Pool::Whole) | (2, _) => Ok(value.clone()),
+        (3, Pool::Mean) => Ok(value.mean(1)?),
+        (3, Pool::First) => Ok(value.narrow(1, 0, 1)?.contiguous()?),
+        (3, Pool::Last) => Ok(value.narrow(1, value.dim(1)? - 1, 1)?.contiguous()?),
+        (4, Pool::Mean) => Ok(value.flatten_from(2)?.mean(2)?),
+        (rank, _) => Err(ModelError::Input {
+            what: "pooling",
+            expected: "`mean` or `whole` for a place with pixels".into(),
+            got: format!("{pool:?} of a value with {rank} axes"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_where_a_space_lies() {
+        let space = Space::parse("unet.down.1.attn.0.cross@t600").expect("a space");
+        assert_eq!((space.source, space.place.as_str(), space.step), (Source::Unet, "down.1.attn.0.cross", Some(600)));
+        let space = Space::parse("llama.layer16").expect("a space");
+        assert_eq!((space.input(), space.place.as_str()), (Input::Texts, "layer16"));
+        assert_eq!(Space::parse("sd.z").expect("a space").input(), Input::Pictures);
+        for wrong in ["unet.mid", "clip.text@t5", "unet.mid@tx", "layer07", ""] {
+            let words = Space::parse(wrong).expect_err(wrong).to_string();
+            assert!(words.contains(&format!("`{wrong}`")), "{words}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One part of a pack on named tensors from a file, so that anyone can compare it with another implementation; which
+//! places it has; and how fast it is here.
+//!
+//! Tensors have the names of diffusers' and transformers' arguments and results: `sample`, `timestep`,
+//! `encoder_hidden_states`, `class_labels`, `timestep_cond` → `sample`; pictures `sample` → `mean`, `logvar` (or `latents`
+//! of a tiny autoencoder); latents `z` → `sample`; `input_ids` → `last_hidden_state`, `pooler_output`, `text_embeds`;
+//! `pixel_values` → `last_hidden_state`, `image_embeds`. Values at taps are written under the taps' names.
+
+use std::{collections::BTreeMap, path::Path, time::Instant};
+
+use candle_core::{DType, Device, Tensor};
+use percept_core::Seed;
+use serde::Serialize;
+
+use crate::{
+    error::{ModelError, Result},
+    language::LanguageModel,
+    latent::Autoencoder,
+    nn::{
+        flops,
+        kernel::matmul::{Mat, matmul},
+    },
+    parts::{Part, Parts},
+    tap::Taps,
+    text::ClipTextModel,
+    unet::{Conditioning, UNet2DConditionModel},
+    vision::ClipVisionModel,
+    weights::{PackFiles, read_tensors, write_tensors},
+};
+
+type Named = BTreeMap<String, Tensor>;
+
+/// A part that is loaded.
+enum Loaded {
+    Unet(Box<UNet2DConditionModel>),
+    Encode(Box<Autoencoder>),
+    Decode(Box<Autoencoder>),
+    Text(Box<ClipTextModel>),
+    Vision(Box<ClipVisionModel>),
+    Language(Box<LanguageModel>),
+}
+
+impl Loaded {
+    fn open(files: &PackFiles, part: Part) -> Result<Self> {
+        let mut parts = Parts::new(files)?;
+        Ok(match part {
+            Part::Unet => Self::Unet(Box::new(parts.unet()?)),
+            Part::VaeEncode => Self::Encode(Box::new(parts.vae()?)),
+            Part::VaeDecode => Self::Decode(Box::new(parts.vae()?)),
+            Part::Text => Self::Text(Box::new(parts.text()?)),
+            Part::Vision => Self::Vision(Box::new(parts.vision()?)),
+            Part::Language => Self::Language(Box::new(parts.language()?)),
+        })
+    }
+
+    fn run(&self, input: &Named, taps: &mut Taps) -> Result<Named> {
+        let mut out = Named::new();
+        let mut put = |name: &str, value: Tensor| out.insert(name.to_owned(), value);
+        match self {
+            Self::Unet(model) => {
+                let sample = get(input, "sample")?;
+                let steps: Vec<f64> = get(input, "timestep")?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+                let steps = if steps.len() == 1 { vec![steps[0]; sample.dim(0)?] } else { steps };
+                let given = Conditioning {
+                    context: input.get("encoder_hidden_states"),
+                    class: input.get("class_labels"),
+                    guidance: input.get("timestep_cond"),
+                };
+                put("sample", model.forward_with(sample, &steps, given, taps)?);
+            }
+            Self::Encode(model) => match model.as_ref() {
+                Autoencoder::Kl(model) => {
+                    let gaussian = model.encode_with(get(input, "sample")?, taps)?;
+                    put("mean", gaussian.mean);
+                    put("logvar", gaussian.log_variance);
+                }
+                Autoencoder::Tiny(model) => {
+                    put("latents", model.encode(get(input, "sample")?)?);
+                }
+            },
+            Self::Decode(model) => {
+                put("sample", model.decode_with(get(input, "z")?, taps)?);
+            }
+            Self::Text(model) => {
+                let states = model.forward_with(&ids(input)?, taps)?;
+                if model.has_projection() {
+                    put("text_embeds", model.project(&states.pooled)?);
+                }
+                put("last_hidden_state", states.last_hidden);
+                put("pooler_output", states.pooled);
+            }
+            Self::Vision(model) => {
+                let states = model.forward_with(get(input, "pixel_values")?, taps)?;
+                put("last_hidden_state", states.last_hidden);
+                put("image_embeds", states.embedding);
+            }
+            Self::Language(model) => {
+                let states = model.forward(&ids(input)?, taps)?;
+                put("last_hidden_state", states.last_hidden);
+                if let Some(pooled) = states.pooled {
+                    put("pooler_output", pooled);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Inputs of the size that the part was made for, drawn at random.
+    fn example(&self) -> Result<Named> {
+        let draw = |name: &str, shape: &[usize]| -> Result<Tensor> {
+            let n = shape.iter().product();
+            Ok(Tensor::from_vec(Seed::new(1).named(name).normal(n), shape, &Device::Cpu)?)
+        };
+        let tokens = |n: usize| -> Result<Tensor> {
+            Ok(Tensor::from_vec((0..n as u32).collect::<Vec<_>>(), (1, n), &Device::Cpu)?)
+        };
+        let mut input = Named::new();
+        let mut put = |name: &str, value: Tensor| input.insert(name.to_owned(), value);
+        match self {
+            Self::Unet(model) => {
+                let c = model.config();
+                let side = c.sample_size.unwrap_or(64);
+                put("sample", draw("sample", &[1, c.in_channels, side, side])?);
+                put("timestep", Tensor::new(&[500f64], &Device::Cpu)?);
+                if let Some(width) = c.class_width() {
+                    put("class_labels", draw("class", &[1, width])?);
+                } else {
+                    put("encoder_hidden_states", draw("context", &[1, 77, c.context_width()])?);
+                }
+            }
+            Self::Encode(model) => {
+                let side = model.sample_size();
+                put("sample", draw("sample", &[1, 3, side, side])?);
+            }
+            Self::Decode(model) => {
+                let side = model.sample_size() / model.downscale();
+                put("z", draw("z", &[1, model.latent_channels(), side, side])?);
+            }
+            Self::Text(model) => {
+                put("input_ids", tokens(model.config().max_position_embeddings.min(model.config().vocab_size))?);
+            }
+            Self::Vision(model) => {
+                let side = model.config().image_size;
+                put("pixel_values", draw("pixels", &[1, 3, side, side])?);
+            }
+            Self::Language(model) => {
+                put("input_ids", tokens(model.longest().min(128))?);
+            }
+        }
+        Ok(input)
+    }
+}
+
+fn get<'a>(input: &'a Named, name: &'static str) -> Result<&'a Tensor> {
+    input.get(name).ok_or_else(|| ModelError::Input {
+        what: "input tensors",
+        expected: format!("one named `{name}`"),
+        got: format!("{:?}", input.keys().collect::<Vec<_>>()),
+    })
+}
+
+fn ids(input: &Named) -> Result<Vec<Vec<u32>>> {
+    Ok(get(input, "input_ids")?.to_dtype(DType::U32)?.to_vec2()?)
+}
+
+/// Feeds the tensors of the file `input` to a part and writes its results, and the values at `taps`, to `output`.
+///
+/// # Errors
+/// Names the tensor, place, file or config key that is missing or does not fit.
+pub fn run_file(files: &PackFiles, part: Part, input: &Path, output: &Path, taps: &[String]) -> Result<Vec<String>> {
+    let bytes = std::fs::read(input).map_err(|source| ModelError::File { path: input.into(), source })?;
+    let mut tensors = read_tensors(&bytes, input)?;
+    for (name, tensor) in &mut tensors {
+        // Whole numbers stay what they are; half precision is widened.
+        if tensor.dtype().is_float() && name != "timestep" {
+            *tensor = tensor.to_dtype(DType::F32)?;
+        }
+    }
+    let mut wanted = Taps::wanting(taps.iter().map(String::as_str));
+    let mut results = Loaded::open(files, part)?.run(&tensors, &mut wanted)?;
+    results.extend(wanted.finish()?);
+    let bytes = write_tensors(&results, false)?;
+    std::fs::write(output, bytes).map_err(|source| ModelError::File { path: output.into(), source })?;
+    Ok(results.into_iter().map(|(name, tensor)| format!("{name} {:?}", tensor.dims())).collect())
+}
+
+/// The names of all places of a part, in the order of a pass.
+///
+/// # Errors
+/// As [`run_file`].
+pub fn places(files: &PackFiles, part: Part) -> Result<Vec<String>> {
+    let part = Loaded::open(files, part)?;
+    let mut taps = Taps::listing();
+    part.run(&part.example()?, &mut taps)?;
+    Ok(taps.names().to_vec())
+}
+
+/// How fast a part is on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bench {
+    /// Shapes of the inputs.
+    pub inputs: BTreeMap<String, Vec<usize>>,
+    /// Median seconds of a pass.
+    pub seconds: f64,
+    /// Passes measured, after one that is not.
+    pub passes: usize,
+    /// Floating-point operations of a pass: convolutions, linear layers and attention.
+    pub flops: u64,
+    /// Operations per second of a plain matrix product of 1024³ here, median, in the same run.
+    pub sgemm_flops_per_second: f64,
+    /// The time the operations would take at that rate, over the time they took.
+    pub share_of_sgemm: f64,
+    /// Largest memory of the process while it loaded and ran, where the system tells (Linux).
+    pub peak_bytes: Option<u64>,
+}
+
+/// Measures a part on inputs of the size that it was made for.
+///
+/// # Errors
+/// As [`run_file`].
+pub fn bench(files: &PackFiles, part: Part, passes: usize) -> Result<Bench> {
+    let part = Loaded::open(files, part)?;
+    let input = part.example()?;
+    let (first, flops) = flops::counted(|| part.run(&input, &mut Taps::none()));
+    first?;
+    let passes = passes.max(1);
+    let mut times = Vec::with_capacity(passes);
+    let mut rates = Vec::with_capacity(passes);
+    for _ in 0..passes {
+        let begin = Instant::now();
+        part.run(&input, &mut Taps::none())?;
+        times.push(begin.elapsed().as_secs_f64());
+        rates.push(sgemm_rate());
+    }
+    let (seconds, rate) = (median(&mut times), median(&mut rates));
+    Ok(Bench {
+        inputs: input.into_iter().map(|(name, tensor)| (name, tensor.dims().to_vec())).collect(),
+        seconds,
+        passes,
+        flops,
+        sgemm_flops_per_second: rate,
+        share_of_sgemm: flops as f64 / rate / seconds,
+        peak_bytes: peak_bytes(),
+    })
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Operations per second of one product of square matrices.
+fn sgemm_rate() -> f64 {
+    const SIDE: usize = 1024;
+    let (a, b) = (Seed::new(1).normal(SIDE * SIDE), Seed::new(2).normal(SIDE * SIDE));
+    let mut out = vec![0.0; SIDE * SIDE];
+    let begin = Instant::now();
+    matmul([SIDE; 3], &mut out, SIDE, false, 1.0, Mat::rows(&a, SIDE), Mat::rows(&b, SIDE));
+    2.0 * (SIDE as f64).powi(3) / begin.elapsed().as_secs_f64()
+}
+
+/// The high-water mark of this process's memory.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
