@@ -1,10 +1,10 @@
 //! Activations beyond those of the kernels: ReLU, and the tanh approximation of GELU that GPT-2 was trained with.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{Shape, Tensor};
 
 use super::{
     kernel::{for_each_chunk, pointwise::exp, vectorised},
-    ops,
+    ops::{self, Known, Op},
 };
 use crate::{config, error::Result, nn::Activation};
 
@@ -40,7 +40,7 @@ impl Elementwise {
         Ok(match self {
             Self::Kernel(activation) => ops::activate(x, activation)?,
             Self::Relu => x.relu()?,
-            Self::GeluTanh => x.contiguous()?.apply_op1(GeluTanh)?,
+            Self::GeluTanh => x.contiguous()?.apply_op1(Known(GeluTanh))?,
         })
     }
 }
@@ -65,30 +65,22 @@ fn slope(x: f32) -> f32 {
 
 struct GeluTanh;
 
-impl CustomOp1 for GeluTanh {
-    fn name(&self) -> &'static str {
-        "gelu-tanh"
-    }
+impl Op<1> for GeluTanh {
+    const NAME: &'static str = "gelu-tanh";
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x: &[f32] = x.as_slice()?;
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            candle_core::bail!("a kernel was given a tensor that is not contiguous")
-        };
-        let mut out = x[start..end].to_vec();
+    fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
+        let mut out = x.to_vec();
         for_each_chunk(&mut out, CHUNK, |_, part| vectorised(|| part.iter_mut().for_each(|v| *v = value(*v))));
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
+        (out, dims.into())
     }
 
-    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut out = ops::to_vec(grad)?;
-        ops::with_values(x, |x| {
-            for_each_chunk(&mut out, CHUNK, |index, part| {
-                let x = &x[index * CHUNK..][..part.len()];
-                vectorised(|| part.iter_mut().zip(x).for_each(|(g, x)| *g *= slope(*x)));
-            });
-        })?;
-        Ok(Some(Tensor::from_vec(out, x.shape(), x.device())?))
+    fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
+        let mut out = grad.to_vec();
+        for_each_chunk(&mut out, CHUNK, |index, part| {
+            let x = &x[index * CHUNK..][..part.len()];
+            vectorised(|| part.iter_mut().zip(x).for_each(|(g, x)| *g *= slope(*x)));
+        });
+        [Some(out)]
     }
 }
 

@@ -50,55 +50,126 @@ fn with_all<T, const N: usize>(tensors: [&Tensor; N], work: impl FnOnce([&[f32];
     Ok(work(slices))
 }
 
-fn tensor_like(data: Vec<f32>, like: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(data, like.shape(), like.device())
+/// An operation on `N` tensors over kernels that see plain slices.
+pub(super) trait Op<const N: usize>: Send + Sync {
+    const NAME: &'static str;
+
+    /// The values and the shape of the result; `dims` are those of the first argument.
+    fn forward(&self, arguments: [&[f32]; N], dims: &[usize]) -> (Vec<f32>, Shape);
+
+    /// The gradient with respect to each argument, where it can be needed.
+    fn backward(&self, arguments: [&[f32]; N], grad: &[f32]) -> [Option<Vec<f32>>; N];
 }
 
-struct Conv {
-    shape: ConvShape,
-    batch: usize,
-    needs: [bool; 3],
+/// Makes an [`Op`] known to the tensor library.
+pub(super) struct Known<T>(pub(super) T);
+
+impl<T> Known<T> {
+    fn gradients<const N: usize>(&self, arguments: [&Tensor; N], grad: &Tensor) -> Result<[Option<Tensor>; N]>
+    where
+        T: Op<N>,
+    {
+        let grad = grad.contiguous()?;
+        let found = with_all(arguments, |slices| with_values(&grad, |grad| self.0.backward(slices, grad)))??;
+        let mut tensors = [const { None }; N];
+        for ((tensor, values), like) in tensors.iter_mut().zip(found).zip(arguments) {
+            *tensor = values.map(|values| Tensor::from_vec(values, like.shape(), like.device())).transpose()?;
+        }
+        Ok(tensors)
+    }
 }
 
-impl CustomOp3 for Conv {
+impl<T: Op<1>> CustomOp1 for Known<T> {
     fn name(&self) -> &'static str {
-        "conv2d"
+        T::NAME
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (values, shape) = self.0.forward([values(x, lx)?], lx.dims());
+        Ok((CpuStorage::F32(values), shape))
+    }
+
+    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let [dx] = self.gradients([x], grad)?;
+        Ok(dx)
+    }
+}
+
+impl<T: Op<2>> CustomOp2 for Known<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn cpu_fwd(&self, a: &CpuStorage, la: &Layout, b: &CpuStorage, lb: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (values, shape) = self.0.forward([values(a, la)?, values(b, lb)?], la.dims());
+        Ok((CpuStorage::F32(values), shape))
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [da, db] = self.gradients([a, b], grad)?;
+        Ok((da, db))
+    }
+}
+
+impl<T: Op<3>> CustomOp3 for Known<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
     }
 
     fn cpu_fwd(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
+        a: &CpuStorage,
+        la: &Layout,
         b: &CpuStorage,
         lb: &Layout,
+        c: &CpuStorage,
+        lc: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let out = conv::forward(&self.shape, values(x, lx)?, values(w, lw)?, values(b, lb)?);
-        let s = &self.shape;
-        Ok((CpuStorage::F32(out), (self.batch, s.out_channels, s.out_height(), s.out_width()).into()))
+        let (values, shape) = self.0.forward([values(a, la)?, values(b, lb)?, values(c, lc)?], la.dims());
+        Ok((CpuStorage::F32(values), shape))
     }
 
     fn bwd(
         &self,
-        x: &Tensor,
-        w: &Tensor,
+        a: &Tensor,
         b: &Tensor,
+        c: &Tensor,
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = with_all([x, w, grad], |[xs, ws, grad]| {
-            (
-                self.needs[0].then(|| conv::backward_input(&self.shape, ws, grad)),
-                self.needs[1].then(|| conv::backward_weight(&self.shape, xs, grad)),
-                self.needs[2].then(|| conv::backward_bias(&self.shape, grad)),
-            )
-        })?;
-        Ok((
-            dx.map(|d| tensor_like(d, x)).transpose()?,
-            dw.map(|d| tensor_like(d, w)).transpose()?,
-            db.map(|d| tensor_like(d, b)).transpose()?,
-        ))
+        let [da, db, dc] = self.gradients([a, b, c], grad)?;
+        Ok((da, db, dc))
+    }
+}
+
+/// `dims` with another last dimension.
+fn with_last(dims: &[usize], last: usize) -> Shape {
+    let mut dims = dims.to_vec();
+    if let Some(end) = dims.last_mut() {
+        *end = last;
+    }
+    dims.into()
+}
+
+struct Conv {
+    shape: ConvShape,
+    needs: [bool; 3],
+}
+
+impl Op<3> for Conv {
+    const NAME: &'static str = "conv2d";
+
+    fn forward(&self, [x, w, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
+        let s = &self.shape;
+        (conv::forward(s, x, w, bias), (dims[0], s.out_channels, s.out_height(), s.out_width()).into())
+    }
+
+    fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
+        [
+            self.needs[0].then(|| conv::backward_input(&self.shape, w, grad)),
+            self.needs[1].then(|| conv::backward_weight(&self.shape, x, grad)),
+            self.needs[2].then(|| conv::backward_bias(&self.shape, grad)),
+        ]
     }
 }
 
@@ -107,7 +178,7 @@ impl CustomOp3 for Conv {
 /// # Shapes
 /// `x` (B, C, H, W), `w` (O, C, kh, kw), `bias` (O) → (B, O, H', W'); `pad` is top, left, bottom, right.
 pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: &Tensor, stride: usize, pad: [usize; 4]) -> Result<Tensor> {
-    let (batch, in_channels, height, width) = x.dims4()?;
+    let (_, in_channels, height, width) = x.dims4()?;
     let (out_channels, w_channels, kh, kw) = w.dims4()?;
     if w_channels != in_channels {
         bail!("convolution expects {w_channels} channels, got {in_channels}");
@@ -117,7 +188,7 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: &Tensor, stride: usize, pad: 
     }
     let shape = ConvShape { in_channels, out_channels, height, width, kernel: [kh, kw], stride, pad };
     let needs = [x.track_op(), w.track_op(), bias.track_op()];
-    x.contiguous()?.apply_op3(&w.contiguous()?, &bias.contiguous()?, Conv { shape, batch, needs })
+    x.contiguous()?.apply_op3(&w.contiguous()?, &bias.contiguous()?, Known(Conv { shape, needs }))
 }
 
 struct Linear {
@@ -128,7 +199,7 @@ struct Linear {
 }
 
 impl Linear {
-    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>, layout: &Layout) -> (CpuStorage, Shape) {
+    fn product(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         let mut out = vec![0.0; self.rows * self.outputs];
         if let Some(bias) = bias {
             out.chunks_mut(self.outputs).for_each(|row| row.copy_from_slice(bias));
@@ -136,79 +207,50 @@ impl Linear {
         let dims = [self.rows, self.outputs, self.inputs];
         let (a, b) = (Mat::rows(x, self.inputs), Mat::rows(w, self.inputs).t());
         matmul(dims, &mut out, self.outputs, bias.is_some(), 1.0, a, b);
-        let mut shape = layout.dims().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = self.outputs;
-        }
-        (CpuStorage::F32(out), shape.into())
+        out
     }
 
-    /// Gradients of input, weight and bias, each only where it is needed.
-    fn backward(&self, x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<[Option<Vec<f32>>; 3]> {
-        let (n, i, o) = (self.rows, self.inputs, self.outputs);
-        with_all([x, w, grad], |[x, w, grad]| {
-            let dx = self.needs[0].then(|| {
-                let mut dx = vec![0.0; n * i];
-                matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), Mat::rows(w, i));
-                dx
-            });
-            let dw = self.needs[1].then(|| {
-                let mut dw = vec![0.0; o * i];
-                matmul([o, i, n], &mut dw, i, false, 1.0, Mat::rows(grad, o).t(), Mat::rows(x, i));
-                dw
-            });
-            let db = self.needs[2].then(|| pointwise::sum_rows(grad, o));
-            [dx, dw, db]
+    fn of_input(&self, w: &[f32], grad: &[f32]) -> Option<Vec<f32>> {
+        self.needs[0].then(|| {
+            let (n, i, o) = (self.rows, self.inputs, self.outputs);
+            let mut dx = vec![0.0; n * i];
+            matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), Mat::rows(w, i));
+            dx
+        })
+    }
+
+    fn of_weight(&self, x: &[f32], grad: &[f32]) -> Option<Vec<f32>> {
+        self.needs[1].then(|| {
+            let (n, i, o) = (self.rows, self.inputs, self.outputs);
+            let mut dw = vec![0.0; o * i];
+            matmul([o, i, n], &mut dw, i, false, 1.0, Mat::rows(grad, o).t(), Mat::rows(x, i));
+            dw
         })
     }
 }
 
-impl CustomOp2 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
+impl Op<2> for Linear {
+    const NAME: &'static str = "linear without bias";
+
+    fn forward(&self, [x, w]: [&[f32]; 2], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (self.product(x, w, None), with_last(dims, self.outputs))
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(values(x, lx)?, values(w, lw)?, None, lx))
-    }
-
-    fn bwd(&self, x: &Tensor, w: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = self.backward(x, w, grad)?;
-        Ok((dx.map(|d| tensor_like(d, x)).transpose()?, dw.map(|d| tensor_like(d, w)).transpose()?))
+    fn backward(&self, [x, w]: [&[f32]; 2], grad: &[f32]) -> [Option<Vec<f32>>; 2] {
+        [self.of_input(w, grad), self.of_weight(x, grad)]
     }
 }
 
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
+impl Op<3> for Linear {
+    const NAME: &'static str = "linear";
+
+    fn forward(&self, [x, w, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (self.product(x, w, Some(bias)), with_last(dims, self.outputs))
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(values(x, lx)?, values(w, lw)?, Some(values(b, lb)?), lx))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] = self.backward(x, w, grad)?;
-        Ok((
-            dx.map(|d| tensor_like(d, x)).transpose()?,
-            dw.map(|d| tensor_like(d, w)).transpose()?,
-            db.map(|d| tensor_like(d, b)).transpose()?,
-        ))
+    fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
+        let of_bias = self.needs[2].then(|| pointwise::sum_rows(grad, self.outputs));
+        [self.of_input(w, grad), self.of_weight(x, grad), of_bias]
     }
 }
 
@@ -226,44 +268,23 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
     let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, needs };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     match bias {
-        Some(bias) if bias.dims() == [outputs] => x.apply_op3(&w, &bias.contiguous()?, op),
+        Some(bias) if bias.dims() == [outputs] => x.apply_op3(&w, &bias.contiguous()?, Known(op)),
         Some(bias) => bail!("linear layer of {outputs} outputs got a bias of shape {:?}", bias.dims()),
-        None => x.apply_op2(&w, op),
+        None => x.apply_op2(&w, Known(op)),
     }
 }
 
-struct Norm {
-    shape: NormShape,
-}
+struct Norm(NormShape);
 
-impl CustomOp3 for Norm {
-    fn name(&self) -> &'static str {
-        "norm"
+impl Op<3> for Norm {
+    const NAME: &'static str = "norm";
+
+    fn forward(&self, [x, weight, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (norm::forward(&self.0, x, weight, bias), dims.into())
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let out = norm::forward(&self.shape, values(x, lx)?, values(w, lw)?, values(b, lb)?);
-        Ok((CpuStorage::F32(out), lx.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = with_all([x, w, b, grad], |[x, w, b, grad]| norm::backward(&self.shape, x, w, b, grad))?;
-        Ok((Some(tensor_like(dx, x)?), Some(tensor_like(dw, w)?), Some(tensor_like(db, b)?)))
+    fn backward(&self, [x, weight, bias]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
+        norm::backward(&self.0, x, weight, bias, grad).map(Some)
     }
 }
 
@@ -285,7 +306,7 @@ pub(crate) fn group_norm(
     }
     let run = dims[2..].iter().product();
     let shape = NormShape { channels: dims[1] / groups, run, groups, eps: eps as f32, silu };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Norm { shape })
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(Norm(shape)))
 }
 
 /// Layer normalisation over the last dimension.
@@ -295,42 +316,20 @@ pub(crate) fn group_norm(
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let channels = weight.dims1()?;
     let shape = NormShape { channels, run: 1, groups: 1, eps: eps as f32, silu: false };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Norm { shape })
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(Norm(shape)))
 }
 
-struct Attention {
-    shape: AttentionShape,
-}
+struct Attention(AttentionShape);
 
-impl CustomOp3 for Attention {
-    fn name(&self) -> &'static str {
-        "attention"
+impl Op<3> for Attention {
+    const NAME: &'static str = "attention";
+
+    fn forward(&self, [q, k, v]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (attention::forward(&self.0, q, k, v), dims.into())
     }
 
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        lq: &Layout,
-        k: &CpuStorage,
-        lk: &Layout,
-        v: &CpuStorage,
-        lv: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let out = attention::forward(&self.shape, values(q, lq)?, values(k, lk)?, values(v, lv)?);
-        Ok((CpuStorage::F32(out), lq.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dq, dk, dv) =
-            with_all([q, k, v, grad], |[q, k, v, grad]| attention::backward(&self.shape, q, k, v, grad))?;
-        Ok((Some(tensor_like(dq, q)?), Some(tensor_like(dk, k)?), Some(tensor_like(dv, v)?)))
+    fn backward(&self, [q, k, v]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
+        attention::backward(&self.0, q, k, v, grad).map(Some)
     }
 }
 
@@ -345,49 +344,39 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: b
         bail!("attention of {heads} heads got {:?}, {:?}, {:?}", q.dims(), k.dims(), v.dims());
     }
     let shape = AttentionShape { heads, dim: width / heads, queries, keys, causal };
-    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, Attention { shape })
+    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, Known(Attention(shape)))
 }
 
 struct Act(Activation);
 
-impl CustomOp1 for Act {
-    fn name(&self) -> &'static str {
-        "activation"
+impl Op<1> for Act {
+    const NAME: &'static str = "activation";
+
+    fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (pointwise::forward(self.0, x), dims.into())
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(pointwise::forward(self.0, values(x, lx)?)), lx.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let dx = with_all([x, grad], |[x, grad]| pointwise::backward(self.0, x, grad))?;
-        Ok(Some(tensor_like(dx, x)?))
+    fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
+        [Some(pointwise::backward(self.0, x, grad))]
     }
 }
 
 /// An activation, element by element.
 pub(crate) fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Act(activation))
+    x.contiguous()?.apply_op1(Known(Act(activation)))
 }
 
 struct Geglu(usize);
 
-impl CustomOp1 for Geglu {
-    fn name(&self) -> &'static str {
-        "geglu"
+impl Op<1> for Geglu {
+    const NAME: &'static str = "geglu";
+
+    fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
+        (pointwise::geglu(self.0, x), with_last(dims, self.0))
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut shape = lx.dims().to_vec();
-        if let Some(last) = shape.last_mut() {
-            *last = self.0;
-        }
-        Ok((CpuStorage::F32(pointwise::geglu(self.0, values(x, lx)?)), shape.into()))
-    }
-
-    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let dx = with_all([x, grad], |[x, grad]| pointwise::geglu_backward(self.0, x, grad))?;
-        Ok(Some(tensor_like(dx, x)?))
+    fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
+        [Some(pointwise::geglu_backward(self.0, x, grad))]
     }
 }
 
@@ -400,7 +389,7 @@ pub(crate) fn geglu(x: &Tensor) -> Result<Tensor> {
     if last == 0 || last % 2 != 0 {
         bail!("GEGLU needs an even last dimension, got {last}");
     }
-    x.contiguous()?.apply_op1(Geglu(last / 2))
+    x.contiguous()?.apply_op1(Known(Geglu(last / 2)))
 }
 
 struct Upsample {
@@ -408,13 +397,10 @@ struct Upsample {
     width: usize,
 }
 
-impl CustomOp1 for Upsample {
-    fn name(&self) -> &'static str {
-        "upsample"
-    }
+impl Op<1> for Upsample {
+    const NAME: &'static str = "upsample";
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, lx)?;
+    fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
         let mut out = vec![0.0; x.len() * 4];
         for_each_chunk(&mut out, 4 * self.height * self.width, |plane, out| {
             let x = &x[plane * self.height * self.width..];
@@ -426,28 +412,22 @@ impl CustomOp1 for Upsample {
                 bottom.copy_from_slice(top);
             }
         });
-        let mut shape = lx.dims().to_vec();
-        shape[2] *= 2;
-        shape[3] *= 2;
-        Ok((CpuStorage::F32(out), shape.into()))
+        (out, (dims[0], dims[1], 2 * self.height, 2 * self.width).into())
     }
 
-    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(&self, _: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
         let (h, w) = (self.height, self.width);
-        let dx = with_values(grad, |grad| {
-            let mut dx = vec![0.0; grad.len() / 4];
-            for_each_chunk(&mut dx, h * w, |plane, dx| {
-                let grad = &grad[plane * 4 * h * w..];
-                for (y, row) in dx.chunks_mut(w).enumerate() {
-                    let (top, bottom) = (&grad[4 * y * w..][..2 * w], &grad[(4 * y + 2) * w..][..2 * w]);
-                    for (d, (a, b)) in row.iter_mut().zip(top.chunks_exact(2).zip(bottom.chunks_exact(2))) {
-                        *d = a[0] + a[1] + b[0] + b[1];
-                    }
+        let mut dx = vec![0.0; grad.len() / 4];
+        for_each_chunk(&mut dx, h * w, |plane, dx| {
+            let grad = &grad[plane * 4 * h * w..];
+            for (y, row) in dx.chunks_mut(w).enumerate() {
+                let (top, bottom) = (&grad[4 * y * w..][..2 * w], &grad[(4 * y + 2) * w..][..2 * w]);
+                for (d, (a, b)) in row.iter_mut().zip(top.chunks_exact(2).zip(bottom.chunks_exact(2))) {
+                    *d = a[0] + a[1] + b[0] + b[1];
                 }
-            });
-            dx
-        })?;
-        Ok(Some(tensor_like(dx, x)?))
+            }
+        });
+        [Some(dx)]
     }
 }
 
@@ -457,7 +437,7 @@ impl CustomOp1 for Upsample {
 /// `x` (B, C, H, W) → (B, C, 2 H, 2 W).
 pub(crate) fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
-    x.contiguous()?.apply_op1(Upsample { height, width })
+    x.contiguous()?.apply_op1(Known(Upsample { height, width }))
 }
 
 /// A tensor's values as `f32`, flattened in C order.

@@ -167,13 +167,7 @@ pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -
 }
 
 /// The gradients with respect to `q`, `k` and `v`; probabilities are computed again, not kept.
-pub(crate) fn backward(
-    shape: &AttentionShape,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    grad: &[f32],
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub(crate) fn backward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
     let (width, dim, keys, queries) = (shape.width(), shape.dim, shape.keys, shape.queries);
     let unit_len = (queries + 2 * keys) * dim;
     let n_units = q.len() / (queries * dim).max(1);
@@ -212,7 +206,7 @@ pub(crate) fn backward(
         dk.extend_from_slice(&part[queries * dim..(queries + keys) * dim]);
         dv.extend_from_slice(&part[(queries + keys) * dim..]);
     }
-    (interleave(shape, queries, &dq), interleave(shape, keys, &dk), interleave(shape, keys, &dv))
+    [interleave(shape, queries, &dq), interleave(shape, keys, &dk), interleave(shape, keys, &dv)]
 }
 
 #[cfg(test)]
@@ -253,7 +247,7 @@ mod tests {
             for (ours, truth) in forward(&s, &q, &k, &v).iter().zip(reference(&s, &q, &k, &v)) {
                 assert!((ours - truth).abs() < 1e-5, "{s:?}: {ours} {truth}");
             }
-            let (dq, dk, dv) = backward(&s, &q, &k, &v, &g);
+            let [dq, dk, dv] = backward(&s, &q, &k, &v, &g);
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
             let slope = |f: &dyn Fn(f32) -> Vec<f32>| (dot(&g, &f(1e-2)) - dot(&g, &f(-1e-2))) / 2e-2;

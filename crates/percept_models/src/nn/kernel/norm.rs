@@ -75,13 +75,7 @@ pub(crate) fn forward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32]
 }
 
 /// The gradients with respect to `x`, `weight` and `bias`; the last two are summed over rows in order.
-pub(crate) fn backward(
-    shape: &NormShape,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    grad: &[f32],
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub(crate) fn backward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
     let len = shape.row_len();
     // Per row: dx, then the row's share of the channel gradients, so that rows may run on any thread.
     let stride = len + 2 * shape.channels;
@@ -144,7 +138,7 @@ pub(crate) fn backward(
             d_bias[first + c] += part[len + shape.channels + c];
         }
     }
-    (dx, d_weight, d_bias)
+    [dx, d_weight, d_bias]
 }
 
 #[cfg(test)]
@@ -168,7 +162,7 @@ mod tests {
             let (x, w, b, g) = (draw("x", n), draw("w", c), draw("b", c), draw("g", n));
             let (ux, uw, ub) = (draw("ux", n), draw("uw", c), draw("ub", c));
             let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
-            let (dx, dw, db) = backward(&shape, &x, &w, &b, &g);
+            let [dx, dw, db] = backward(&shape, &x, &w, &b, &g);
             let along = |d: &[f32], u: &[f32]| d.iter().zip(u).map(|(a, b)| f64::from(a * b)).sum::<f64>();
             for (what, ours, truth) in [
                 ("x", along(&dx, &ux), numeric(&|h| forward(&shape, &moved(&x, &ux, h), &w, &b), &g)),
