@@ -88,7 +88,7 @@ impl Default for Recipe {
             judge_steps: 1_500,
             autoencoder_steps: 6_000,
             clip_steps: 1_200,
-            unet_steps: 8_000,
+            unet_steps: 7_500,
             unet_drawings: 24_000,
         }
     }
