@@ -17,7 +17,9 @@ use crate::gram::Gram;
 use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
 use crate::ridge::{Ridge, same_rows};
 use crate::samples::{Samples, Targets};
-use crate::solver::basis::{Basis, Inverses, Spectrum, covariance_spectrum, kernel_spectrum, roots};
+use crate::solver::basis::{
+    Basis, Inverses, Spectrum, covariance_spectrum, given_kernel_spectrum, kernel_spectrum, roots,
+};
 use crate::solver::heldout::{HeldOut, Tile};
 use crate::solver::real::Real;
 use crate::solver::standard::{Standard, all_finite};
@@ -156,6 +158,50 @@ impl<T: Real> Design<T> {
         let inverses = basis.inverses(&folds, &grid)?;
         let beyond = Mutex::default();
         Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond })
+    }
+
+    /// Prepares a kernel ridge regression: `kernel` (n_samples × n_samples, symmetric and positive semidefinite; its lower
+    /// triangle is read) holds the products of samples in any feature space, which need not be centred.
+    ///
+    /// Weights of the fitted [`Ridge`] are dual: n_samples × n_targets. Its predictions take the kernel between new samples and
+    /// the training samples (n_new × n_samples). `standardize` has no meaning here, and no cache is used.
+    ///
+    /// # Errors
+    /// Those of [`Design::prepare`]; [`RegressError::Setting`] for a kernel that is not square.
+    pub fn from_kernel(
+        kernel: ArrayView2<'_, f64>,
+        params: &RidgeParams,
+        setup: Setup<'_>,
+    ) -> Result<Self, RegressError> {
+        let n = kernel.nrows();
+        if n != kernel.ncols() {
+            return Err(RegressError::Setting {
+                what: format!("the kernel is {n} × {}", kernel.ncols()),
+                expected: "as many rows as columns".to_owned(),
+                remedy: "give the kernel of the training samples with themselves",
+            });
+        }
+        all_finite("kernel", kernel)?;
+        if params.intercept && n < 2 {
+            return Err(RegressError::TooFewSamples { rows: n });
+        }
+        let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
+        let folds = setup.folds.unwrap_or_else(|| Folds::none(n));
+        same_rows("kernel", n, "folds", folds.n_samples())?;
+        let roots = checked_roots(setup.sample_weights, n)?;
+        let lower = Array2::from_shape_fn((n, n), |(i, j)| if j <= i { kernel[(i, j)] } else { kernel[(j, i)] });
+        let mut mean = ndarray::Array1::zeros(n);
+        if params.intercept {
+            // A new sample's kernel is centred by the mean over training samples; dual weights sum to 0, so nothing else matters.
+            let total: f64 = roots.iter().map(|root| root * root).sum();
+            for (row, root) in lower.rows().into_iter().zip(&roots) {
+                mean.zip_mut_with(&row, |mean, value| *mean += root * root * value / total);
+            }
+        }
+        let standard = Standard { mean, scale: ndarray::Array1::ones(n), kept: (0..n).collect(), constant: Vec::new() };
+        let basis = Basis::dual(&roots, params.intercept, given_kernel_spectrum(lower, &roots, params.intercept)?);
+        let inverses = basis.inverses(&folds, &grid)?;
+        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond: Mutex::default() })
     }
 
     /// Chooses a penalty for each target of `y` (n_samples × n_targets) and fits.
@@ -457,12 +503,14 @@ impl<T: Real> Design<T> {
     }
 
     fn inverses_of(&self, alpha: f64) -> Result<Arc<Inverses<T>>, RegressError> {
-        // Held while working: a second task would only do the same work again.
-        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inverses) = beyond.get(&alpha.to_bits()) {
-            return Ok(Arc::clone(inverses));
+        let known = |beyond: &BTreeMap<u64, Arc<Inverses<T>>>| beyond.get(&alpha.to_bits()).map(Arc::clone);
+        if let Some(inverses) = known(&self.beyond.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(inverses);
         }
+        // Not held while working: a thread that waits for its share of this work may take up another task, which would wait
+        // for the lock in turn. Two tasks may do the same work, with the same result.
         let inverses = Arc::new(self.basis.inverses(&self.folds, &[alpha])?);
+        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
         beyond.insert(alpha.to_bits(), Arc::clone(&inverses));
         Ok(inverses)
     }
@@ -491,7 +539,8 @@ impl<T: Real> Design<T> {
                     break;
                 }
                 let Ok(inverses) = self.inverses_of(alpha) else { break };
-                let (tile, projected) = (tile.select(&active), projected.select(Axis(0), &active));
+                let tile = tile.select(&active);
+                let projected = projected.select(Axis(0), &active).as_standard_layout().into_owned();
                 let scores = self.held_out(&[alpha], &inverses).scores(&tile, &projected, score, pooling);
                 for (&target, &score) in active.iter().zip(scores.row(0)) {
                     let old = selection.cv_score[target];

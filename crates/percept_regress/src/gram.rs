@@ -75,4 +75,39 @@ impl Gram {
         });
         Ok(Self { lower, standard })
     }
+
+    /// Means and scales that samples were standardised by.
+    pub(crate) fn moments(&self) -> (&Array1<f64>, &Array1<f64>) {
+        (&self.standard.mean, &self.standard.scale)
+    }
+
+    /// The matrix of standardised features multiplied by `factors`; features with factor 0 are left out. None when nothing is
+    /// left. It belongs to samples that are centred and scaled already.
+    pub(crate) fn scaled(&self, factors: &[f64]) -> Option<Self> {
+        let n_features = factors.len();
+        let mut standard = Standard {
+            mean: Array1::zeros(n_features),
+            scale: Array1::ones(n_features),
+            kept: Vec::new(),
+            constant: Vec::new(),
+        };
+        let mut places = Vec::new();
+        for (feature, &factor) in factors.iter().enumerate() {
+            match self.standard.kept.binary_search(&feature) {
+                Ok(place) if factor > 0.0 => {
+                    standard.kept.push(feature);
+                    places.push((place, factor));
+                }
+                _ => standard.constant.push(feature),
+            }
+        }
+        if places.is_empty() {
+            return None;
+        }
+        let lower = Array2::from_shape_fn((places.len(), places.len()), |(i, j)| {
+            let ((a, left), (b, right)) = (places[i], places[j]);
+            if j <= i { self.lower[(a, b)] * left * right } else { 0.0 }
+        });
+        Some(Self { lower, standard })
+    }
 }

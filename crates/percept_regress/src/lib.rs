@@ -3,8 +3,10 @@
 //! Estimators stand above, pure solvers below:
 //! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
+//! - [`banded`]: a scale for each band of features
 //! - [`samples`]: samples and targets that are read piece by piece
 //! - [`cost`]: operations and memory of a fit before it is begun
+//! - [`selected`]: a few features for each target, chosen by their correlation with it
 //! - [`params`]: the settings of a fit and what a fit reports about itself
 //! - [`folds`]: sets of samples that are held out together, and the refusal of folds that leak
 //! - `solver`: standardisation, Gram matrices, decompositions, leave-one-group-out residuals; the only place that sees the linear algebra library
@@ -14,6 +16,7 @@
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod banded;
 pub mod cost;
 pub mod design;
 pub mod error;
@@ -22,8 +25,10 @@ pub mod gram;
 pub mod params;
 pub mod ridge;
 pub mod samples;
+pub mod selected;
 mod solver;
 
+pub use banded::{Band, Banded, BandedCv, BandedParams};
 pub use design::{Design, Selection, Setup, SpectrumCache};
 pub use error::RegressError;
 pub use folds::{Folds, LeakReport, Leaks};
@@ -31,5 +36,6 @@ pub use gram::Gram;
 pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score};
 pub use ridge::{Plain, Ridge, RidgeCv, predict_part};
 pub use samples::{Samples, Targets};
+pub use selected::{Selected, SelectedParams};
 pub use solver::basis::Spectrum;
 pub use solver::real::Real;

@@ -103,6 +103,17 @@ impl Default for RidgeParams {
 }
 
 impl RidgeParams {
+    /// scikit-learn's `RidgeCV`: features as they are, intercept, squared error. Give it one group per sample for its
+    /// leave-one-out, or folds, over which scores are averaged, for its `cv`.
+    pub fn sklearn(alphas: Vec<f64>) -> Self {
+        Self { alphas, score: Score::NegMse, standardize: false, pooling: Pooling::Folds, ..Self::default() }
+    }
+
+    /// himalaya's `RidgeCV`: features as they are, no intercept unless asked, mean over folds of the squared error.
+    pub fn himalaya(alphas: Vec<f64>) -> Self {
+        Self { intercept: false, ..Self::sklearn(alphas) }
+    }
+
     /// The grid in ascending order without duplicates.
     ///
     /// # Errors

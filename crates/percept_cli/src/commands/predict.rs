@@ -21,7 +21,10 @@ pub(crate) fn run(arguments: &Predict) -> anyhow::Result<()> {
         return json(&predicted);
     }
     let peak = predicted.peak_bytes.map_or_else(String::new, |peak| format!(", peak memory {}", bytes(peak)));
-    say(format!("{} samples × {} targets in {:.1} s{peak}", predicted.n_samples, predicted.n_targets, predicted.seconds));
+    say(format!(
+        "{} samples × {} targets in {:.1} s{peak}",
+        predicted.n_samples, predicted.n_targets, predicted.seconds
+    ));
     say(format!("predictions: {}", predicted.out.display()));
     Ok(())
 }

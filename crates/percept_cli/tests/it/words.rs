@@ -21,6 +21,8 @@ fn help_names_every_command() {
             "Recorded brain activity in, what was seen out",
             "demo ",
             "reconstruct ",
+            "fit ",
+            "predict ",
             "doctor ",
             "phantom ",
             "train ",
@@ -41,12 +43,22 @@ fn help_of_a_command_names_its_arguments() {
     says(&["phantom", "--help"], 0, &["<DIR>", "--sessions <N>", "--betas <FORMAT>", "hdf5, nifti, both"]);
     says(&["train", "pocket", "--help"], 0, &["--out <DIR>", "--part <PART>", "--steps <N>", "autoencoder"]);
     says(&["model", "info", "--help"], 0, &["<DIR>", "--json"]);
+    says(&["fit", "--help"], 0, &["--x <FILE>", "--groups <FILE>", "--folds <K>", "--memory <BYTES>", "--shard <I/N>"]);
+    says(&["predict", "--help"], 0, &["--model <MODEL>", "--x <FILE>", "--out <FILE.npy>", "--json"]);
     says(&["report", "--help"], 0, &["<RUNDIR>"]);
 }
 
 #[test]
 fn a_missing_file_is_named_with_a_remedy() {
     says(&["reconstruct", "absent.toml"], 1, &["error: ", "absent.toml", "cannot open", "(check the path)"]);
+    says(&["fit", "--out", "m"], 1, &["error: ", "`--x` and `--y` are needed"]);
+    says(&["fit", "--x", "a.npy", "--y", "b.npy", "--out", "m"], 1, &["a.npy", "cannot open", "(check the path)"]);
+    says(
+        &["fit", "--x", "a.npy", "--y", "b.npy", "--out", "m", "--alphas", "1:2"],
+        1,
+        &["`--alphas 1:2` has 2 parts (write `FROM:TO:COUNT`"],
+    );
+    says(&["predict", "--model", "m", "--x", "a.npy", "--out", "p.npy"], 1, &["`m` is no finished model"]);
     says(&["report", "absent"], 1, &["outcome.json", "cannot open", "(check the path)"]);
     says(&["model", "info", "absent"], 1, &["there is no folder `absent` (name a model pack, or `pocket`)"]);
     says(&["doctor", "nsd", "absent"], 1, &["error: ", "absent"]);

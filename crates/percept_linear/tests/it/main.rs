@@ -4,3 +4,4 @@ mod bad_input;
 mod files;
 mod fit;
 mod resume;
+mod stories;

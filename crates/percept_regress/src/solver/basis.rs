@@ -63,6 +63,8 @@ enum Back<T> {
     Covariance { vectors: Array2<T> },
     /// Standardised samples: n_samples × n_features, row-major.
     Kernel { x: Array2<T> },
+    /// Nothing but the kernel is known: weights are those of samples, multiplied by the roots of their weights.
+    Dual { roots: Vec<T> },
 }
 
 /// (I − H_gg)⁻¹ of every group for some penalties.
@@ -123,6 +125,21 @@ pub(crate) fn kernel_spectrum<T: Real>(
     Ok(Spectrum { values, vectors })
 }
 
+/// The spectrum of a kernel that was computed elsewhere, given by its lower triangle.
+pub(crate) fn given_kernel_spectrum(
+    mut lower: Array2<f64>,
+    roots: &[f64],
+    intercept: bool,
+) -> Result<Spectrum, RegressError> {
+    let n = lower.nrows();
+    for ((i, j), value) in lower.indexed_iter_mut() {
+        *value *= roots[i] * roots[j];
+    }
+    let (mut values, vectors) = if intercept { eigen_off(lower, &direction(roots))? } else { eigen(lower)? };
+    clear_null(&mut values, n);
+    Ok(Spectrum { values, vectors })
+}
+
 impl<T: Real> Basis<T> {
     /// Samples in the directions of the covariance's `spectrum`.
     pub(crate) fn covariance(
@@ -177,9 +194,22 @@ impl<T: Real> Basis<T> {
         }
     }
 
+    /// The directions of a given kernel's `spectrum`.
+    pub(crate) fn dual(roots: &[f64], intercept: bool, spectrum: Spectrum) -> Self {
+        let Spectrum { values, vectors } = spectrum;
+        Self {
+            z: vectors.mapv(T::from_f64).as_standard_layout().into_owned(),
+            rank: values.iter().filter(|value| **value > 0.0).count(),
+            order: values.len(),
+            values,
+            constant: intercept.then(|| direction(roots)),
+            back: Back::Dual { roots: roots.iter().map(|&root| T::from_f64(root)).collect() },
+        }
+    }
+
     /// Whether residuals are `r` itself (kernel) or `y − r` (covariance), see the head of this file.
     pub(crate) fn is_kernel(&self) -> bool {
-        matches!(self.back, Back::Kernel { .. })
+        !matches!(self.back, Back::Covariance { .. })
     }
 
     /// Refuses a penalty of 0 when the weights are not determined.
@@ -224,6 +254,12 @@ impl<T: Real> Basis<T> {
             Back::Kernel { x } => {
                 onto(self.z.t());
                 onto(x.view());
+            }
+            Back::Dual { roots } => {
+                onto(self.z.t());
+                for mut row in projected.rows_mut() {
+                    row.iter_mut().zip(roots).for_each(|(value, &root)| *value *= root);
+                }
             }
         }
         projected

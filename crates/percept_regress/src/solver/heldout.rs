@@ -62,7 +62,8 @@ impl<T: Real> Tile<T> {
     /// Some of the columns.
     pub(crate) fn select(&self, columns: &[usize]) -> Self {
         Self {
-            y: self.y.select(Axis(1), columns),
+            // A selection of columns may come out in the order of columns.
+            y: self.y.select(Axis(1), columns).as_standard_layout().into_owned(),
             intercept: columns.iter().map(|&column| self.intercept[column]).collect(),
             constant: columns.iter().map(|&column| self.constant[column]).collect(),
         }

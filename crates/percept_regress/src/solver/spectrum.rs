@@ -147,6 +147,20 @@ pub(crate) fn inverse(matrix_: &Array2<f64>, smallest_pivot: f64) -> Option<Arra
     Some(Array2::from_shape_fn((order, order), |(i, j)| inverse[(i, j)]))
 }
 
+/// Solution of a symmetric positive definite system, or `None` when it is not positive definite.
+pub(crate) fn solve(system: &Array2<f64>, right: &Array2<f64>) -> Option<Array2<f64>> {
+    use faer::linalg::solvers::Solve;
+    let order = system.nrows();
+    let factor = matrix(system.view()).llt(faer::Side::Lower).ok()?;
+    let lower = factor.L();
+    // A pivot that is what rounding leaves of the diagonal determines nothing.
+    let determined = (0..order).all(|i| lower[(i, i)].powi(2) > f64::EPSILON * order as f64 * system[(i, i)].abs());
+    determined.then(|| {
+        let solution = factor.solve(matrix(right.view()));
+        Array2::from_shape_fn(right.dim(), |(i, j)| solution[(i, j)])
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

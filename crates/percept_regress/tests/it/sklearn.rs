@@ -1,7 +1,7 @@
 //! Agreement with scikit-learn where the two coincide: leave-one-out, negative mean squared error, no scaling.
 
 use ndarray::Array2;
-use percept_regress::{AlphaChoice, Path, Ridge, RidgeCv, RidgeParams, Score};
+use percept_regress::{AlphaChoice, Ridge, RidgeCv, RidgeParams};
 
 use crate::data::{difference, parse};
 
@@ -45,15 +45,7 @@ tables!(
 );
 
 fn params(choice: AlphaChoice) -> RidgeParams {
-    RidgeParams {
-        alphas: (-2..=4).map(|exponent| 10f64.powi(exponent)).collect(),
-        choice,
-        score: Score::NegMse,
-        intercept: true,
-        standardize: false,
-        path: Path::Auto,
-        ..RidgeParams::default()
-    }
+    RidgeParams { choice, ..RidgeParams::sklearn((-2..=4).map(|exponent| 10f64.powi(exponent)).collect()) }
 }
 
 #[test]
