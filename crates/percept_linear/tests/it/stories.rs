@@ -32,7 +32,7 @@ fn leaving_one_story_out_scores_as_refitting_without_it_does() {
     let story: Vec<i64> =
         labels.iter().enumerate().flat_map(|(story, rows)| vec![story as i64; rows.nrows()]).collect();
     let stack = |parts: &[Array2<f32>]| {
-        concatenate(Axis(0), &parts.iter().map(Array2::view).collect::<Vec<_>>()).expect("same columns")
+        concatenate(Axis(0), &parts.iter().map(|part| part.view()).collect::<Vec<_>>()).expect("same columns")
     };
     let (x, y) = (stack(&labels), stack(&brains).slice(ndarray::s![.., ..12]).to_owned());
     let out = tempfile::tempdir().expect("a folder");
