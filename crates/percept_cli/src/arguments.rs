@@ -1,8 +1,12 @@
 //! The command line as clap sees it: names, help, nothing else. What the arguments mean is in [`crate::settings`].
 
+mod models;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use models::{Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelRun, ModelTaps, Pool};
 
 /// Recorded brain activity in, what was seen out.
 #[derive(Debug, Parser)]
@@ -31,7 +35,9 @@ pub(crate) enum Command {
     Phantom(Phantom),
     /// Train the built-in models again
     Train(Train),
-    /// Look at model packs
+    /// Features of pictures or texts in the spaces of a model, as a store on disk
+    Features(Features),
+    /// Look at model packs, run and check their parts
     Model(Model),
     /// Write the report of a finished run again
     Report(Report),
@@ -176,28 +182,6 @@ pub(crate) enum Part {
     Clip,
     /// The denoising U-Net
     Unet,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Model {
-    #[command(subcommand)]
-    pub(crate) action: ModelAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelAction {
-    /// What a pack in the diffusers layout holds; `pocket` is the built-in one
-    Info(ModelInfo),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ModelInfo {
-    /// The pack's folder, or `pocket`
-    #[arg(value_name = "DIR")]
-    pub(crate) pack: PathBuf,
-    /// Print on stdout as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

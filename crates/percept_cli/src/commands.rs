@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod features;
 mod fit;
 mod model;
 mod phantom;
@@ -22,12 +23,18 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Doctor(doctor) => match doctor.dataset {
             DoctorDataset::Nsd(nsd) => doctor::nsd(&nsd),
         },
+        Command::Features(features) => features::run(features),
         Command::Phantom(phantom) => phantom::run(&phantom),
         Command::Train(train) => match train.model {
             TrainModel::Pocket(pocket) => train::pocket(&pocket),
         },
         Command::Model(model) => match model.action {
             ModelAction::Info(info) => model::info(&info),
+            ModelAction::Run(run) => model::run(&run),
+            ModelAction::Bench(bench) => model::bench(&bench),
+            ModelAction::Taps(taps) => model::taps(&taps),
+            ModelAction::Verify(verify) => model::verify(&verify),
+            ModelAction::List(list) => model::list(&list),
         },
         Command::Fit(fit) => fit::run(&fit),
         Command::Predict(predict) => predict::run(&predict),

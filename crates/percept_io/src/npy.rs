@@ -353,6 +353,12 @@ pub(crate) fn put<T: Element>(sink: &mut dyn std::io::Write, array: ArrayViewD<'
     fs::put(sink, &block)
 }
 
+/// The bytes before the values of an `.npy` file of `T` with `shape`, for files too large to be an array: the values
+/// follow in C order, little-endian.
+pub fn header<T: Element>(shape: &[usize]) -> Vec<u8> {
+    header_bytes(T::NUMBER, shape)
+}
+
 pub(crate) fn header_bytes(number: Number, shape: &[usize]) -> Vec<u8> {
     let code = match number {
         Number::Bool => "|b1",

@@ -13,7 +13,7 @@ mod artefact;
 mod features;
 mod fit;
 mod generate;
-mod generator;
+pub(crate) mod generator;
 mod normalise;
 mod outcome;
 mod pixels;

@@ -3,6 +3,7 @@
 //! - [`experiment`]: one TOML file, checked and with every default filled in
 //! - [`dataset`]: what an experiment's data are, whatever they came from
 //! - [`decoding`]: images from responses (`z`, `c`, `z+c`) with their controls and scores
+//! - [`features`]: stimuli to rows in the spaces of a model pack, as a store that is resumed
 //! - [`pocket`]: how the pocket pack is trained
 //! - [`run`]: the run directory, whose stages are resumed
 //! - [`error`]: what can go wrong on the way
@@ -11,6 +12,7 @@ pub mod dataset;
 pub mod decoding;
 pub mod error;
 pub mod experiment;
+pub mod features;
 mod pictures;
 pub mod pocket;
 pub mod run;

@@ -98,7 +98,7 @@ pub enum ModelError {
         got: String,
     },
     /// The tensor library refused an operation.
-    #[error("tensor operation failed: {0}")]
+    #[error("tensor operation failed: {}", .0.to_string().lines().next().unwrap_or_default())]
     Tensor(#[from] candle_core::Error),
 }
 

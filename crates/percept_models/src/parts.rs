@@ -300,7 +300,10 @@ impl<'a> Parts<'a> {
             Part::Text => self.files.holds("text_encoder/config.json") || of_clip("text_config"),
             Part::Vision => self.has_vision(),
             Part::Language => {
-                self.files.holds("config.json") && !of_clip("text_config") && !self.files.holds("model_index.json")
+                let config = self.files.read_text("config.json").ok().and_then(|text| parse(&text).ok());
+                config.is_some_and(|config| {
+                    config["model_type"].as_str().is_some_and(|kind| LanguageModel::FAMILIES.contains(&kind))
+                })
             }
         };
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()

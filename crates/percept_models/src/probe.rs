@@ -86,9 +86,6 @@ pub struct Space {
     step: Option<usize>,
 }
 
-/// Families of language models, whose names begin the names of their spaces.
-const FAMILIES: [&str; 4] = ["bert", "gpt2", "opt", "llama"];
-
 impl Space {
     /// Reads the name of a space.
     ///
@@ -113,7 +110,7 @@ impl Space {
             "clip.image" => (Source::ClipImage, String::new()),
             "clip.text" => (Source::ClipText, String::new()),
             "words" => (Source::Words, String::new()),
-            _ if FAMILIES.iter().any(|family| path.starts_with(&format!("{family}."))) => {
+            _ if LanguageModel::FAMILIES.iter().any(|family| path.starts_with(&format!("{family}."))) => {
                 (Source::Language, path.split_once('.').map_or_else(String::new, |(_, place)| place.to_owned()))
             }
             _ => match (below("vae."), below("unet."), below("clip.image."), below("clip.text.")) {

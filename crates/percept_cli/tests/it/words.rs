@@ -24,6 +24,7 @@ fn help_names_every_command() {
             "fit ",
             "predict ",
             "doctor ",
+            "features ",
             "phantom ",
             "train ",
             "model ",
@@ -43,6 +44,10 @@ fn help_of_a_command_names_its_arguments() {
     says(&["phantom", "--help"], 0, &["<DIR>", "--sessions <N>", "--betas <FORMAT>", "hdf5, nifti, both"]);
     says(&["train", "pocket", "--help"], 0, &["--out <DIR>", "--part <PART>", "--steps <N>", "autoencoder"]);
     says(&["model", "info", "--help"], 0, &["<DIR>", "--json"]);
+    says(&["model", "run", "--help"], 0, &["<PACK>", "--part <PART>", "--input <IN.safetensors>", "--tap <NAME>"]);
+    says(&["model", "bench", "--help"], 0, &["--passes <N>", "--json"]);
+    says(&["model", "verify", "--help"], 0, &["<DIR>", "--json"]);
+    says(&["features", "--help"], 0, &["--space <NAME>", "--images <SOURCE>", "--texts <FILE>", "--pool <HOW>"]);
     says(&["fit", "--help"], 0, &["--x <FILE>", "--groups <FILE>", "--folds <K>", "--memory <BYTES>", "--shard <I/N>"]);
     says(&["predict", "--help"], 0, &["--model <MODEL>", "--x <FILE>", "--out <FILE.npy>", "--json"]);
     says(&["report", "--help"], 0, &["<RUNDIR>"]);
@@ -61,6 +66,9 @@ fn a_missing_file_is_named_with_a_remedy() {
     says(&["predict", "--model", "m", "--x", "a.npy", "--out", "p.npy"], 1, &["`m` is no finished model"]);
     says(&["report", "absent"], 1, &["outcome.json", "cannot open", "(check the path)"]);
     says(&["model", "info", "absent"], 1, &["there is no folder `absent` (name a model pack, or `pocket`)"]);
+    says(&["features", "absent", "--space", "sd.z", "--images", "."], 1, &["there is no `absent`"]);
+    says(&["model", "verify", "absent"], 1, &["there is no folder `absent`"]);
+    says(&["model", "bench", "pocket", "--part", "head"], 1, &["unet, vae.encode", "`head`"]);
     says(&["doctor", "nsd", "absent"], 1, &["error: ", "absent"]);
 }
 

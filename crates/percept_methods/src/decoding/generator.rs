@@ -75,7 +75,7 @@ impl PackGenerator {
 }
 
 /// One hash over all files of a pack, by name.
-fn content_of(files: &PackFiles) -> std::result::Result<String, MethodError> {
+pub(crate) fn content_of(files: &PackFiles) -> std::result::Result<String, MethodError> {
     let mut lines = Vec::new();
     match files {
         PackFiles::Embedded(files) => {

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod double;
+mod features;
 mod miyawaki;
 mod nsd;
 mod resume;

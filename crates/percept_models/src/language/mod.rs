@@ -59,6 +59,9 @@ pub struct LanguageStates {
 }
 
 impl LanguageModel {
+    /// The families that can be read, as configs name them.
+    pub const FAMILIES: [&str; 4] = ["bert", "gpt2", "opt", "llama"];
+
     /// Builds the family that the config's `model_type` names.
     ///
     /// # Errors
@@ -94,7 +97,7 @@ impl LanguageModel {
                 component: NAME,
                 key: "model_type".into(),
                 value: format!("\"{other}\""),
-                supported: "bert, gpt2, opt, llama".into(),
+                supported: Self::FAMILIES.join(", "),
             }),
         }
     }

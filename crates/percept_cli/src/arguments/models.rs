@@ -1,0 +1,144 @@
+//! Arguments of the commands about models: `percept model …` and `percept features`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    pub(crate) action: ModelAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelAction {
+    /// What a pack in the diffusers layout holds; `pocket` is the built-in one
+    Info(ModelInfo),
+    /// Feed tensors to one part of a pack and write its results: check percept against any other implementation
+    Run(ModelRun),
+    /// How fast one part of a pack is on this machine
+    Bench(ModelBench),
+    /// The names of all places in one part that `--tap` and `--space` can read
+    Taps(ModelTaps),
+    /// Check a pack's files: damaged, missing, surplus and misshapen tensors, all of them by name
+    Verify(ModelInfo),
+    /// The packs in a folder, with their parts and sizes
+    List(ModelList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelInfo {
+    /// The pack's folder, or `pocket`
+    #[arg(value_name = "DIR")]
+    pub(crate) pack: PathBuf,
+    /// Print on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelRun {
+    /// The pack's folder, or `pocket`
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+    /// unet, vae.encode, vae.decode, text, vision or language
+    #[arg(long, value_name = "PART")]
+    pub(crate) part: String,
+    /// Tensors under the names of diffusers' and transformers' arguments
+    #[arg(long, value_name = "IN.safetensors")]
+    pub(crate) input: PathBuf,
+    /// Where the results go
+    #[arg(long, value_name = "OUT.safetensors")]
+    pub(crate) output: PathBuf,
+    /// Write the value at this place too; may be repeated
+    #[arg(long = "tap", value_name = "NAME")]
+    pub(crate) taps: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelBench {
+    /// The pack's folder, or `pocket`
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+    /// unet, vae.encode, vae.decode, text, vision or language
+    #[arg(long, value_name = "PART")]
+    pub(crate) part: String,
+    /// Passes to measure; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) passes: usize,
+    /// Print on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelTaps {
+    /// The pack's folder, or `pocket`
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+    /// unet, vae.encode, vae.decode, text, vision or language
+    #[arg(long, value_name = "PART")]
+    pub(crate) part: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelList {
+    /// The folder whose folders are packs
+    #[arg(value_name = "DIR", default_value = "models")]
+    pub(crate) dir: PathBuf,
+    /// Print on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Features {
+    /// The pack's folder, `pocket`, or a table of word vectors (GloVe, word2vec)
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+    /// A feature space, such as `sd.z`, `clip.image.layer07`, `unet.mid@t600` or `llama.layer16`; may be repeated
+    #[arg(long = "space", value_name = "NAME", required = true)]
+    pub(crate) spaces: Vec<String>,
+    /// A folder of PNG and JPEG pictures, or `FILE.hdf5:dataset`
+    #[arg(long, value_name = "SOURCE", conflicts_with = "texts", required_unless_present = "texts")]
+    pub(crate) images: Option<PathBuf>,
+    /// Captions one per line (.txt), or a table with a column of texts (.csv, .tsv)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) texts: Option<PathBuf>,
+    /// The table's column of texts [default: text, caption, sentence or word]
+    #[arg(long, value_name = "NAME", requires = "texts")]
+    pub(crate) column: Option<String>,
+    /// Read each text with this many rows before it: the context of a word in a story
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "texts")]
+    pub(crate) context: usize,
+    /// How the tokens or pixels of a place become one row
+    #[arg(long, value_name = "HOW", default_value = "mean")]
+    pub(crate) pool: Pool,
+    /// Folder for the store; an interrupted run in it goes on where it was
+    #[arg(long, value_name = "DIR", default_value = "features")]
+    pub(crate) out: PathBuf,
+    /// Stimuli in a pass [default: what `--memory` allows]
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<usize>,
+    /// Memory for passes in GB, weights aside
+    #[arg(long, value_name = "GB", default_value_t = 2.0)]
+    pub(crate) memory: f64,
+    /// Seed of the noise of spaces in the U-Net
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the index on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pool {
+    /// All of them, one behind the other
+    Whole,
+    /// Their mean
+    Mean,
+    /// The first token
+    First,
+    /// The last token
+    Last,
+}
