@@ -282,8 +282,7 @@ fn reserve(file: &File, len: u64) -> std::io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
     match fallocate(file, FallocateFlags::empty(), 0, len.max(1)) {
-        Ok(()) => file.set_len(len),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(len),
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(len),
         Err(error) => Err(error.into()),
     }
 }

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (y, _) = Pieces::npy(folder.join("y.npy"), Number::F32, &[n_samples, n_targets], false)?;
     for first in (0..n_samples).step_by(ROWS) {
         let count = ROWS.min(n_samples - first);
-        let rows: Vec<(Vec<f32>, Vec<f32>)> = (first..first + count)
+        let (features, targets): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (first..first + count)
             .into_par_iter()
             .map(|sample| {
                 // Repeats of an image share half of their variance.
@@ -52,13 +52,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 (features, targets)
             })
-            .collect();
-        let matrix = |width: usize, of: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| {
-            let flat: Vec<f32> = rows.iter().flat_map(|row| of(row).iter().copied()).collect();
-            Array2::from_shape_vec((count, width), flat)
-        };
-        x.put_block("array", first, 0..n_features, matrix(n_features, |row| &row.0)?.view())?;
-        y.put_block("array", first, 0..n_targets, matrix(n_targets, |row| &row.1)?.view())?;
+            .unzip();
+        let features = Array2::from_shape_vec((count, n_features), features.concat())?;
+        let targets = Array2::from_shape_vec((count, n_targets), targets.concat())?;
+        x.put_block("array", first, 0..n_features, features.view())?;
+        y.put_block("array", first, 0..n_targets, targets.view())?;
     }
     x.finish()?;
     y.finish()?;

@@ -304,7 +304,9 @@ impl<'a, T: Real + Element> Run<'a, T> {
                 Edge::High => 1,
             })
             .collect();
-        constant.iter().for_each(|&target| edge[target] = CONSTANT);
+        for &target in constant {
+            edge[target] = CONSTANT;
+        }
         for &masked in self.plan.y.masked().iter().filter(|masked| tile.contains(masked)) {
             let target = masked - tile.start;
             edge[target] = MASKED;

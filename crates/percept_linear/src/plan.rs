@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::cache::FolderCache;
 use crate::error::LinearError;
 use crate::job::{FitJob, HoldOut, Missing, Precision, Shard};
-use crate::source::{self, Source};
+use crate::source::{self, Opened, Source};
 use crate::{memory, model};
 
 /// Targets beyond which a tile gains nothing.
@@ -96,7 +96,7 @@ pub struct FitPlan<T> {
 /// Every kind of [`LinearError`] but [`LinearError::Stopped`].
 pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> {
     job.params.grid()?;
-    let (x, y, left_out_rows) = source::open_both::<T>(&job.x, &job.y, job.missing)?;
+    let Opened { x, y, left_out_rows } = source::open_both::<T>(&job.x, &job.y, job.missing)?;
     let n_file = x.file_dim().0;
     let n_samples = n_file - left_out_rows.len();
     let size = Size { n_samples, n_features: x.file_dim().1, n_targets: y.file_dim().1 };
@@ -341,7 +341,7 @@ mod tests {
             for number in 1..=of {
                 let range = shard_range(n_targets, 16, Some(Shard { number, of })).expect("enough tasks");
                 assert_eq!(range.start, next);
-                assert!(range.end == n_targets || range.end % 16 == 0);
+                assert!(range.end == n_targets || range.end.is_multiple_of(16));
                 next = range.end;
             }
             assert_eq!(next, n_targets);

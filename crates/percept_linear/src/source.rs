@@ -181,15 +181,22 @@ impl<T: Real + Element> Targets<T> for Source<T> {
     }
 }
 
-/// Opens both matrices and leaves out what is missing, or refuses it. Returns the rows that are left out.
+/// Both matrices of a fit.
+#[derive(Debug)]
+pub struct Opened<T> {
+    /// The samples.
+    pub x: Source<T>,
+    /// The targets.
+    pub y: Source<T>,
+    /// Rows of the files that both leave out, ascending.
+    pub left_out_rows: Vec<usize>,
+}
+
+/// Opens both matrices and leaves out what is missing, or refuses it.
 ///
 /// # Errors
 /// [`LinearError::Missing`], [`LinearError::Lengths`], and failures to read.
-pub fn open_both<T: Real + Element>(
-    x: &Reference,
-    y: &Reference,
-    missing: Missing,
-) -> Result<(Source<T>, Source<T>, Vec<usize>), LinearError> {
+pub fn open_both<T: Real + Element>(x: &Reference, y: &Reference, missing: Missing) -> Result<Opened<T>, LinearError> {
     let (mut samples, mut targets) = (Source::<T>::open(x)?, Source::<T>::open(y)?);
     let (left_len, right_len) = (samples.file_dim().0, targets.file_dim().0);
     if left_len != right_len {
@@ -213,7 +220,7 @@ pub fn open_both<T: Real + Element>(
     }
     samples.leave_out(&rows, in_x.columns);
     targets.leave_out(&rows, in_y.columns);
-    Ok((samples, targets, rows))
+    Ok(Opened { x: samples, y: targets, left_out_rows: rows })
 }
 
 fn refusal(matrix: &'static str, gaps: &Gaps) -> LinearError {

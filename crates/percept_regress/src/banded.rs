@@ -314,7 +314,9 @@ impl<T: Real> Banded<T> {
         let parts: Vec<Array2<f64>> = self.predict_split(x)?.iter().map(|part| centred(part.view())).collect();
         let truth = centred(y);
         let mut joint = Array2::<f64>::zeros(truth.dim());
-        parts.iter().for_each(|part| joint += part);
+        for part in &parts {
+            joint += part;
+        }
         let rest = &truth * 2.0 - &joint;
         let total = (&truth * &truth).sum_axis(Axis(0));
         let mut shares = Array2::zeros((parts.len(), truth.ncols()));

@@ -116,7 +116,9 @@ impl Folds {
             &own
         };
         let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
-        labels.iter().for_each(|label| *sizes.entry(*label).or_default() += 1);
+        for label in labels {
+            *sizes.entry(*label).or_default() += 1;
+        }
         if k < 2 || sizes.len() < k {
             return Err(RegressError::Setting {
                 what: format!("{k} folds of {} groups", sizes.len()),
@@ -224,7 +226,9 @@ impl Folds {
     pub fn fold_of_sample(&self) -> Vec<usize> {
         let mut of_sample: Vec<usize> = (0..self.n_samples).map(|sample| self.len() + sample).collect();
         for fold in 0..self.len() {
-            self.samples(fold).iter().for_each(|&sample| of_sample[sample] = fold);
+            for &sample in self.samples(fold) {
+                of_sample[sample] = fold;
+            }
         }
         of_sample
     }
@@ -251,7 +255,9 @@ impl Folds {
             straddling.extend(trained.map(|sample| stimulus_of_sample[sample]).filter(|s| scored.contains(s)));
         }
         let mut presentations: BTreeMap<usize, usize> = BTreeMap::new();
-        stimulus_of_sample.iter().for_each(|stimulus| *presentations.entry(*stimulus).or_default() += 1);
+        for stimulus in stimulus_of_sample {
+            *presentations.entry(*stimulus).or_default() += 1;
+        }
         let n_repeated = presentations.values().filter(|count| **count > 1).count();
         let straddling: Vec<usize> = straddling.into_iter().collect();
         match (straddling.first(), leaks) {

@@ -71,10 +71,10 @@ pub struct Plain<T: Real = f32> {
 /// decomposition and the group blocks are still f64; products with targets are f32, and scores agree with the f64 fit to
 /// about 1e-5. Results are the same bits on any number of threads.
 ///
-/// With n samples, r = min(n − 1, p) directions, t targets, A penalties and groups of m, the work is
-/// n·p·r (Gram, f64) + 9r³ (eigen, f64) + 2·n·p·r (directions, f64) + n·m·(r + 2m)·A (group blocks) + 2·n·r·t (projection)
-/// + 2·n·(r + m)·t·A (scores) + 2·p·r·t (weights) operations. k folds are groups of m = n/k: one decomposition serves them
-/// all, where down-dating the Gram matrix would take k more.
+/// With n samples, r = min(n − 1, p) directions, t targets, A penalties and groups of m, the operations are n·p·r (Gram, f64),
+/// 9r³ (eigen, f64), 2·n·p·r (directions, f64), n·m·(r + 2m)·A (group blocks), 2·n·r·t (projection), 2·n·(r + m)·t·A (scores)
+/// and 2·p·r·t (weights). k folds are groups of m = n/k: one decomposition serves them all, where down-dating the Gram matrix
+/// would take k more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RidgeCv {
     params: RidgeParams,
