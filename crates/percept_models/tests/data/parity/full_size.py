@@ -2,7 +2,7 @@
 
     python full_size.py DIR [CASE]...
 
-Without names, all of them: about 9 GB on disk and 9 GB of memory. Every case is a released configuration (Llama with two
+Without names, all of them: about 9 GB on disk and 11 GB of memory (Llama). Every case is a released configuration (Llama with two
 of its layers). Weights are stored in f16, the reference runs in f32 on one thread (make.py's in f64): its own rounding
 error is part of what is compared.
 """
