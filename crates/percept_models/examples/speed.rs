@@ -38,7 +38,10 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
     Ok(match name {
         "unet" => {
             let (model, latents, context) = unet(&Params::random_training(seed, |_| false))?;
-            Box::new(move || Ok(drop(model.forward(&latents, &[500.0], &context)?)))
+            Box::new(move || {
+                model.forward(&latents, &[500.0], &context)?;
+                Ok(())
+            })
         }
         "unet-kv" => {
             let keys_and_values = |name: &str| name.contains("attn2.to_k") || name.contains("attn2.to_v");
@@ -55,13 +58,19 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
             let params = Params::random_training(seed, |_| false);
             let model = AutoencoderKl::new(&params, AutoencoderConfig::parse(config)?)?;
             let latents = normal("latents", &[1, 4, 64, 64])?;
-            Box::new(move || Ok(drop(model.decode(&latents)?)))
+            Box::new(move || {
+                model.decode(&latents)?;
+                Ok(())
+            })
         }
         "clip-text" => {
             let params = Params::random_training(seed, |_| false);
             let model = ClipTextModel::new(&params, TextConfig::parse(config)?)?;
             let ids = vec![(0..77).map(|i| 1 + i * 640).collect()];
-            Box::new(move || Ok(drop(model.forward(&ids)?)))
+            Box::new(move || {
+                model.forward(&ids)?;
+                Ok(())
+            })
         }
         _ => return Err(format!("no case `{name}` (there are unet, unet-kv, vae-decode, clip-text)").into()),
     })

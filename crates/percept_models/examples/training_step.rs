@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p percept_models --example training_step -- PACK [ROUNDS]`
 
-use std::error::Error;
+use std::{error::Error, io::Write};
 
 use ndarray::{Array2, Array4};
 use percept_core::Seed;
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 *best = best.min(seconds()? - start);
             }
         }
-        println!("{name:<26} {:.3} s, plain convolution {:.3} s", best[0], best[1]);
+        writeln!(std::io::stdout(), "{name:<26} {:.3} s, plain convolution {:.3} s", best[0], best[1])?;
     }
     Ok(())
 }

@@ -4,12 +4,12 @@
 //! 9 times the cube of its order. The floor of a fit is its operations at the rate of a plain product of the same precision on
 //! the same threads.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::design;
 use crate::folds::Folds;
 use crate::params::RidgeParams;
 use crate::solver::basis::BLOCK_ROWS;
@@ -94,7 +94,7 @@ pub fn memory<T: Real>(size: Size, params: &RidgeParams, folds: Option<&Folds>, 
     let blocks = folds.map_or(0, |folds| folds.block_elements() as u64) * n_alphas * float;
     let largest = folds.map_or(0, |folds| folds.largest() as u64);
     let inverting = 4 * 8 * largest * largest;
-    let width = design::task_width(n_alphas as usize, size.n_targets) as u64;
+    let width = columns_per_task(n_alphas as usize, size.n_targets) as u64;
     let block = largest.max(BLOCK_ROWS as u64).min(n);
     let task = float * (width * n + (n_alphas + 3) * width * order + block * width * (n_alphas + 2))
         + float * BLOCK_ROWS as u64 * order;
@@ -111,7 +111,7 @@ pub fn memory<T: Real>(size: Size, params: &RidgeParams, folds: Option<&Folds>, 
 /// How many targets one task works on when there are `n_targets` in all: [`crate::Design::task_width`] before there is a design.
 pub fn task_width(params: &RidgeParams, n_targets: usize) -> usize {
     let n_alphas = params.grid().map_or(0, |grid| grid.len());
-    design::task_width(n_alphas, n_targets)
+    columns_per_task(n_alphas, n_targets)
 }
 
 /// Operations per second of plain products on all threads of the current pool, in the precision of `T`: the best of a few
@@ -132,4 +132,19 @@ pub fn product_rate<T: Real>() -> f64 {
         tries += 1;
     }
     best
+}
+
+/// Columns of stacked penalties × targets that one task multiplies at a time.
+const STACKED_COLUMNS: usize = 1024;
+
+/// Targets that one task works on: enough for a good product, few enough that every thread has a task. It depends on the
+/// numbers of penalties and targets alone.
+pub(crate) fn columns_per_task(n_alphas: usize, n_targets: usize) -> usize {
+    let stacked = (STACKED_COLUMNS / n_alphas.max(8)).max(16);
+    n_targets.div_ceil(8).clamp(16, stacked)
+}
+
+/// Runs of `width` targets.
+pub(crate) fn tasks(n_targets: usize, width: usize) -> Vec<Range<usize>> {
+    (0..n_targets).step_by(width.max(1)).map(|start| start..(start + width).min(n_targets)).collect()
 }

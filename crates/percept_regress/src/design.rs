@@ -5,27 +5,23 @@
 //! multiples of that width gets the same bits however wide its cuts are, because every task does the same work.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
+use crate::cost::{columns_per_task, tasks};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
 use crate::ridge::{Ridge, same_rows};
-use crate::samples::{Samples, Targets};
-use crate::solver::basis::{
-    Basis, Inverses, Spectrum, covariance_spectrum, given_kernel_spectrum, kernel_spectrum, roots,
-};
+use crate::samples::{Samples, Targets, checked_roots};
+use crate::selection::{Groups, Selection, best, edge_of};
+use crate::solver::basis::{Basis, Inverses, Spectrum, covariance_spectrum, given_kernel_spectrum, kernel_spectrum};
 use crate::solver::heldout::{HeldOut, Tile};
 use crate::solver::real::Real;
 use crate::solver::standard::{Standard, all_finite};
-
-/// Columns of stacked penalties × targets that one task multiplies at a time.
-const STACKED_COLUMNS: usize = 1024;
 
 /// A place that keeps decompositions between runs. What the samples are is the keeper's business: it must tell samples with
 /// other content, other rows or other weights apart.
@@ -51,17 +47,6 @@ pub struct Setup<'a> {
     pub cache: Option<&'a dyn SpectrumCache>,
     /// The Gram matrix, if it is known: that of a region is part of that of the whole brain.
     pub gram: Option<Gram>,
-}
-
-/// The penalty of every target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Selection {
-    /// One penalty per target.
-    pub alpha: Vec<f64>,
-    /// The held-out score at that penalty; constant targets score 0.
-    pub cv_score: Vec<f64>,
-    /// Whether the penalty is an end of the grid.
-    pub edge: Vec<Edge>,
 }
 
 /// Training samples, standardised and decomposed: all of a fit that does not depend on targets.
@@ -486,7 +471,7 @@ impl<T: Real> Design<T> {
 
     /// How many targets one task works on when there are `n_targets` in all.
     pub fn task_width(&self, n_targets: usize) -> usize {
-        task_width(self.grid.len(), n_targets)
+        columns_per_task(self.grid.len(), n_targets)
     }
 
     fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
@@ -598,86 +583,6 @@ impl<T: Real> Design<T> {
     }
 }
 
-impl Selection {
-    /// The entries of some targets.
-    pub fn part(&self, targets: Range<usize>) -> Self {
-        let cv_score = if self.cv_score.is_empty() { Vec::new() } else { self.cv_score[targets.clone()].to_vec() };
-        Self { alpha: self.alpha[targets.clone()].to_vec(), cv_score, edge: self.edge[targets].to_vec() }
-    }
-}
-
-/// The best row of the score table for each label.
-struct Groups<'a> {
-    label_of_target: &'a [usize],
-    best: BTreeMap<usize, usize>,
-}
-
-impl<'a> Groups<'a> {
-    fn new(label_of_target: &'a [usize]) -> Self {
-        Self { label_of_target, best: BTreeMap::new() }
-    }
-
-    fn update(&mut self, tables: &[(f64, Vec<f64>)]) {
-        let mut sums: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for (row, (_, scores)) in tables.iter().enumerate() {
-            for (label, score) in self.label_of_target.iter().zip(scores) {
-                sums.entry(*label).or_insert_with(|| vec![0.0; tables.len()])[row] += score;
-            }
-        }
-        self.best = sums.into_iter().map(|(label, sums)| (label, best(sums.into_iter()))).collect();
-    }
-
-    /// Whether some label's best penalty is this end of the grid.
-    fn want(&self, edge: Edge, tables: &[(f64, Vec<f64>)]) -> bool {
-        self.best.values().any(|&row| edge_of(row, tables.len()) == edge)
-    }
-}
-
-/// Position of the best score; among equal ones the last, that of the largest penalty.
-fn best(scores: impl Iterator<Item = f64>) -> usize {
-    let (mut position, mut largest) = (0, f64::NEG_INFINITY);
-    for (candidate, score) in scores.enumerate() {
-        if score >= largest {
-            (position, largest) = (candidate, score);
-        }
-    }
-    position
-}
-
-fn edge_of(row: usize, n_alphas: usize) -> Edge {
-    match row {
-        _ if n_alphas < 2 => Edge::Inside,
-        0 => Edge::Low,
-        row if row + 1 == n_alphas => Edge::High,
-        _ => Edge::Inside,
-    }
-}
-
-/// Targets that one task works on: enough for a good product, few enough that every thread has a task. It depends on the
-/// numbers of penalties and targets alone.
-pub(crate) fn task_width(n_alphas: usize, n_targets: usize) -> usize {
-    let stacked = (STACKED_COLUMNS / n_alphas.max(8)).max(16);
-    n_targets.div_ceil(8).clamp(16, stacked)
-}
-
-/// Runs of `width` targets.
-fn tasks(n_targets: usize, width: usize) -> Vec<Range<usize>> {
-    (0..n_targets).step_by(width.max(1)).map(|start| start..(start + width).min(n_targets)).collect()
-}
-
 fn per_target(list: &'static str, expected: usize, got: usize) -> Result<(), RegressError> {
     if expected == got { Ok(()) } else { Err(RegressError::PerTarget { list, expected, got }) }
-}
-
-/// Roots of the weights, refused where one cannot be used.
-fn checked_roots(weights: Option<&[f64]>, n_samples: usize) -> Result<Vec<f64>, RegressError> {
-    if let Some(weights) = weights {
-        same_rows("x", n_samples, "weights", weights.len())?;
-        if let Some((sample, &weight)) =
-            weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0))
-        {
-            return Err(RegressError::Weight { sample, weight });
-        }
-    }
-    Ok(roots(weights, n_samples))
 }

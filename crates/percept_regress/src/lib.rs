@@ -26,10 +26,11 @@ pub mod params;
 pub mod ridge;
 pub mod samples;
 pub mod selected;
+pub mod selection;
 mod solver;
 
 pub use banded::{Band, Banded, BandedCv, BandedParams};
-pub use design::{Design, Selection, Setup, SpectrumCache};
+pub use design::{Design, Setup, SpectrumCache};
 pub use error::RegressError;
 pub use folds::{Folds, LeakReport, Leaks};
 pub use gram::Gram;
@@ -37,5 +38,6 @@ pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score
 pub use ridge::{Plain, Ridge, RidgeCv, predict_part};
 pub use samples::{Samples, Targets};
 pub use selected::{Selected, SelectedParams};
+pub use selection::Selection;
 pub use solver::basis::Spectrum;
 pub use solver::real::Real;

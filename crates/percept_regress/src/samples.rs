@@ -8,6 +8,8 @@ use std::ops::Range;
 use ndarray::{ArrayView2, CowArray, Ix2, s};
 
 use crate::error::RegressError;
+use crate::ridge::same_rows;
+use crate::solver::basis::roots;
 use crate::solver::real::Real;
 
 /// A matrix of samples × features that is read by rows.
@@ -52,4 +54,17 @@ impl<T: Real> Targets<T> for ArrayView2<'_, T> {
     fn columns(&self, columns: Range<usize>) -> Result<CowArray<'_, T, Ix2>, RegressError> {
         Ok(self.slice(s![.., columns]).into())
     }
+}
+
+/// Roots of the weights, refused where one cannot be used.
+pub(crate) fn checked_roots(weights: Option<&[f64]>, n_samples: usize) -> Result<Vec<f64>, RegressError> {
+    if let Some(weights) = weights {
+        same_rows("x", n_samples, "weights", weights.len())?;
+        if let Some((sample, &weight)) =
+            weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0))
+        {
+            return Err(RegressError::Weight { sample, weight });
+        }
+    }
+    Ok(roots(weights, n_samples))
 }

@@ -283,7 +283,7 @@ fn join(files: &[PathBuf], n: usize, to: &Path) -> Result<usize, MethodError> {
                     break;
                 }
             };
-            for value in rows.iter() {
+            for value in &rows {
                 fs::put(&mut *sink, &value.to_le_bytes())?;
             }
         }

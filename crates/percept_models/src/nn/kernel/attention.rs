@@ -159,7 +159,9 @@ pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -
                 );
             }
             for (row, sum) in out.chunks_mut(dim).zip(running.sum) {
-                row.iter_mut().for_each(|value| *value /= sum);
+                for value in row {
+                    *value /= sum;
+                }
             }
         }
     });

@@ -85,9 +85,8 @@ impl Run<'_> {
                 }
             }
         }
-        for c in 0..C {
-            let to = S::as_mut_simd_f32s(&mut self.sums[first + c][at..at + V * S::F32_LANES]).0;
-            to.copy_from_slice(&sums[c]);
+        for (to, sums) in self.sums[first..].iter_mut().zip(&sums) {
+            S::as_mut_simd_f32s(&mut to[at..at + V * S::F32_LANES]).0.copy_from_slice(sums);
         }
     }
 }
