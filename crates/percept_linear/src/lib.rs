@@ -2,10 +2,10 @@
 //! machines can share the targets.
 //!
 //! - [`job`]: what is to be fitted, as settings
-//! - [`plan`]: the checked job: what the files hold, memory and disk needed, refused before any work when they do not fit
+//! - [`mod@plan`]: the checked job: what the files hold, memory and disk needed, refused before any work when they do not fit
 //! - [`fit`]: the work, tile by tile
 //! - [`model`]: the folder that a fit leaves: safetensors, JSON, a Parquet table of targets
-//! - [`predict`]: predictions of a model for new samples
+//! - [`mod@predict`]: predictions of a model for new samples
 //! - [`shard`]: parts of a fit made by several processes, and putting them together
 //! - [`source`]: samples and targets in files, with what is missing left out
 //! - [`cache`]: decompositions kept by content hash

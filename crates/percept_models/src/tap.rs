@@ -1,6 +1,6 @@
 //! Taps: places inside a model whose values can be read while it runs.
 //!
-//! A model is given a [`Taps`] that says which places are wanted; it calls [`Taps::see`] at every place it names, which
+//! A model is given a [`Taps`] that says which places are wanted; it calls `Taps::see` at every place it names, which
 //! costs one comparison when nothing is wanted. Only wanted values are kept. Names are those of the places within the
 //! model (`down.1.attn.0.cross`, `layer07`, `mid`); which model, and at which diffusion step, is the caller's.
 
