@@ -1,4 +1,4 @@
-//! Why responses cannot be normalised.
+//! Why responses cannot be normalised or features delayed.
 
 /// An error of this crate: what was expected, what was found, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,5 +28,19 @@ pub enum SignalError {
     SingleSample {
         /// The group's label.
         group: usize,
+    },
+    /// The list of delays is unusable.
+    #[error("{problem} (list each delay in samples once)")]
+    Delays {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The samples of a run do not follow each other, so what came before a sample is not known.
+    #[error("run `{run}` comes back at sample {sample} after another run (put samples in the order of time, or name each stretch of them differently)")]
+    ScatteredRun {
+        /// The run's label.
+        run: usize,
+        /// The sample with which it comes back, from 0.
+        sample: usize,
     },
 }
