@@ -88,23 +88,25 @@ pub fn paired_difference(
     same_shape(("first", &[first.len()]), ("second", &[second.len()]))?;
     let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
     let interval = mean_interval(&differences, seed.named("interval"), n_draws)?;
-    let flips = seed.named("flips");
+    let total: f64 = differences.iter().sum();
+    let p = sign_flip_p(&differences, seed.named("flips"), n_draws);
+    Ok(PairedDifference { mean: total / differences.len() as f64, interval, p })
+}
+
+/// Two-sided p of the sum of `differences` when each could as well have had the other sign.
+pub(crate) fn sign_flip_p(differences: &[f64], seed: Seed, n_draws: usize) -> f64 {
     let total: f64 = differences.iter().sum();
     // Sums of the same numbers in another sign pattern differ in rounding; that must not turn a tie into a loss.
     let slack = 1e-12 * differences.iter().map(|value| value.abs()).sum::<f64>();
     let extreme = (0..n_draws as u64)
         .into_par_iter()
         .filter(|&draw| {
-            let mut stream = flips.at(draw).stream();
+            let mut stream = seed.at(draw).stream();
             let sum: f64 = differences.iter().map(|&value| if stream.random::<bool>() { value } else { -value }).sum();
             sum.abs() >= total.abs() - slack
         })
         .count();
-    Ok(PairedDifference {
-        mean: total / differences.len() as f64,
-        interval,
-        p: (1 + extreme) as f64 / (1 + n_draws) as f64,
-    })
+    (1 + extreme) as f64 / (1 + n_draws) as f64
 }
 
 /// Linear interpolation between order statistics, as `numpy.percentile` does.

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use percept_core::Seed;
 use rand::Rng;
 use rayon::prelude::*;
 
-use crate::bootstrap::{Interval, LEVEL, quantile};
+use crate::bootstrap::{self, Interval, LEVEL, PairedDifference, quantile};
 use crate::error::{StatsError, at_least, finite, same_shape};
-use crate::identification::{TwoWay, constant_rows, cross_correlation};
+use crate::identification::{TwoWay, constant_rows, cross_correlation, cross_cosine};
 
 /// Two-way identification of every item among the truths that carry another label: prediction j against the truths i whose
 /// label differs, the share with r(pred j, truth i) < r(pred j, truth j). With all labels different it is
@@ -32,10 +32,39 @@ pub fn two_way(
     same_shape(("pred", &[pred.nrows()]), ("labels", &[label_of_item.len()]))?;
     let r = cross_correlation(pred, truth)?;
     let (pred_constant, truth_constant) = (constant_rows(pred), constant_rows(truth));
-    let n = r.nrows();
-    let undefined: Vec<usize> = (0..n).filter(|&item| pred_constant[item] || truth_constant[item]).collect();
+    won(&r, |item| pred_constant[item] || truth_constant[item], label_of_item)
+}
+
+/// The same by cosine, which sees what all rows have in common: the share of truths i of another label with
+/// cos(pred j, truth i) < cos(pred j, truth j). Rows of zeros have no cosine and score 0.
+///
+/// # Shapes
+/// Both n_items × n_features, one label per item.
+///
+/// # Errors
+/// As [`two_way`].
+pub fn two_way_cosine(
+    pred: ArrayView2<'_, f32>,
+    truth: ArrayView2<'_, f32>,
+    label_of_item: &[usize],
+) -> Result<TwoWay, StatsError> {
+    same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
+    same_shape(("pred", &[pred.nrows()]), ("labels", &[label_of_item.len()]))?;
+    let cosines = cross_cosine(pred, truth)?;
+    let is_zero = |view: ArrayView2<'_, f32>, item: usize| view.row(item).iter().all(|&value| value == 0.0);
+    won(&cosines, |item| is_zero(pred, item) || is_zero(truth, item), label_of_item)
+}
+
+/// Comparisons that each prediction (row) wins for its own truth (the column of the same number) by `similarity`.
+fn won(
+    similarity: &Array2<f64>,
+    is_undefined: impl Fn(usize) -> bool,
+    label_of_item: &[usize],
+) -> Result<TwoWay, StatsError> {
+    let n = similarity.nrows();
+    let undefined: Vec<usize> = (0..n).filter(|&item| is_undefined(item)).collect();
     let mut scores = TwoWay { values: Vec::with_capacity(n), ties: Vec::with_capacity(n), undefined };
-    for (item, row) in r.rows().into_iter().enumerate() {
+    for (item, row) in similarity.rows().into_iter().enumerate() {
         let own = row[item];
         let opponents = || {
             row.iter().zip(label_of_item).filter(|(_, label)| **label != label_of_item[item]).map(|(value, _)| *value)
@@ -93,10 +122,36 @@ pub fn mean_interval(
     Ok(Interval { low: quantile(&means, tail), high: quantile(&means, 1.0 - tail) })
 }
 
+/// Compares two methods item by item where items of one label belong together: the mean difference, the interval of
+/// [`mean_interval`] over the differences (each draw takes the same items for both methods), and the p of a permutation test
+/// that exchanges the methods for all items of a label at once.
+///
+/// # Errors
+/// As [`mean_interval`], for lists that differ in length.
+pub fn paired_difference(
+    first: &[f64],
+    second: &[f64],
+    label_of_item: &[usize],
+    seed: Seed,
+    n_draws: usize,
+) -> Result<PairedDifference, StatsError> {
+    same_shape(("first", &[first.len()]), ("second", &[second.len()]))?;
+    let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
+    let interval = mean_interval(&differences, label_of_item, seed, n_draws)?;
+    let mut sum_of_label: BTreeMap<usize, f64> = BTreeMap::new();
+    for (difference, &label) in differences.iter().zip(label_of_item) {
+        *sum_of_label.entry(label).or_default() += difference;
+    }
+    let sums: Vec<f64> = sum_of_label.into_values().collect();
+    let total: f64 = sums.iter().sum();
+    let p = bootstrap::sign_flip_p(&sums, seed.named("flips"), n_draws);
+    Ok(PairedDifference { mean: total / differences.len() as f64, interval, p })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bootstrap, identification};
+    use crate::identification;
     use ndarray::{Array2, array};
 
     fn rows(n: usize, seed: u64) -> Array2<f32> {
@@ -113,6 +168,44 @@ mod tests {
     }
 
     #[test]
+    fn a_common_part_hides_from_correlation_but_not_from_cosine() {
+        // A prediction of the common part alone points at whichever truth has most of it.
+        let truth = array![[5.0f32, 1.0, 0.0], [5.0, 0.0, 1.0], [5.0, -1.0, -1.0]];
+        let pred = array![[5.0f32, 0.5, 0.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
+        let scores = two_way_cosine(pred.view(), truth.view(), &[0, 1, 2]).expect("three labels");
+        // cos(pred 0, ·) falls with the angle; cos(pred 1, truth) = 5/|truth| ties for truths 0 and 1.
+        assert_eq!((scores.values, scores.ties), (vec![1.0, 0.5, 0.0], vec![0, 1, 2]));
+        assert_eq!(scores.undefined, vec![2]);
+    }
+
+    #[test]
+    fn a_constant_difference_has_an_interval_of_no_width() {
+        let first: Vec<f64> = (0..12).map(f64::from).collect();
+        let second: Vec<f64> = first.iter().map(|value| value - 0.25).collect();
+        let labels: Vec<usize> = (0..12).map(|item| item / 2).collect();
+        let found = paired_difference(&first, &second, &labels, Seed::new(1), 999).expect("valid");
+        assert_eq!((found.mean, found.interval), (0.25, Interval { low: 0.25, high: 0.25 }));
+        // Of the 2⁶ ways to exchange six labels two are as extreme.
+        assert!((found.p - 2.0 / 64.0).abs() < 0.02, "{}", found.p);
+        let none = paired_difference(&first, &first, &labels, Seed::new(1), 99).expect("valid");
+        assert_eq!((none.mean, none.p), (0.0, 1.0));
+    }
+
+    #[test]
+    fn each_draw_takes_the_same_items_for_both_methods() {
+        // With the same seed the draws of a difference are the differences of the draws, so their quantiles for a scaled copy
+        // are scaled copies.
+        let (a, b) = (rows(1, 6).row(0).mapv(f64::from).to_vec(), rows(1, 7).row(0).mapv(f64::from).to_vec());
+        let labels = [0, 0, 1, 2, 2, 3, 4];
+        let once = paired_difference(&a, &b, &labels, Seed::new(2), 300).expect("valid");
+        let doubled: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b + 2.0 * (a - b)).collect();
+        let twice = paired_difference(&doubled, &b, &labels, Seed::new(2), 300).expect("valid");
+        assert!((twice.interval.low - 2.0 * once.interval.low).abs() < 1e-12);
+        assert!((twice.interval.high - 2.0 * once.interval.high).abs() < 1e-12);
+        assert_eq!(once.p, twice.p);
+    }
+
+    #[test]
     fn with_distinct_labels_both_are_the_plain_forms() {
         let (pred, truth) = (rows(9, 1), rows(9, 2));
         let labels: Vec<usize> = (0..9).collect();
@@ -120,6 +213,10 @@ mod tests {
         assert_eq!(scores, identification::two_way(pred.view(), truth.view()).expect("valid"));
         let plain = bootstrap::mean_interval(&scores.values, Seed::new(3), 500).expect("valid");
         assert_eq!(mean_interval(&scores.values, &labels, Seed::new(3), 500).expect("valid"), plain);
+        let other: Vec<f64> = scores.values.iter().rev().copied().collect();
+        let paired = paired_difference(&scores.values, &other, &labels, Seed::new(3), 500).expect("valid");
+        let differences: Vec<f64> = scores.values.iter().zip(&other).map(|(a, b)| a - b).collect();
+        assert_eq!(paired.interval, bootstrap::mean_interval(&differences, Seed::new(3), 500).expect("valid"));
     }
 
     #[test]

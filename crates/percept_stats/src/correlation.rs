@@ -1,4 +1,4 @@
-//! Pearson correlation and R², one value per row or per column, accumulated in f64.
+//! Pearson correlation, cosine, mean squared error and R², one value per row or per column, accumulated in f64.
 
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -38,6 +38,48 @@ pub fn pearson<T: Copy + Into<f64>>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) 
 /// Shapes that differ, fewer than 2 features, values that are not finite.
 pub fn rows(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<ItemScores, StatsError> {
     along(pred, truth, Axis(0), "features", pearson)
+}
+
+/// Cosine of each row of `pred` with the same row of `truth`: Σ pred·truth / (|pred|·|truth|). A row of zeros has none.
+///
+/// # Shapes
+/// Both n_items × n_features.
+///
+/// # Errors
+/// Shapes that differ, fewer than 2 features, values that are not finite.
+///
+/// # Numerics
+/// f64; agrees with `sklearn.metrics.pairwise.cosine_similarity` in f64 to 1e-12.
+pub fn cosine_rows(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<ItemScores, StatsError> {
+    along(pred, truth, Axis(0), "features", |pred, truth| {
+        let dot = |a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>| {
+            a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>()
+        };
+        let norms = (dot(pred, pred) * dot(truth, truth)).sqrt();
+        (norms > 0.0).then(|| (dot(pred, truth) / norms).clamp(-1.0, 1.0))
+    })
+}
+
+/// Mean squared difference of each row of `pred` and the same row of `truth`.
+///
+/// # Shapes
+/// Both n_items × n_features.
+///
+/// # Errors
+/// Shapes that differ, no features, values that are not finite.
+///
+/// # Numerics
+/// f64; agrees with `sklearn.metrics.mean_squared_error` in f64 to 1e-12.
+pub fn mse_rows(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<Vec<f64>, StatsError> {
+    same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
+    at_least("features", 1, pred.ncols())?;
+    finite("pred", pred)?;
+    finite("truth", truth)?;
+    let error = |row: usize| {
+        let squares = pred.row(row).into_iter().zip(truth.row(row)).map(|(&p, &t)| (f64::from(p) - f64::from(t)).powi(2));
+        squares.sum::<f64>() / pred.ncols() as f64
+    };
+    Ok((0..pred.nrows()).into_par_iter().map(error).collect())
 }
 
 /// Correlation of each column of `pred` with the same column of `truth`: one value per unit or target.

@@ -107,11 +107,28 @@ pub(crate) fn constant_rows(view: ArrayView2<'_, f32>) -> Vec<bool> {
 /// # Numerics
 /// f64 throughout, features in chunks, so that no f64 copy of the inputs is held. Rows that are equal give equal bits.
 pub fn cross_correlation(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f64>, StatsError> {
+    cross(a, b, row_moments)
+}
+
+/// Cosine of every row of `a` with every row of `b`: n_a × n_b; 0 where a row is zero.
+///
+/// # Errors
+/// As [`cross_correlation`].
+pub fn cross_cosine(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f64>, StatsError> {
+    cross(a, b, row_norms)
+}
+
+/// Products of the rows of `a` with those of `b`, after `moments` (mean and norm of each row) are taken off and divided out.
+fn cross(
+    a: ArrayView2<'_, f32>,
+    b: ArrayView2<'_, f32>,
+    moments: fn(ArrayView2<'_, f32>) -> (Vec<f64>, Vec<f64>),
+) -> Result<Array2<f64>, StatsError> {
     same_shape(("features of the first", &[a.ncols()]), ("features of the second", &[b.ncols()]))?;
     at_least("features", 2, a.ncols())?;
     finite("first", a)?;
     finite("second", b)?;
-    let ((mean_a, norm_a), (mean_b, norm_b)) = (row_moments(a), row_moments(b));
+    let ((mean_a, norm_a), (mean_b, norm_b)) = (moments(a), moments(b));
     let mut r = Array2::<f64>::zeros((a.nrows(), b.nrows()));
     for start in (0..a.ncols()).step_by(CHUNK) {
         let columns = start..(start + CHUNK).min(a.ncols());
@@ -145,6 +162,12 @@ fn row_moments(view: ArrayView2<'_, f32>) -> (Vec<f64>, Vec<f64>) {
             (mean, if is_constant(row) { 0.0 } else { square.sqrt() })
         })
         .unzip()
+}
+
+/// Zero for the mean and the norm of each row.
+fn row_norms(view: ArrayView2<'_, f32>) -> (Vec<f64>, Vec<f64>) {
+    let norm = |row: ndarray::ArrayView1<'_, f32>| row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    view.axis_iter(Axis(0)).into_par_iter().map(|row| (0.0, norm(row))).unzip()
 }
 
 fn is_constant(row: ndarray::ArrayView1<'_, f32>) -> bool {

@@ -2,11 +2,11 @@
 //!
 //! Every metric gives one value per item first; means and intervals are made of those. Metrics whose name hides several
 //! definitions in the literature have one function per dialect.
-//! - [`correlation`]: Pearson correlation and R² by row or by column
+//! - [`correlation`]: Pearson correlation, cosine, squared error and R² by row or by column
 //! - [`identification`]: two-way identification
 //! - [`image`]: pixel correlation, mean squared error, PSNR; [`ssim`]: structural similarity
 //! - [`bootstrap`]: intervals over items, paired differences between methods
-//! - [`clusters`]: identification and intervals where several items show one stimulus
+//! - [`clusters`]: identification, intervals and paired differences where several items show one stimulus
 //! - [`noise_ceiling`]: what the best model could reach, from repeats
 //! - [`significance`]: thresholds of r, permutation p-values, false discovery rate
 //!

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array4};
 use percept_core::Seed;
 use percept_stats::identification::{Dialect, two_way, two_way_in};
-use percept_stats::{bootstrap, correlation, image, significance};
+use percept_stats::{bootstrap, clusters, correlation, image, significance};
 use serde_json::Value;
 
 /// Both sides compute in f64.
@@ -47,6 +47,7 @@ fn image_metrics_are_those_of_numpy_and_scikit_image() {
     assert_close(&ssim, &numbers(&golden, "ssim"), SAME);
     let columns = image::ssim_columns(pred.view(), truth.view()).expect("large enough");
     assert_close(&columns, &numbers(&golden, "ssim_columns"), SAME);
+    assert_close(&image::mse(pred.view(), truth.view()).expect("same shape"), &numbers(&golden, "image_mse"), SAME);
     assert!(ssim.iter().zip(&columns).all(|(a, b)| (a - b).abs() > 1e-3), "the dialects differ");
 }
 
@@ -58,6 +59,32 @@ fn correlations_and_r2_are_those_of_numpy_and_scikit_learn() {
     assert_close(&correlation::columns(x.view(), y.view()).expect("shapes").values, &numbers(&golden, "columns"), SAME);
     let r2 = correlation::r2_columns(x.view(), y.view()).expect("shapes").values;
     assert_close(&r2, &numbers(&golden, "r2_columns"), SAME);
+}
+
+#[test]
+fn cosines_squared_errors_and_identification_by_cosine_are_those_of_scikit_learn() {
+    let golden = golden();
+    let (c, d) = (matrix(&golden, "c"), matrix(&golden, "d"));
+    let cosines = correlation::cosine_rows(c.view(), d.view()).expect("shapes").values;
+    assert_close(&cosines, &numbers(&golden, "cosine_rows"), SAME);
+    assert_close(&correlation::mse_rows(c.view(), d.view()).expect("shapes"), &numbers(&golden, "mse_rows"), SAME);
+    let labels: Vec<usize> = (0..6).collect();
+    let found = clusters::two_way_cosine(c.view(), d.view(), &labels).expect("shapes").values;
+    assert_close(&found, &numbers(&golden, "cosine_two_way"), SAME);
+    let correlated = clusters::two_way(c.view(), d.view(), &labels).expect("shapes").values;
+    assert!(correlated != found, "the common part matters");
+}
+
+#[test]
+fn a_paired_comparison_of_labelled_items_is_that_of_scipy_up_to_monte_carlo_error() {
+    let golden = golden();
+    let labels: Vec<usize> = numbers(&golden, "labels").into_iter().map(|label| label as usize).collect();
+    let (first, second) = (numbers(&golden, "first"), numbers(&golden, "second"));
+    let found = clusters::paired_difference(&first, &second, &labels, Seed::new(1), 20_000).expect("valid");
+    assert_close(&[found.mean], &[golden["paired_mean"].as_f64().expect("a number")], SAME);
+    let interval = [found.interval.low, found.interval.high];
+    assert_close(&interval, &numbers(&golden, "paired_interval"), MONTE_CARLO);
+    assert_close(&[found.p], &[golden["paired_p"].as_f64().expect("a number")], MONTE_CARLO);
 }
 
 #[test]

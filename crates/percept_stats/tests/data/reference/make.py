@@ -49,4 +49,39 @@ golden = dict(
 values = rng.normal(size=40).round(3)
 interval = stats.bootstrap((values,), np.mean, n_resamples=200_000, method="percentile", rng=rng).confidence_interval
 golden |= dict(values=values.tolist(), interval=[float(interval.low), float(interval.high)])
+# What follows came later; the numbers above keep their places in the random stream.
+from sklearn.metrics.pairwise import cosine_similarity  # noqa: E402
+
+# A common part, as text contexts have, so that cosine and correlation rank differently.
+common = rng.normal(size=9) * 2
+c = np.round(x * 0.3 + rng.normal(size=x.shape) + common, 3).astype("f4").astype("f8")
+d = np.round(y + common, 3).astype("f4").astype("f8")
+cosines = cosine_similarity(c, d)
+golden |= dict(
+    c=c.ravel().tolist(),
+    d=d.ravel().tolist(),
+    cosine_rows=np.diag(cosines).tolist(),
+    mse_rows=((c - d) ** 2).mean(1).tolist(),
+    cosine_two_way=[float(np.mean([cosines[j, i] < cosines[j, j] for i in range(6) if i != j])) for j in range(6)],
+    image_mse=((a - b) ** 2).reshape(3, -1).mean(1).tolist(),
+)
+first = (rng.normal(size=30) + 0.3).round(3)
+second = (first * 0.5 + rng.normal(size=30) * 0.6).round(3)
+# Three items per label, labels not in order. Whole labels are drawn: the difference of each is a statistic of its own.
+labels = rng.permutation(np.repeat(np.arange(10), 3))
+sums = np.array([(first - second)[labels == label].sum() for label in range(10)])
+paired = stats.bootstrap(
+    (sums,), lambda v, axis: v.mean(axis) / 3, n_resamples=200_000, method="percentile", rng=rng
+).confidence_interval
+flips = stats.permutation_test(
+    (sums,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+).pvalue
+golden |= dict(
+    first=first.tolist(),
+    second=second.tolist(),
+    labels=labels.tolist(),
+    paired_mean=float((first - second).mean()),
+    paired_interval=[float(paired.low), float(paired.high)],
+    paired_p=float(flips),
+)
 print(json.dumps(golden))
