@@ -148,6 +148,17 @@ pub(crate) struct Train {
 pub(crate) enum TrainModel {
     /// The pocket pack, on drawings; then score it on drawings it never saw
     Pocket(TrainPocket),
+    /// Encoders from responses to the U-Net's context, as `[b2c]` of an experiment says (Brain-to-Context)
+    B2c(TrainB2c),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainB2c {
+    /// The experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(crate) experiment: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: Run,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +189,8 @@ pub(crate) enum Part {
     Judge,
     /// Pictures to latents and back
     Autoencoder,
+    /// Latents to pictures, sharpened
+    Decoder,
     /// Text and image encoder
     Clip,
     /// The denoising U-Net

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Phantom(phantom) => phantom::run(&phantom),
         Command::Train(train) => match train.model {
             TrainModel::Pocket(pocket) => train::pocket(&pocket),
+            TrainModel::B2c(b2c) => train::b2c(b2c),
         },
         Command::Model(model) => match model.action {
             ModelAction::Info(info) => model::info(&info),

@@ -87,6 +87,16 @@ pub enum ModelError {
         /// The training step.
         step: usize,
     },
+    /// Training stopped because a loss or weight is no number.
+    #[error("{what} is not finite at step {step}; {checkpoint} (lower the learning rate or the weight of that term, and train into another folder)")]
+    Diverged {
+        /// The loss term or tensor.
+        what: String,
+        /// The training step.
+        step: usize,
+        /// Where training can go on from, in words.
+        checkpoint: String,
+    },
     /// An input has the wrong shape or content.
     #[error("{what}: expected {expected}, got {got}")]
     Input {

@@ -6,6 +6,7 @@
 //!
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`context_encoder`]: groups of numbers to the context of a U-Net
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors
 
@@ -13,6 +14,7 @@ pub mod autoencoder;
 pub mod autoencoder_tiny;
 pub mod compvis;
 mod config;
+pub mod context_encoder;
 pub mod error;
 pub mod language;
 pub mod latent;

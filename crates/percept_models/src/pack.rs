@@ -4,7 +4,7 @@
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
 //! batches of fixed size that run side by side, so results do not depend on the number of threads.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, s};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::{
     error::{ModelError, Result},
     latent::Autoencoder,
-    nn::{kernel, ops::to_vec},
+    nn::{kernel, ops::to_vec, params::Params},
     parts::Parts,
     preprocess::Preprocess,
     scheduler::{History, NoiseSchedule, Sampler},
@@ -30,12 +30,15 @@ use crate::{
 const BATCH: usize = 8;
 
 /// A Stable-Diffusion-shaped model pack: autoencoder, text encoder, U-Net, schedule and, for scores, CLIP's image side.
+///
+/// Cheap to clone: parts are shared.
+#[derive(Clone)]
 pub struct DiffusionPack {
-    autoencoder: Autoencoder,
-    unet: Option<UNet2DConditionModel>,
-    text: ClipTextModel,
-    tokenizer: ClipTokenizer,
-    vision: Option<(ClipVisionModel, Preprocess)>,
+    autoencoder: Arc<Autoencoder>,
+    unet: Option<Arc<UNet2DConditionModel>>,
+    text: Arc<ClipTextModel>,
+    tokenizer: Arc<ClipTokenizer>,
+    vision: Option<Arc<(ClipVisionModel, Preprocess)>>,
     schedule: NoiseSchedule,
     image_size: usize,
 }
@@ -89,21 +92,44 @@ impl DiffusionPack {
 
     fn load_parts(files: &PackFiles, with_unet: bool) -> Result<Self> {
         let mut parts = Parts::new(files)?;
-        let autoencoder = parts.vae()?;
+        let autoencoder = Arc::new(parts.vae()?);
         let latent_side = parts.unet_config()?.sample_size.unwrap_or(64);
-        let unet = with_unet.then(|| parts.unet()).transpose()?;
-        let text = parts.text()?;
+        let unet = with_unet.then(|| parts.unet().map(Arc::new)).transpose()?;
+        let text = Arc::new(parts.text()?);
         let vision = if parts.has_vision() {
             let model = parts.vision()?;
             let preprocess = parts.preprocess(model.config().image_size)?;
-            Some((model, preprocess))
+            Some(Arc::new((model, preprocess)))
         } else {
             None
         };
-        let tokenizer = parts.clip_tokenizer(text.config().max_position_embeddings)?;
+        let tokenizer = Arc::new(parts.clip_tokenizer(text.config().max_position_embeddings)?);
         let schedule = parts.schedule()?;
         let image_size = latent_side * autoencoder.downscale();
         Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size })
+    }
+
+    /// The same pack with a U-Net of the same config whose weights are `tensors`; everything else is shared.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] for a pack without a U-Net; tensors that do not fit its config, by name.
+    pub fn with_unet(&self, tensors: BTreeMap<String, Tensor>, origin: &str) -> Result<Self> {
+        let config = self.unet()?.config().clone();
+        let params = Params::from_tensors(tensors, origin);
+        let unet = UNet2DConditionModel::new(&params, config)?;
+        params.expect_all_used()?;
+        Ok(Self { unet: Some(Arc::new(unet)), ..self.clone() })
+    }
+
+    /// The U-Net.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] for a pack that was opened without it.
+    pub fn unet(&self) -> Result<&UNet2DConditionModel> {
+        self.unet.as_deref().ok_or_else(|| ModelError::File {
+            path: "unet/diffusion_pytorch_model.safetensors".into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
     }
 
     /// Side of the pack's pictures in pixels.
@@ -181,7 +207,7 @@ impl DiffusionPack {
     /// # Errors
     /// When the pack has no image encoder.
     pub fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
-        let Some((model, preprocess)) = &self.vision else {
+        let Some((model, preprocess)) = self.vision.as_deref() else {
             return Err(ModelError::File {
                 path: "image_encoder/config.json".into(),
                 source: std::io::ErrorKind::NotFound.into(),
@@ -230,12 +256,7 @@ impl DiffusionPack {
                 got: request.strength.to_string(),
             });
         }
-        let Some(unet) = &self.unet else {
-            return Err(ModelError::File {
-                path: "unet/diffusion_pytorch_model.safetensors".into(),
-                source: std::io::ErrorKind::NotFound.into(),
-            });
-        };
+        let unet = self.unet()?;
         let sampler = Sampler::new(self.schedule.clone(), request.steps)?;
         let start = if request.init.is_some() { sampler.start(request.strength) } else { 0 };
         let draw = |seed: Seed, rows: usize, ids: &[u64]| -> Result<Tensor> {

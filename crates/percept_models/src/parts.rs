@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::Tensor;
 use serde_json::{Value, json};
 
 use crate::{
@@ -91,19 +92,32 @@ impl<'a> Parts<'a> {
         Ok(Self { files, single, collecting: false, problems: vec![] })
     }
 
+    /// The U-Net's tensors by their names in the diffusers layout, whatever the files are.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn unet_tensors(&mut self) -> Result<BTreeMap<String, Tensor>> {
+        self.tensors("unet")
+    }
+
     fn params(&mut self, folder: &str) -> Result<Params> {
+        let place = if folder.is_empty() { String::new() } else { format!("{folder} of ") };
+        let origin = format!("{place}{}", self.files.origin());
+        let params = Params::from_tensors(self.tensors(folder)?, origin);
+        Ok(self.mode(params))
+    }
+
+    fn tensors(&mut self, folder: &str) -> Result<BTreeMap<String, Tensor>> {
         let taken = self.single.as_mut().map(|single| match folder {
             "unet" => std::mem::take(&mut single.unet),
             "vae" => std::mem::take(&mut single.vae),
             "text_encoder" => std::mem::take(&mut single.text_encoder),
             _ => BTreeMap::new(),
         });
-        let tensors = match taken {
-            Some(tensors) if !tensors.is_empty() => tensors,
-            _ => self.files.tensors(folder)?,
-        };
-        let place = if folder.is_empty() { String::new() } else { format!("{folder} of ") };
-        Ok(self.mode(Params::from_tensors(tensors, format!("{place}{}", self.files.origin()))))
+        match taken {
+            Some(tensors) if !tensors.is_empty() => Ok(tensors),
+            _ => self.files.tensors(folder),
+        }
     }
 
     fn config(&self, folder: &str) -> Result<String> {

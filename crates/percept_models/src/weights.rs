@@ -11,7 +11,11 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{ModelError, Result};
 
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, Tensor>;
+
 /// The files of a model pack by their relative names (`unet/config.json`).
+#[derive(Clone)]
 pub enum PackFiles {
     /// A directory in the Hugging Face / diffusers layout.
     Directory(PathBuf),

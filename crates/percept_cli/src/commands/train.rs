@@ -1,10 +1,29 @@
-//! `percept train pocket`: the built-in model pack made again, from a seed, resumable.
+//! `percept train`: the built-in model pack made again, from a seed, and encoders from responses to context; resumable.
 
 use percept::methods::pocket::{self, Part, PocketScores, Recipe};
+use percept::methods::{Experiment, b2c};
 
-use crate::arguments::{self, TrainPocket};
+use crate::arguments::{self, TrainB2c, TrainPocket};
 use crate::output::{json, say};
 use crate::progress::Bars;
+use crate::settings::{RunSettings, default_out};
+
+/// Trains the encoders of an experiment and says how well their contexts tell the test images apart.
+pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
+    let settings = RunSettings::new(arguments.run, &default_out(&arguments.experiment)?)?;
+    let experiment = Experiment::open(&arguments.experiment, &settings.overrides)?;
+    let outcome = b2c::train(&experiment, &settings.out, &Bars::new())?;
+    say(format!("encoders: {}", settings.out.display()));
+    if settings.json {
+        return json(&outcome);
+    }
+    say(format!("{:<24} {:>24} {:>24}", "test images", "context cosine", "context pairwise"));
+    for pair in outcome.scores.chunks(2) {
+        let cell = |row: &percept::core::ScoreRow| format!("{:.3} [{:.3}, {:.3}]", row.value, row.low, row.high);
+        say(format!("{:<24} {:>24} {:>24}", pair[0].method, cell(&pair[0]), cell(&pair[1])));
+    }
+    Ok(())
+}
 
 /// Trains the parts asked for and scores the pack when it is whole.
 pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
@@ -32,6 +51,7 @@ fn parts(asked: &[arguments::Part]) -> Vec<Part> {
         .map(|part| match part {
             arguments::Part::Judge => Part::Judge,
             arguments::Part::Autoencoder => Part::Autoencoder,
+            arguments::Part::Decoder => Part::Decoder,
             arguments::Part::Clip => Part::Clip,
             arguments::Part::Unet => Part::Unet,
         })
@@ -43,7 +63,14 @@ fn recipe(arguments: &TrainPocket) -> Recipe {
     match arguments.steps {
         None => defaults,
         Some(steps) => {
-            Recipe { judge_steps: steps, autoencoder_steps: steps, clip_steps: steps, unet_steps: steps, ..defaults }
+            Recipe {
+                judge_steps: steps,
+                autoencoder_steps: steps,
+                decoder_steps: steps,
+                clip_steps: steps,
+                unet_steps: steps,
+                ..defaults
+            }
         }
     }
 }

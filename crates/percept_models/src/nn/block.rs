@@ -138,4 +138,11 @@ impl TokenBlock {
         let x = (x + self.attention.forward(&self.attention_norm.forward(x)?, causal, angles)?)?;
         Ok((&x + self.network.forward(&self.network_norm.forward(&x)?)?)?)
     }
+
+    /// (B, L, width) → (B, L, width), two-way and with norms before the layers; each branch passes through `branch` before
+    /// it is added (dropout).
+    pub(crate) fn forward_with(&self, x: &Tensor, mut branch: impl FnMut(Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let x = (x + branch(self.attention.forward(&self.attention_norm.forward(x)?, false, None)?)?)?;
+        Ok((&x + branch(self.network.forward(&self.network_norm.forward(&x)?)?)?)?)
+    }
 }

@@ -5,9 +5,13 @@ pub(crate) mod elementwise;
 pub(crate) mod flops;
 pub(crate) mod kernel;
 pub(crate) mod layers;
+mod names;
 pub(crate) mod ops;
 pub mod params;
+pub(crate) mod recompute;
 pub(crate) mod rotary;
 pub(crate) mod transformer;
 
 pub use kernel::{conv::exact_convolution, pointwise::Activation};
+pub use names::NamePattern;
+pub use recompute::backward;

@@ -3,7 +3,9 @@
 //! Each operation notes at the forward pass which arguments can need a gradient, so a frozen weight never pays for one.
 //! Operations expect `f32` tensors on the CPU and make their arguments contiguous.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail};
 
 use super::kernel::{
     attention::{self, AttentionShape},
@@ -33,6 +35,26 @@ pub(crate) fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> T) ->
     }
 }
 
+/// Runs `work` on the contiguous `f32` values of a CPU tensor and keeps what it writes there.
+pub(crate) fn with_values_mut(tensor: &Tensor, work: impl FnOnce(&mut [f32])) -> Result<()> {
+    struct Visit<F>(Mutex<Option<F>>);
+    impl<F: FnOnce(&mut [f32])> InplaceOp1 for Visit<F> {
+        fn name(&self) -> &'static str {
+            "visit"
+        }
+
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match (storage, layout.contiguous_offsets(), work) {
+                (CpuStorage::F32(all), Some((start, end)), Some(work)) => work(&mut all[start..end]),
+                _ => bail!("a kernel was given a tensor that is not contiguous, or not of f32"),
+            }
+            Ok(())
+        }
+    }
+    tensor.inplace_op1(&Visit(Mutex::new(Some(work))))
+}
+
 /// As [`with_values`] for several tensors at once.
 fn with_all<T, const N: usize>(tensors: [&Tensor; N], work: impl FnOnce([&[f32]; N]) -> T) -> Result<T> {
     let mut copies = Vec::with_capacity(N);
@@ -59,18 +81,29 @@ pub(super) trait Op<const N: usize>: Send + Sync {
 
     /// The gradient with respect to each argument, where it can be needed.
     fn backward(&self, arguments: [&[f32]; N], grad: &[f32]) -> [Option<Vec<f32>>; N];
+
+    /// As [`Self::backward`], for operations that make use of their result.
+    fn backward_from(&self, arguments: [&[f32]; N], _result: &[f32], grad: &[f32]) -> [Option<Vec<f32>>; N] {
+        self.backward(arguments, grad)
+    }
 }
 
 /// Makes an [`Op`] known to the tensor library.
 pub(super) struct Known<T>(pub(super) T);
 
 impl<T> Known<T> {
-    fn gradients<const N: usize>(&self, arguments: [&Tensor; N], grad: &Tensor) -> Result<[Option<Tensor>; N]>
+    fn gradients<const N: usize>(
+        &self,
+        arguments: [&Tensor; N],
+        result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<[Option<Tensor>; N]>
     where
         T: Op<N>,
     {
-        let grad = grad.contiguous()?;
-        let found = with_all(arguments, |slices| with_values(&grad, |grad| self.0.backward(slices, grad)))??;
+        let found = with_all(arguments, |slices| {
+            with_all([result, grad], |[result, grad]| self.0.backward_from(slices, result, grad))
+        })??;
         let mut tensors = [const { None }; N];
         for ((tensor, values), like) in tensors.iter_mut().zip(found).zip(arguments) {
             *tensor = values.map(|values| Tensor::from_vec(values, like.shape(), like.device())).transpose()?;
@@ -89,8 +122,8 @@ impl<T: Op<1>> CustomOp1 for Known<T> {
         Ok((CpuStorage::F32(values), shape))
     }
 
-    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let [dx] = self.gradients([x], grad)?;
+    fn bwd(&self, x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let [dx] = self.gradients([x], res, grad)?;
         Ok(dx)
     }
 }
@@ -105,8 +138,8 @@ impl<T: Op<2>> CustomOp2 for Known<T> {
         Ok((CpuStorage::F32(values), shape))
     }
 
-    fn bwd(&self, a: &Tensor, b: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [da, db] = self.gradients([a, b], grad)?;
+    fn bwd(&self, a: &Tensor, b: &Tensor, res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [da, db] = self.gradients([a, b], res, grad)?;
         Ok((da, db))
     }
 }
@@ -134,10 +167,10 @@ impl<T: Op<3>> CustomOp3 for Known<T> {
         a: &Tensor,
         b: &Tensor,
         c: &Tensor,
-        _res: &Tensor,
+        res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [da, db, dc] = self.gradients([a, b, c], grad)?;
+        let [da, db, dc] = self.gradients([a, b, c], res, grad)?;
         Ok((da, db, dc))
     }
 }
@@ -274,17 +307,23 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
     }
 }
 
-struct Norm(NormShape);
+struct Norm {
+    shape: NormShape,
+    /// Whether weight or bias train.
+    trains: bool,
+}
 
 impl Op<3> for Norm {
     const NAME: &'static str = "norm";
 
     fn forward(&self, [x, weight, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
-        (norm::forward(&self.0, x, weight, bias), dims.into())
+        (norm::forward(&self.shape, x, weight, bias), dims.into())
     }
 
     fn backward(&self, [x, weight, bias]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
-        norm::backward(&self.0, x, weight, bias, grad).map(Some)
+        let (dx, of_channels) = norm::backward(&self.shape, x, weight, bias, grad, self.trains);
+        let [d_weight, d_bias] = of_channels.map_or([None, None], |both| both.map(Some));
+        [Some(dx), d_weight, d_bias]
     }
 }
 
@@ -306,7 +345,8 @@ pub(crate) fn group_norm(
     }
     let run = dims[2..].iter().product();
     let shape = NormShape { channels: dims[1] / groups, run, groups, eps: eps as f32, silu };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(Norm(shape)))
+    let norm = Norm { shape, trains: weight.track_op() || bias.track_op() };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(norm))
 }
 
 /// Layer normalisation over the last dimension.
@@ -316,20 +356,43 @@ pub(crate) fn group_norm(
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let channels = weight.dims1()?;
     let shape = NormShape { channels, run: 1, groups: 1, eps: eps as f32, silu: false };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(Norm(shape)))
+    let norm = Norm { shape, trains: weight.track_op() || bias.track_op() };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(norm))
 }
 
-struct Attention(AttentionShape);
+struct Attention {
+    shape: AttentionShape,
+    needs: [bool; 3],
+    /// What the forward pass leaves for the backward pass, where there will be one.
+    sums: Mutex<Vec<f32>>,
+}
+
+impl Attention {
+    fn sums(&self) -> MutexGuard<'_, Vec<f32>> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Op<3> for Attention {
     const NAME: &'static str = "attention";
 
     fn forward(&self, [q, k, v]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
-        (attention::forward(&self.0, q, k, v), dims.into())
+        let s = &self.shape;
+        let n_rows = if self.needs.contains(&true) { q.len() / s.dim } else { 0 };
+        let mut sums = vec![0.0; n_rows];
+        let out = attention::forward(s, q, k, v, &mut sums);
+        *self.sums() = sums;
+        (out, dims.into())
     }
 
     fn backward(&self, [q, k, v]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
-        attention::backward(&self.0, q, k, v, grad).map(Some)
+        let out = attention::forward(&self.shape, q, k, v, &mut []);
+        self.backward_from([q, k, v], &out, grad)
+    }
+
+    fn backward_from(&self, [q, k, v]: [&[f32]; 3], out: &[f32], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
+        let sums = self.sums();
+        attention::backward(&self.shape, &attention::Operands { q, k, v, out, sums: &sums, grad }, self.needs)
     }
 }
 
@@ -344,7 +407,9 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: b
         bail!("attention of {heads} heads got {:?}, {:?}, {:?}", q.dims(), k.dims(), v.dims());
     }
     let shape = AttentionShape { heads, dim: width / heads, queries, keys, causal };
-    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, Known(Attention(shape)))
+    let needs = [q.track_op(), k.track_op(), v.track_op()];
+    let op = Attention { shape, needs, sums: Mutex::default() };
+    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, Known(op))
 }
 
 struct Act(Activation);

@@ -77,6 +77,25 @@ impl NoiseSchedule {
         }
     }
 
+    /// The ratio of signal to noise variance at `step`; 0 where no signal is left.
+    pub fn snr(&self, step: usize) -> f64 {
+        let alpha = self.alpha_cumprod(step);
+        alpha / (1.0 - alpha).max(f64::MIN_POSITIVE)
+    }
+
+    /// The weight of a squared error at `step` under min-SNR-γ weighting (Hang et al. 2023, arXiv 2303.09556), for an error of
+    /// the given quantity: min(SNR, γ) for the clean sample, divided by SNR for noise and by SNR + 1 for velocity.
+    pub fn min_snr_weight(&self, step: usize, gamma: f64, of: Prediction) -> f64 {
+        let snr = self.snr(step);
+        match of {
+            Prediction::Sample => snr.min(gamma),
+            // The limit without any signal.
+            Prediction::Epsilon if snr == 0.0 => 1.0,
+            Prediction::Epsilon => snr.min(gamma) / snr,
+            Prediction::VPrediction => snr.min(gamma) / (snr + 1.0),
+        }
+    }
+
     /// The training steps that a sampler of `n` steps visits, noisiest first.
     ///
     /// # Errors

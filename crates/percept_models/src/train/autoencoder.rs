@@ -2,6 +2,9 @@
 //!
 //! A plain squared error hides lost colour (a yellow ball turned orange costs little), so the loss works in YCbCr and
 //! weighs chroma three times: |Y| + 3 (|Cb| + |Cr|) + 2 MSE + 0.4 |∇| + KL weight · KL.
+//!
+//! Afterwards the decoder can be sharpened alone, for latents as they are: then the mean over pictures of ln MSE (what PSNR
+//! measures) is added, and latents are means without noise.
 
 use candle_core::{Device, Tensor};
 use ndarray::Array4;
@@ -25,7 +28,16 @@ pub struct AutoencoderTask<'a> {
     pictures: Pictures<'a>,
     n_shards: usize,
     kl_weight: f64,
+    sharpens: bool,
 }
+
+/// Whether a parameter of the autoencoder belongs to the decoding side.
+pub fn is_decoding(name: &str) -> bool {
+    name.starts_with("decoder.") || name.starts_with("post_quant_conv.")
+}
+
+/// Added to squared errors before their logarithm: an error of one level in 256.
+const ONE_LEVEL: f64 = 6e-5;
 
 impl<'a> AutoencoderTask<'a> {
     /// A task on fresh or loaded trainable `params`; `pictures(step, seed)` draws one shard of a step's batch.
@@ -40,7 +52,20 @@ impl<'a> AutoencoderTask<'a> {
         pictures: impl Fn(usize, Seed) -> Array4<f32> + Send + Sync + 'a,
     ) -> Result<Self> {
         let model = AutoencoderKl::new(&params, config)?;
-        Ok(Self { params, model, pictures: Box::new(pictures), n_shards, kl_weight })
+        Ok(Self { params, model, pictures: Box::new(pictures), n_shards, kl_weight, sharpens: false })
+    }
+
+    /// A task that sharpens the decoder of a trained autoencoder; of `params` only what [`is_decoding`] should train.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the config.
+    pub fn sharpening(
+        params: Params,
+        config: AutoencoderConfig,
+        n_shards: usize,
+        pictures: impl Fn(usize, Seed) -> Array4<f32> + Send + Sync + 'a,
+    ) -> Result<Self> {
+        Ok(Self { sharpens: true, ..Self::new(params, config, n_shards, 0.0, pictures)? })
     }
 
     /// The model in its present state.
@@ -50,30 +75,40 @@ impl<'a> AutoencoderTask<'a> {
 
     fn loss(&self, x: &Tensor, seed: Seed) -> Result<Tensor> {
         let latent = self.model.encode(x)?;
+        if self.sharpens {
+            let difference = (self.model.decode(&latent.mean.detach())? - x)?;
+            let square = (difference.sqr()?.flatten_from(1)?.mean(1)? + ONE_LEVEL)?;
+            return Ok((picture_loss(&difference)? + (square.log()?.mean_all()? * 0.1)?)?);
+        }
         let noise = Tensor::from_vec(seed.normal(latent.mean.elem_count()), latent.mean.shape(), &Device::Cpu)?;
         let z = (&latent.mean + ((&latent.log_variance * 0.5)?.exp()? * noise)?)?;
         let difference = (self.model.decode(&z)? - x)?;
-        let plane = |weights: [f64; 3]| -> Result<Tensor> {
-            let part = |c: usize| -> Result<Tensor> { Ok((difference.narrow(1, c, 1)? * weights[c])?) };
-            Ok(((part(0)? + part(1)?)? + part(2)?)?)
-        };
-        let luminance = plane([0.299, 0.587, 0.114])?;
-        let mean_abs = |t: &Tensor| -> Result<Tensor> { Ok(t.abs()?.mean_all()?) };
-        let chroma = (mean_abs(&plane([-0.1687, -0.3313, 0.5])?)? + mean_abs(&plane([0.5, -0.4187, -0.0813])?)?)?;
-        let (height, width) = (difference.dim(2)?, difference.dim(3)?);
-        let vertical = (difference.narrow(2, 1, height - 1)? - difference.narrow(2, 0, height - 1)?)?;
-        let horizontal = (difference.narrow(3, 1, width - 1)? - difference.narrow(3, 0, width - 1)?)?;
-        let edges = (mean_abs(&vertical)? + mean_abs(&horizontal)?)?;
         let kl = (((latent.mean.sqr()? + latent.log_variance.exp()?)? - &latent.log_variance)? - 1.0)?;
         let kl = (kl.mean_all()? * 0.5)?;
-        let picture = ((mean_abs(&luminance)? + (chroma * 3.0)?)? + (difference.sqr()?.mean_all()? * 2.0)?)?;
-        Ok(((picture + (edges * 0.4)?)? + (kl * self.kl_weight)?)?)
+        Ok((picture_loss(&difference)? + (kl * self.kl_weight)?)?)
     }
+}
+
+/// Luminance, colour, squares and edges of a difference of pictures.
+fn picture_loss(difference: &Tensor) -> Result<Tensor> {
+    let plane = |weights: [f64; 3]| -> Result<Tensor> {
+        let part = |c: usize| -> Result<Tensor> { Ok((difference.narrow(1, c, 1)? * weights[c])?) };
+        Ok(((part(0)? + part(1)?)? + part(2)?)?)
+    };
+    let luminance = plane([0.299, 0.587, 0.114])?;
+    let mean_abs = |t: &Tensor| -> Result<Tensor> { Ok(t.abs()?.mean_all()?) };
+    let chroma = (mean_abs(&plane([-0.1687, -0.3313, 0.5])?)? + mean_abs(&plane([0.5, -0.4187, -0.0813])?)?)?;
+    let (height, width) = (difference.dim(2)?, difference.dim(3)?);
+    let vertical = (difference.narrow(2, 1, height - 1)? - difference.narrow(2, 0, height - 1)?)?;
+    let horizontal = (difference.narrow(3, 1, width - 1)? - difference.narrow(3, 0, width - 1)?)?;
+    let edges = (mean_abs(&vertical)? + mean_abs(&horizontal)?)?;
+    let picture = ((mean_abs(&luminance)? + (chroma * 3.0)?)? + (difference.sqr()?.mean_all()? * 2.0)?)?;
+    Ok((picture + (edges * 0.4)?)?)
 }
 
 impl Task for AutoencoderTask<'_> {
     fn name(&self) -> &'static str {
-        "autoencoder"
+        if self.sharpens { "decoder" } else { "autoencoder" }
     }
 
     fn params(&self) -> &Params {

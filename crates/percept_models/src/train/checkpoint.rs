@@ -1,48 +1,108 @@
 //! Exact checkpoints: weights, moments, averages and the step, in one safetensors file that is replaced atomically.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::Path,
+};
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 
 use super::Optimiser;
 use crate::{
     error::{ModelError, Result},
-    nn::ops::to_vec,
-    weights::{read_tensors, write_tensors},
+    nn::ops::{to_vec, with_values},
+    weights::read_tensors,
 };
 
 const STEP: &str = "checkpoint.step";
 const FINGERPRINT: &str = "checkpoint.fingerprint";
 
-/// Writes `bytes` to `path` so that the file is whole or absent: a temporary neighbour, synced, renamed.
+/// Writes `bytes` to `path` so that the file is whole or absent.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, |file| file.write_all(bytes))
+}
+
+/// Has `write` make the file at `path` so that it is whole or absent: a temporary neighbour, synced, renamed.
+fn replace(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<()> {
     let fail = |source| ModelError::File { path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(fail)?;
     }
     let temporary = path.with_extension("tmp");
     let mut file = fs::File::create(&temporary).map_err(fail)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail)?;
+    write(&mut file).and_then(|()| file.sync_all()).map_err(fail)?;
     fs::rename(&temporary, path).map_err(fail)
 }
 
-/// Saves the whole state of `optimiser`. `fingerprint` identifies the run (settings and seed).
+/// Saves the whole state of `optimiser`, one tensor at a time. `fingerprint` identifies the run (settings and seed).
 pub(super) fn save(optimiser: &Optimiser, fingerprint: &str, path: &Path) -> Result<()> {
-    let mut tensors = BTreeMap::new();
-    let mut put = |name: String, values: &[f32]| -> Result<()> {
-        tensors.insert(name, Tensor::from_slice(values, values.len(), &Device::Cpu)?);
-        Ok(())
-    };
+    let step = [(optimiser.step >> 16) as f32, (optimiser.step & 0xffff) as f32];
+    let fingerprint: Vec<f32> = fingerprint.bytes().map(f32::from).collect();
+    let mut tensors: BTreeMap<String, Source<'_>> = BTreeMap::new();
     for slot in &optimiser.slots {
-        for (kind, values) in
-            [("value", &slot.value), ("first", &slot.first), ("second", &slot.second), ("average", &slot.average)]
-        {
-            put(format!("{kind}.{}", slot.name), values)?;
+        let name = |kind: &str| format!("{kind}.{}", slot.name);
+        tensors.insert(name("value"), Source::Variable(&slot.var));
+        tensors.insert(name("first"), Source::Values(&slot.first));
+        tensors.insert(name("second"), Source::Values(&slot.second));
+        if !slot.average.is_empty() {
+            tensors.insert(name("average"), Source::Values(&slot.average));
         }
     }
-    put(STEP.into(), &[(optimiser.step >> 16) as f32, (optimiser.step & 0xffff) as f32])?;
-    put(FINGERPRINT.into(), &fingerprint.bytes().map(f32::from).collect::<Vec<_>>())?;
-    write_atomically(path, &write_tensors(&tensors, false)?)
+    tensors.insert(STEP.into(), Source::Values(&step));
+    tensors.insert(FINGERPRINT.into(), Source::Values(&fingerprint));
+    replace(path, |file| {
+        file.write_all(&header(&tensors)?)?;
+        for source in tensors.values() {
+            source.visit(&mut |values| {
+                for part in values.chunks(1 << 16) {
+                    file.write_all(&part.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Where the values of a saved tensor are.
+enum Source<'a> {
+    Variable(&'a Var),
+    Values(&'a [f32]),
+}
+
+impl Source<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Variable(var) => var.elem_count(),
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    fn visit(&self, write: &mut dyn FnMut(&[f32]) -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Variable(var) => with_values(var, write).map_err(io::Error::other)?,
+            Self::Values(values) => write(values),
+        }
+    }
+}
+
+/// The length and the JSON that open a safetensors file of flat `f32` tensors in this order.
+fn header(tensors: &BTreeMap<String, Source<'_>>) -> io::Result<Vec<u8>> {
+    let mut entries = serde_json::Map::new();
+    let mut end = 0;
+    for (name, source) in tensors {
+        let start = end;
+        end += 4 * source.len();
+        let entry = serde_json::json!({"dtype": "F32", "shape": [source.len()], "data_offsets": [start, end]});
+        entries.insert(name.clone(), entry);
+    }
+    let mut json = serde_json::to_vec(&entries)?;
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(json);
+    Ok(bytes)
 }
 
 /// Restores the state saved at `path`, if there is one; returns whether there was.
@@ -76,25 +136,26 @@ pub(super) fn resume(optimiser: &mut Optimiser, fingerprint: &str, path: &Path) 
         });
     }
     for slot in &mut optimiser.slots {
-        let length = slot.value.len();
-        for (kind, values) in [
-            ("value", &mut slot.value),
-            ("first", &mut slot.first),
-            ("second", &mut slot.second),
-            ("average", &mut slot.average),
-        ] {
-            let read = get(&format!("{kind}.{}", slot.name))?;
-            if read.len() != length {
-                return Err(ModelError::WrongShape {
-                    name: slot.name.clone(),
-                    expected: vec![length],
-                    found: vec![read.len()],
-                    origin: format!("`{}`", path.display()),
-                });
+        let (name, dims) = (slot.name.clone(), slot.var.dims().to_vec());
+        let length = slot.var.elem_count();
+        let read = |kind: &str| -> Result<Vec<f32>> {
+            let values = get(&format!("{kind}.{name}"))?;
+            if values.len() == length {
+                return Ok(values);
             }
-            *values = read;
+            Err(ModelError::WrongShape {
+                name: name.clone(),
+                expected: vec![length],
+                found: vec![values.len()],
+                origin: format!("`{}`", path.display()),
+            })
+        };
+        slot.first = read("first")?;
+        slot.second = read("second")?;
+        if !slot.average.is_empty() {
+            slot.average = read("average")?;
         }
-        slot.var.set(&Tensor::from_slice(&slot.value, slot.var.dims(), &Device::Cpu)?)?;
+        slot.var.set(&Tensor::from_vec(read("value")?, dims, &Device::Cpu)?)?;
     }
     let step = get(STEP)?;
     optimiser.step = ((step[0] as usize) << 16) | step[1] as usize;

@@ -8,13 +8,19 @@ mod autoencoder;
 mod checkpoint;
 mod classifier;
 mod clip;
+mod context;
 mod diffusion;
 mod optimiser;
 mod run;
+mod similarity;
 
-pub use autoencoder::{AutoencoderTask, normalise_latents};
+pub use autoencoder::{AutoencoderTask, is_decoding, normalise_latents};
 pub use classifier::{ClassifierTask, PictureClassifier};
 pub use clip::ClipTask;
+pub use context::{
+    ContextBatch, ContextLosses, ContextTask, Denoiser, ENCODER, Noised, UNET, context_parameters, draw_noise,
+    is_cross_key_or_value,
+};
 pub use diffusion::DiffusionTask;
-pub use optimiser::{AdamW, Gradients, Optimiser, sharded_gradients, two_phase_gradients};
-pub use run::{Schedule, Task, run};
+pub use optimiser::{AdamW, Gradients, Group, Loss, Optimiser, sharded_gradients, two_phase_gradients};
+pub use run::{Schedule, Task, Watch, run, run_watched};

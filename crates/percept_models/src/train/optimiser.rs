@@ -9,16 +9,23 @@ use rayon::prelude::*;
 use crate::{
     error::{ModelError, Result},
     nn::{
-        kernel,
-        ops::{to_vec, with_values},
+        NamePattern,
+        kernel::{self, for_each_part},
+        ops::{to_vec, with_values_mut},
         params::Params,
+        recompute::backward,
     },
 };
+
+/// Elements that one thread moves at a time.
+const CHUNK: usize = 1 << 15;
 
 /// The gradient of a loss with respect to every variable, and the loss.
 pub struct Gradients {
     /// The loss, averaged over shards.
     pub loss: f64,
+    /// Its terms by name, unweighted and averaged over shards, where a task has several.
+    pub terms: Vec<(&'static str, f64)>,
     by_name: BTreeMap<String, Vec<f32>>,
 }
 
@@ -35,13 +42,28 @@ impl Gradients {
     }
 }
 
+/// A loss, and the terms it is made of where they are worth a curve of their own.
+pub struct Loss {
+    /// What is minimised: a scalar.
+    pub total: Tensor,
+    /// Values of the terms, unweighted.
+    pub terms: Vec<(&'static str, f64)>,
+}
+
+impl From<Tensor> for Loss {
+    fn from(total: Tensor) -> Self {
+        Self { total, terms: Vec::new() }
+    }
+}
+
 type Collected = BTreeMap<String, Vec<f32>>;
 
-fn collect(store: &GradStore, vars: &BTreeMap<String, Var>) -> Result<Collected> {
+/// Takes the gradients out of `store` one by one, so that none is there twice.
+fn collect(mut store: GradStore, vars: &BTreeMap<String, Var>) -> Result<Collected> {
     let mut collected = Collected::new();
     for (name, var) in vars {
-        if let Some(gradient) = store.get(var.as_tensor()) {
-            collected.insert(name.clone(), to_vec(gradient)?);
+        if let Some(gradient) = store.remove(var.as_tensor()) {
+            collected.insert(name.clone(), to_vec(&gradient)?);
         }
     }
     Ok(collected)
@@ -72,31 +94,42 @@ fn average(shards: Vec<Collected>, loss: f64, vars: &BTreeMap<String, Var>) -> R
     }
     match vars.keys().find(|name| !by_name.contains_key(*name)) {
         Some(name) => Err(ModelError::NoGradient { name: name.clone() }),
-        None => Ok(Gradients { loss, by_name }),
+        None => Ok(Gradients { loss, terms: Vec::new(), by_name }),
     }
 }
 
-/// The gradient of the mean of `loss(shard)` over `n_shards` shards, each on one thread.
+/// The gradient of the mean of `loss(shard)` over `n_shards` shards, each on one thread; a single shard has all of them.
 ///
 /// # Errors
 /// What `loss` returns; [`ModelError::NoGradient`] when a variable is not connected to the loss.
-pub fn sharded_gradients(
+pub fn sharded_gradients<L: Into<Loss>>(
     params: &Params,
     n_shards: usize,
-    loss: impl Fn(usize) -> Result<Tensor> + Sync,
+    loss: impl Fn(usize) -> Result<L> + Sync,
 ) -> Result<Gradients> {
+    type Shard = (f64, Vec<(&'static str, f64)>, Collected);
     let vars = params.vars();
-    let shards: Vec<(f64, Collected)> = (0..n_shards)
-        .into_par_iter()
-        .map(|shard| {
-            kernel::serial(|| {
-                let loss = loss(shard)?;
-                Ok((f64::from(loss.to_scalar::<f32>()?), collect(&loss.backward()?, &vars)?))
-            })
-        })
-        .collect::<Result<_>>()?;
-    let loss = shards.iter().map(|(loss, _)| loss).sum::<f64>() / n_shards as f64;
-    average(shards.into_iter().map(|(_, collected)| collected).collect(), loss, &vars)
+    let one = |shard: usize| -> Result<Shard> {
+        let Loss { total, terms } = loss(shard)?.into();
+        Ok((f64::from(total.to_scalar::<f32>()?), terms, collect(backward(&total)?, &vars)?))
+    };
+    let shards: Vec<Shard> = if n_shards == 1 {
+        vec![one(0)?]
+    } else {
+        (0..n_shards).into_par_iter().map(|shard| kernel::serial(|| one(shard))).collect::<Result<_>>()?
+    };
+    let loss = shards.iter().map(|(loss, ..)| loss).sum::<f64>() / n_shards as f64;
+    let mut terms = shards.first().map_or(Vec::new(), |(_, terms, _)| terms.clone());
+    for (i, (_, sum)) in terms.iter_mut().enumerate() {
+        *sum = shards.iter().map(|(_, terms, _)| terms[i].1).sum::<f64>() / n_shards as f64;
+    }
+    let gradients = average(shards.into_iter().map(|(.., collected)| collected).collect(), loss, &vars)?;
+    Ok(Gradients { terms, ..gradients })
+}
+
+/// Runs `work` for one shard of `n_shards`: on one thread where there are several shards.
+fn on_shard<T>(n_shards: usize, work: impl FnOnce() -> T) -> T {
+    if n_shards == 1 { work() } else { kernel::serial(work) }
 }
 
 /// As [`sharded_gradients`] for losses that compare a whole batch: `outputs(shard)` runs the network on a shard, `head`
@@ -121,7 +154,7 @@ pub fn two_phase_gradients(
     }
     let tensors: Vec<Tensor> = joined.iter().map(|var| var.as_tensor().clone()).collect();
     let loss = head(&tensors)?;
-    let store = loss.backward()?;
+    let store = backward(&loss)?;
     let mut starts = vec![0; n_outputs];
     let mut surrogates = Vec::with_capacity(n_shards);
     for part in &parts {
@@ -140,7 +173,7 @@ pub fn two_phase_gradients(
         .par_iter()
         .zip(surrogates)
         .map(|(part, gradients)| {
-            kernel::serial(|| {
+            on_shard(n_shards, || {
                 let mut total: Option<Tensor> = None;
                 for (output, gradient) in part.iter().zip(gradients) {
                     // The sum over shards must be the gradient of the whole loss, and `average` divides by their number.
@@ -151,7 +184,7 @@ pub fn two_phase_gradients(
                     });
                 }
                 match total {
-                    Some(total) => collect(&total.backward()?, &vars),
+                    Some(total) => collect(backward(&total)?, &vars),
                     None => Ok(Collected::new()),
                 }
             })
@@ -160,8 +193,26 @@ pub fn two_phase_gradients(
     average(shards, f64::from(loss.to_scalar::<f32>()?), &vars)
 }
 
+/// What the optimiser does differently for some parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Which parameters.
+    pub names: NamePattern,
+    /// Their weight decay; where it is `None`, that of [`AdamW`] by its rule.
+    pub weight_decay: Option<f32>,
+    /// What the learning rate is multiplied by.
+    pub rate: f32,
+}
+
+impl Group {
+    /// No weight decay for the parameters that `pattern` fits.
+    pub fn without_decay(pattern: &str) -> Self {
+        Self { names: NamePattern::new(pattern), weight_decay: Some(0.0), rate: 1.0 }
+    }
+}
+
 /// Settings of the optimiser.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct AdamW {
     /// Decay of the first moment.
     pub beta1: f32,
@@ -169,17 +220,43 @@ pub struct AdamW {
     pub beta2: f32,
     /// Added to the root of the second moment.
     pub eps: f32,
-    /// Decoupled weight decay, applied to matrices and kernels, never to biases and norms.
+    /// Decoupled weight decay, applied to matrices and kernels, never to biases and norms, where no group says otherwise.
     pub weight_decay: f32,
     /// Largest gradient norm; larger gradients are scaled down to it.
     pub clip_norm: f64,
     /// Decay of the moving average of the weights; 0 keeps the weights themselves.
     pub ema: f32,
+    /// Exceptions; the first one whose pattern fits a parameter's name holds for it.
+    pub groups: Vec<Group>,
+}
+
+/// Without groups it reads as it did before there were any: checkpoints of such runs stay theirs.
+impl std::fmt::Debug for AdamW {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut fields = f.debug_struct("AdamW");
+        fields.field("beta1", &self.beta1).field("beta2", &self.beta2).field("eps", &self.eps);
+        fields.field("weight_decay", &self.weight_decay).field("clip_norm", &self.clip_norm).field("ema", &self.ema);
+        if !self.groups.is_empty() {
+            fields.field("groups", &self.groups);
+        }
+        fields.finish()
+    }
 }
 
 impl Default for AdamW {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, clip_norm: 1.0, ema: 0.0 }
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01, clip_norm: 1.0, ema: 0.0, groups: Vec::new() }
+    }
+}
+
+impl AdamW {
+    /// Weight decay and factor of the learning rate for a parameter.
+    fn of(&self, name: &str, dims: &[usize]) -> (f32, f32) {
+        let usual = if dims.len() > 1 { self.weight_decay } else { 0.0 };
+        match self.groups.iter().find(|group| group.names.matches(name)) {
+            Some(group) => (group.weight_decay.unwrap_or(usual), group.rate),
+            None => (usual, 1.0),
+        }
     }
 }
 
@@ -187,10 +264,13 @@ impl Default for AdamW {
 pub(super) struct Slot {
     pub(super) name: String,
     pub(super) var: Var,
-    pub(super) value: Vec<f32>,
     pub(super) first: Vec<f32>,
     pub(super) second: Vec<f32>,
+    /// Empty where no average is kept.
     pub(super) average: Vec<f32>,
+    weight_decay: f32,
+    /// The share of the learning rate that it moves by.
+    rate: f32,
 }
 
 /// AdamW over the variables of a model.
@@ -206,13 +286,23 @@ impl Optimiser {
     /// # Errors
     /// When a variable cannot be read.
     pub fn new(params: &Params, settings: AdamW) -> Result<Self> {
+        Self::with_rates(params, settings, |_| 1.0)
+    }
+
+    /// As [`Optimiser::new`]; the variable `name` moves by `share(name)` of the learning rate, times what its group says.
+    ///
+    /// # Errors
+    /// When a variable cannot be read.
+    pub fn with_rates(params: &Params, settings: AdamW, share: impl Fn(&str) -> f64) -> Result<Self> {
         let slots = params
             .vars()
             .into_iter()
             .map(|(name, var)| {
-                let value = with_values(var.as_tensor(), <[f32]>::to_vec)?;
-                let zeros = vec![0.0; value.len()];
-                Ok(Slot { name, var, average: value.clone(), first: zeros.clone(), second: zeros, value })
+                let zeros = vec![0.0; var.elem_count()];
+                let average = if settings.ema > 0.0 { to_vec(&var)? } else { Vec::new() };
+                let (weight_decay, rate) = settings.of(&name, var.dims());
+                let rate = rate * share(&name) as f32;
+                Ok(Slot { name, var, first: zeros.clone(), second: zeros, average, weight_decay, rate })
             })
             .collect::<Result<_>>()?;
         Ok(Self { settings, slots, step: 0 })
@@ -226,42 +316,53 @@ impl Optimiser {
     /// Moves every variable against its gradient.
     ///
     /// # Errors
-    /// [`ModelError::NotFinite`] when the loss or the gradient is not a number; nothing has moved then.
+    /// [`ModelError::NotFinite`] when the loss or the gradient is not a number, [`ModelError::NoGradient`] when one is
+    /// absent; nothing has moved then.
     pub fn update(&mut self, gradients: &Gradients, learning_rate: f64) -> Result<()> {
         let norm = gradients.norm();
         if !gradients.loss.is_finite() || !norm.is_finite() {
             let what = if gradients.loss.is_finite() { "the gradient" } else { "the loss" };
             return Err(ModelError::NotFinite { what: what.into(), step: self.step });
         }
-        let s = self.settings;
+        if let Some(slot) = self.slots.iter().find(|slot| gradients.get(&slot.name).is_none()) {
+            return Err(ModelError::NoGradient { name: slot.name.clone() });
+        }
+        let s = &self.settings;
+        let (beta1, beta2, eps) = (s.beta1, s.beta2, s.eps);
         let scale = if norm > s.clip_norm { (s.clip_norm / norm) as f32 } else { 1.0 };
         self.step += 1;
-        let correct1 = 1.0 - f64::from(s.beta1).powi(self.step as i32);
-        let correct2 = 1.0 - f64::from(s.beta2).powi(self.step as i32);
-        let rate = (learning_rate / correct1) as f32;
+        let correct1 = 1.0 - f64::from(beta1).powi(self.step as i32);
+        let correct2 = 1.0 - f64::from(beta2).powi(self.step as i32);
         let root = (1.0 / correct2.sqrt()) as f32;
         // Early averages would remember the random start, so the decay grows with the steps taken.
         let ema = s.ema.min((1.0 + self.step as f32) / (10.0 + self.step as f32));
-        self.slots.par_iter_mut().try_for_each(|slot| {
-            let Some(gradient) = gradients.get(&slot.name) else {
-                return Err(ModelError::NoGradient { name: slot.name.clone() });
-            };
-            let dims = slot.var.dims().to_vec();
-            let decay = if dims.len() > 1 { learning_rate as f32 * s.weight_decay } else { 0.0 };
-            let Slot { value, first, second, average, .. } = slot;
-            kernel::vectorised(|| {
-                let moments = first.iter_mut().zip(second.iter_mut());
-                for (((w, (m, v)), a), &g) in value.iter_mut().zip(moments).zip(average.iter_mut()).zip(gradient) {
-                    let g = g * scale;
-                    *m = s.beta1 * *m + (1.0 - s.beta1) * g;
-                    *v = s.beta2 * *v + (1.0 - s.beta2) * g * g;
-                    *w -= decay * *w + rate * *m / (v.sqrt() * root + s.eps);
-                    *a = ema * *a + (1.0 - ema) * *w;
-                }
-            });
-            slot.var.set(&Tensor::from_slice(&slot.value, dims, slot.var.device())?)?;
-            Ok(())
-        })
+        for slot in &mut self.slots {
+            let gradient = gradients.get(&slot.name).unwrap_or_default();
+            let Slot { var, first, second, average, weight_decay, rate, .. } = slot;
+            let decay = learning_rate as f32 * *rate * *weight_decay;
+            let rate = (learning_rate / correct1) as f32 * *rate;
+            let moments = first.chunks_mut(CHUNK).zip(second.chunks_mut(CHUNK));
+            let mut averages = average.chunks_mut(CHUNK);
+            with_values_mut(var, |values| {
+                let parts = values.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK)).zip(moments);
+                let parts = parts.map(|part| (part, averages.next().unwrap_or_default())).collect();
+                for_each_part(parts, |(((values, gradient), (first, second)), average)| {
+                    kernel::vectorised(|| {
+                        let moments = first.iter_mut().zip(second.iter_mut());
+                        for ((w, (m, v)), &g) in values.iter_mut().zip(moments).zip(gradient) {
+                            let g = g * scale;
+                            *m = beta1 * *m + (1.0 - beta1) * g;
+                            *v = beta2 * *v + (1.0 - beta2) * g * g;
+                            *w -= decay * *w + rate * *m / (v.sqrt() * root + eps);
+                        }
+                        for (a, w) in average.iter_mut().zip(values) {
+                            *a = ema * *a + (1.0 - ema) * *w;
+                        }
+                    });
+                });
+            })?;
+        }
+        Ok(())
     }
 
     /// The weights to keep: the moving averages, or the weights themselves where no average is kept.
@@ -272,8 +373,12 @@ impl Optimiser {
         self.slots
             .iter()
             .map(|slot| {
-                let values = if self.settings.ema > 0.0 { &slot.average } else { &slot.value };
-                Ok((slot.name.clone(), Tensor::from_slice(values, slot.var.dims(), slot.var.device())?))
+                let weight = if slot.average.is_empty() {
+                    slot.var.as_tensor().detach().copy()?
+                } else {
+                    Tensor::from_slice(&slot.average, slot.var.dims(), slot.var.device())?
+                };
+                Ok((slot.name.clone(), weight))
             })
             .collect()
     }

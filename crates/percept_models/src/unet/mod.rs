@@ -7,6 +7,8 @@
 
 mod config;
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
 use config::ClassEmbedding;
@@ -19,6 +21,7 @@ use crate::{
         layers::{Conv2d, GroupNorm, Linear},
         ops,
         params::Params,
+        recompute::checkpoint,
         transformer::SpatialTransformer,
     },
     resnet::{Downsample, ResnetBlock, Upsample},
@@ -49,6 +52,27 @@ impl Stage {
         let x = taps.within(format_args!("attn.{i}"), |taps| attention.forward(&x, context, taps))?;
         taps.see(format_args!("attn.{i}"), &x);
         Ok(x)
+    }
+
+    /// As [`Self::forward`], keeping only the inputs for the backward pass.
+    fn forward_checkpointed(
+        self: &Arc<Self>,
+        i: usize,
+        x: &Tensor,
+        step: &Tensor,
+        context: Option<&Tensor>,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
+        let mut inputs = vec![x, step];
+        inputs.extend(context);
+        let detached = context.map(Tensor::detach);
+        let value = self.forward(i, &x.detach(), &step.detach(), detached.as_ref(), taps)?;
+        let stage = self.clone();
+        let again = move |inputs: &[Tensor]| {
+            let out = stage.forward(i, &inputs[0], &inputs[1], inputs.get(2), &mut Taps::none());
+            out.map_err(candle_core::Error::wrap)
+        };
+        Ok(checkpoint(value, &inputs, Arc::new(again))?)
     }
 }
 
@@ -101,11 +125,12 @@ pub struct UNet2DConditionModel {
     guidance: Option<Linear>,
     class: Option<ClassNet>,
     conv_in: Conv2d,
-    down: Vec<(Vec<Stage>, Option<Downsample>)>,
+    down: Vec<(Vec<Arc<Stage>>, Option<Downsample>)>,
     mid: Option<Mid>,
-    up: Vec<(Vec<Stage>, Option<Upsample>)>,
+    up: Vec<(Vec<Arc<Stage>>, Option<Upsample>)>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
+    checkpoints: bool,
 }
 
 impl UNet2DConditionModel {
@@ -117,17 +142,17 @@ impl UNet2DConditionModel {
         let widths = config.block_out_channels.clone();
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
         let step_width = config.embedding_width();
-        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, cross: bool| -> Result<Stage> {
+        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, cross: bool| -> Result<Arc<Stage>> {
             let resnets = place.at("resnets").at(i);
             let attention = place.at("attentions").at(i);
-            Ok(Stage {
+            Ok(Arc::new(Stage {
                 resnet: ResnetBlock::new(&resnets, channels, groups, eps, Some(step_width))?,
                 attention: cross
                     .then(|| {
                         SpatialTransformer::new(&attention, channels[1], config.heads(level), config.spatial(level))
                     })
                     .transpose()?,
-            })
+            }))
         };
 
         let mut down = Vec::new();
@@ -210,7 +235,16 @@ impl UNet2DConditionModel {
             norm_out: GroupNorm::new(&p.at("conv_norm_out"), channels, groups, eps)?,
             conv_out: Conv2d::new(&p.at("conv_out"), [channels, config.out_channels], 3, 1, 1)?,
             config,
+            checkpoints: false,
         })
+    }
+
+    /// Trains in less memory and more time: between the two passes only the inputs of every residual block with its
+    /// Transformer are kept, and the block is computed again for its gradient. Losses must then go through
+    /// [`backward`](crate::nn::backward), as those of [`train`](crate::train) do; a pass without gradients is unchanged.
+    pub fn with_checkpoints(mut self, checkpoints: bool) -> Self {
+        self.checkpoints = checkpoints;
+        self
     }
 
     /// The config it was built from.
@@ -255,7 +289,7 @@ impl UNet2DConditionModel {
         for (level, (stages, sampler)) in self.down.iter().enumerate() {
             x = taps.within(format_args!("down.{level}"), |taps| {
                 for (i, stage) in stages.iter().enumerate() {
-                    x = stage.forward(i, &x, &step, context, taps)?;
+                    x = self.stage(stage, i, &x, &step, context, taps)?;
                     skips.push(x.clone());
                 }
                 if let Some(sampler) = sampler {
@@ -287,7 +321,7 @@ impl UNet2DConditionModel {
                     if let Some(skip) = skips.pop() {
                         x = Tensor::cat(&[&x, &skip], 1)?;
                     }
-                    x = stage.forward(i, &x, &step, context, taps)?;
+                    x = self.stage(stage, i, &x, &step, context, taps)?;
                 }
                 if let Some(sampler) = sampler {
                     x = sampler.forward(&x)?;
@@ -300,6 +334,22 @@ impl UNet2DConditionModel {
         let out = self.conv_out.forward(&self.norm_out.forward_silu(&x)?)?;
         taps.see(format_args!("out"), &out);
         Ok(out)
+    }
+
+    fn stage(
+        &self,
+        stage: &Arc<Stage>,
+        i: usize,
+        x: &Tensor,
+        step: &Tensor,
+        context: Option<&Tensor>,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
+        if self.checkpoints {
+            stage.forward_checkpointed(i, x, step, context, taps)
+        } else {
+            stage.forward(i, x, step, context, taps)
+        }
     }
 
     fn check(&self, latents: &Tensor, steps: &[f64], conditioning: Conditioning<'_>) -> Result<()> {

@@ -1,6 +1,8 @@
 //! The integration tests of `percept_models`, one binary.
 
+mod context;
 mod fixture;
+mod frozen;
 mod language;
 mod pack;
 mod parity;

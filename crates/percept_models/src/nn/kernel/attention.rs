@@ -1,21 +1,23 @@
 //! Scaled dot-product attention, forward and backward.
 //!
-//! Forward, scores exist for one block of queries × keys at a time: the softmax runs along, rescaling what was summed
-//! when a larger score appears (Milakov & Gimelshein 2018, arXiv 1805.02867; Dao et al. 2022, arXiv 2205.14135).
-//! Backward, probabilities are computed again for a block of queries over all keys.
+//! Scores exist for one block of keys × queries at a time. Forward, the softmax runs along, rescaling what was summed
+//! when a larger score appears (Milakov & Gimelshein 2018, arXiv 1805.02867; Dao et al. 2022, arXiv 2205.14135), and
+//! leaves the logarithm of each sum behind; backward, probabilities come from it without a second softmax. Queries lie
+//! in the lanes of the vector units: a block of scores is a matrix of keys × queries, so nothing is summed across lanes.
 
 use super::{
-    for_each_chunk,
+    for_each_chunk, for_each_part,
     matmul::{Mat, matmul},
     pointwise::exp,
-    sum1, sum2, vectorised,
+    vectorised,
 };
 
-/// Query rows and keys of a block forward: a quarter of a megabyte of scores, which stays in the second-level cache.
+/// Most query rows of a block, and its keys forward and backward: scores that stay in the second-level cache.
 const QUERIES: usize = 128;
 const KEYS: usize = 512;
-/// Query rows per block backward.
-const BLOCK: usize = 64;
+const KEYS_BACKWARD: usize = 256;
+/// Query rows are padded to a multiple of this, so that products need no remainder.
+const LANES: usize = 16;
 
 /// Sizes of one attention: queries (B, L, heads·dim), keys and values (B, S, heads·dim).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +30,9 @@ pub(crate) struct AttentionShape {
     pub(crate) causal: bool,
 }
 
+/// Numbers of the query rows of a block, one per lane.
+type Row = [f32; QUERIES];
+
 impl AttentionShape {
     fn width(&self) -> usize {
         self.heads * self.dim
@@ -37,178 +42,258 @@ impl AttentionShape {
         1.0 / (self.dim as f32).sqrt()
     }
 
-    /// Where head `unit % heads` of sample `unit / heads` starts in a (B, length, width) tensor.
-    fn start(&self, unit: usize, length: usize) -> usize {
-        (unit / self.heads) * length * self.width() + (unit % self.heads) * self.dim
+    /// Query rows of a block: fewer where there are few, so that there is work for several threads. By shape alone.
+    fn rows(&self) -> usize {
+        self.queries.div_ceil(4).next_multiple_of(LANES).clamp(2 * LANES, QUERIES)
     }
 
-    /// Softmax probabilities (rows × keys) of the query rows `rows`.
-    fn probabilities(&self, q: &[f32], k: &[f32], rows: &std::ops::Range<usize>, p: &mut [f32]) {
-        let (width, keys) = (self.width(), self.keys);
-        let q = Mat::rows(&q[rows.start * width..], width);
-        matmul([rows.len(), keys, self.dim], p, keys, false, self.scale(), q, Mat::rows(k, width).t());
-        for (i, row) in p.chunks_mut(keys).take(rows.len()).enumerate() {
-            let seen = if self.causal { (rows.start + i + 1).min(keys) } else { keys };
-            let (row, hidden) = row.split_at_mut(seen);
-            vectorised(|| {
-                let max = largest(row);
-                for value in row.iter_mut() {
-                    *value = exp(*value - max);
-                }
-                let scale = 1.0 / sum1(row, |v| v);
-                for value in row.iter_mut() {
-                    *value *= scale;
-                }
-            });
-            hidden.fill(0.0);
+    /// How many keys the block of `n` queries from `first` on can see.
+    fn seen(&self, first: usize, n: usize) -> usize {
+        if self.causal { self.keys.min(first + n) } else { self.keys }
+    }
+
+    /// Scores (keys × lanes) of the keys `start..start + n_keys` with the queries in `block`; hidden ones are −∞.
+    fn scores(&self, k: &[f32], [start, n_keys]: [usize; 2], block: &Queries, scores: &mut [f32]) {
+        let (dim, lanes) = (self.dim, block.lanes);
+        let (k, q) = (Mat::rows(&k[start * dim..], dim), Mat::rows(&block.values, lanes));
+        matmul([n_keys, lanes, dim], scores, lanes, false, self.scale(), k, q);
+        if self.causal {
+            for (key, row) in scores.chunks_exact_mut(lanes).enumerate().take(n_keys) {
+                let hidden = (start + key).saturating_sub(block.first).min(lanes);
+                row[..hidden].fill(f32::NEG_INFINITY);
+            }
         }
     }
 
-    fn blocks(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let n = self.queries;
-        (0..n).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(n))
+    /// Copies (B, length, heads·dim) into head-major (B·heads, length, dim).
+    fn by_head(&self, length: usize, x: &[f32]) -> Vec<f32> {
+        let (width, dim, heads) = (self.width(), self.dim, self.heads);
+        let mut out = vec![0.0; x.len()];
+        for_each_chunk(&mut out, length * dim, |unit, rows| {
+            let start = (unit / heads) * length * width + (unit % heads) * dim;
+            for (row, from) in rows.chunks_exact_mut(dim).zip(x[start..].chunks(width)) {
+                row.copy_from_slice(&from[..dim]);
+            }
+        });
+        out
     }
 }
 
-/// Copies head-major rows (B·heads, length, dim) into (B, length, heads·dim).
-fn interleave(shape: &AttentionShape, length: usize, by_head: &[f32]) -> Vec<f32> {
-    let (width, dim) = (shape.width(), shape.dim);
-    let mut out = vec![0.0; by_head.len()];
-    for (unit, rows) in by_head.chunks(length * dim).enumerate() {
-        let start = shape.start(unit, length);
-        for (position, row) in rows.chunks(dim).enumerate() {
-            out[start + position * width..][..dim].copy_from_slice(row);
+/// A block of rows of one head, turned: dim × lanes. Lanes behind the last row are zero.
+#[derive(Default)]
+struct Queries {
+    values: Vec<f32>,
+    lanes: usize,
+    first: usize,
+}
+
+impl Queries {
+    /// Takes `n` rows from `first` on of a matrix with rows of `stride`, `dim` columns of it from `from` on.
+    fn take(&mut self, x: &[f32], [first, n]: [usize; 2], stride: usize, [from, dim]: [usize; 2]) {
+        (self.first, self.lanes) = (first, n.next_multiple_of(LANES));
+        self.values.clear();
+        self.values.resize(dim * self.lanes, 0.0);
+        for (lane, row) in x[first * stride..].chunks(stride).take(n).enumerate() {
+            for (to, &value) in self.values[lane..].iter_mut().step_by(self.lanes).zip(&row[from..from + dim]) {
+                *to = value;
+            }
         }
     }
-    out
 }
 
 /// What the softmax of some query rows knows so far: largest score and sum of exponentials of each.
 struct Running {
-    max: [f32; QUERIES],
-    sum: [f32; QUERIES],
+    max: Row,
+    sum: Row,
 }
 
 impl Running {
-    /// Turns the scores of row `i` into weights relative to the largest so far, and rescales what was summed before.
-    fn absorb(&mut self, i: usize, scores: &mut [f32], summed: &mut [f32]) {
+    /// Turns scores (keys × lanes) into weights relative to the largest so far, and rescales what was summed before.
+    fn absorb(&mut self, lanes: usize, scores: &mut [f32], summed: &mut [f32]) {
         vectorised(|| {
-            let max = largest(scores).max(self.max[i]);
-            for score in scores.iter_mut() {
-                *score = exp(*score - max);
+            let (mut max, mut rescale) = (self.max, [0.0; QUERIES]);
+            let (max, rescale) = (&mut max[..lanes], &mut rescale[..lanes]);
+            for row in scores.chunks_exact(lanes) {
+                for (max, &score) in max.iter_mut().zip(row) {
+                    *max = if score > *max { score } else { *max };
+                }
             }
-            let rescale = exp(self.max[i] - max);
-            self.sum[i] = self.sum[i] * rescale + sum1(scores, |v| v);
-            self.max[i] = max;
-            if rescale < 1.0 {
-                for value in summed.iter_mut() {
-                    *value *= rescale;
+            let sum = &mut self.sum[..lanes];
+            for (((rescale, sum), old), max) in rescale.iter_mut().zip(&mut *sum).zip(&mut self.max).zip(&*max) {
+                *rescale = exp(*old - max);
+                *sum *= *rescale;
+                *old = *max;
+            }
+            for row in scores.chunks_exact_mut(lanes) {
+                for ((score, sum), max) in row.iter_mut().zip(&mut *sum).zip(&*max) {
+                    *score = exp(*score - max);
+                    *sum += *score;
+                }
+            }
+            if rescale.iter().any(|&factor| factor < 1.0) {
+                for row in summed.chunks_exact_mut(lanes) {
+                    for (value, factor) in row.iter_mut().zip(&*rescale) {
+                        *value *= factor;
+                    }
                 }
             }
         });
     }
 }
 
-/// The largest of some values.
-#[inline(always)]
-fn largest(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    let chunks = values.chunks_exact(16);
-    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for part in chunks {
-        for i in 0..16 {
-            lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
+/// softmax(q kᵀ / √dim) v per head. Where `sums` is not empty it receives, as (B, L, heads), the logarithm of the sum of
+/// exponentials of each row of scores: what [`backward`] needs.
+pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32], sums: &mut [f32]) -> Vec<f32> {
+    let (width, dim, heads, rows) = (shape.width(), shape.dim, shape.heads, shape.rows());
+    let (k, v) = (shape.by_head(shape.keys, k), shape.by_head(shape.keys, v));
+    let mut out = vec![0.0; q.len()];
+    let mut sums = sums.chunks_mut((shape.queries * heads).max(1));
+    let mut parts = Vec::new();
+    for (sample, out) in out.chunks_mut((shape.queries * width).max(1)).enumerate() {
+        let mut sums = sums.next().unwrap_or_default().chunks_mut(rows * heads);
+        for (block, out) in out.chunks_mut(rows * width).enumerate() {
+            parts.push((sample, block * rows, out, sums.next().unwrap_or_default()));
         }
     }
-    lanes.iter().copied().fold(rest, f32::max)
-}
-
-/// softmax(q kᵀ / √dim) v per head.
-pub(crate) fn forward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f32> {
-    let (width, dim) = (shape.width(), shape.dim);
-    let mut by_head = vec![0.0; q.len()];
-    for_each_chunk(&mut by_head, shape.queries * dim, |unit, out| {
-        let (q, k) = (&q[shape.start(unit, shape.queries)..], &k[shape.start(unit, shape.keys)..]);
-        let v = &v[shape.start(unit, shape.keys)..];
-        let mut scores = vec![0.0; QUERIES.min(shape.queries) * KEYS.min(shape.keys)];
-        for (block, out) in out.chunks_mut(QUERIES * dim).enumerate() {
-            let (first, n) = (block * QUERIES, out.len() / dim);
-            let mut running = Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES] };
-            let last = if shape.causal { shape.keys.min(first + n) } else { shape.keys };
+    for_each_part(parts, |(sample, first, out, sums)| {
+        let q = &q[sample * shape.queries * width..][..shape.queries * width];
+        let n = out.len() / width;
+        let mut block = Queries::default();
+        let mut scores = vec![0.0; KEYS.min(shape.keys) * n.next_multiple_of(LANES)];
+        let mut summed = vec![0.0; dim * n.next_multiple_of(LANES)];
+        for head in 0..heads {
+            block.take(q, [first, n], width, [head * dim, dim]);
+            let lanes = block.lanes;
+            let unit = (sample * heads + head) * shape.keys * dim;
+            let (k, v) = (&k[unit..][..shape.keys * dim], &v[unit..][..shape.keys * dim]);
+            let mut running = Running { max: [f32::MIN; QUERIES], sum: [0.0; QUERIES] };
+            summed.fill(0.0);
+            let last = shape.seen(first, n);
             for start in (0..last).step_by(KEYS) {
                 let keys = KEYS.min(last - start);
-                let q = Mat::rows(&q[first * width..], width);
-                let k = Mat::rows(&k[start * width..], width).t();
-                matmul([n, keys, dim], &mut scores, keys, false, shape.scale(), q, k);
-                for (i, (row, summed)) in scores.chunks_mut(keys).zip(out.chunks_mut(dim)).enumerate() {
-                    let seen = if shape.causal { (first + i + 1).saturating_sub(start).min(keys) } else { keys };
-                    let (row, hidden) = row.split_at_mut(seen);
-                    if seen > 0 {
-                        running.absorb(i, row, summed);
-                    }
-                    hidden.fill(0.0);
-                }
-                matmul(
-                    [n, dim, keys],
-                    out,
-                    dim,
-                    true,
-                    1.0,
-                    Mat::rows(&scores, keys),
-                    Mat::rows(&v[start * width..], width),
-                );
+                let scores = &mut scores[..keys * lanes];
+                shape.scores(k, [start, keys], &block, scores);
+                running.absorb(lanes, scores, &mut summed);
+                let v = Mat::rows(&v[start * dim..], dim).t();
+                matmul([dim, lanes, keys], &mut summed, lanes, true, 1.0, v, Mat::rows(scores, lanes));
             }
-            for (row, sum) in out.chunks_mut(dim).zip(running.sum) {
-                for value in row {
-                    *value /= sum;
+            for (lane, row) in out.chunks_exact_mut(width).enumerate() {
+                let scale = 1.0 / running.sum[lane];
+                for (to, value) in row[head * dim..][..dim].iter_mut().zip(summed[lane..].iter().step_by(lanes)) {
+                    *to = value * scale;
                 }
+            }
+            for (lane, row) in sums.chunks_exact_mut(heads).enumerate() {
+                row[head] = running.max[lane] + running.sum[lane].ln();
             }
         }
     });
-    interleave(shape, shape.queries, &by_head)
+    out
 }
 
-/// The gradients with respect to `q`, `k` and `v`; probabilities are computed again, not kept.
-pub(crate) fn backward(shape: &AttentionShape, q: &[f32], k: &[f32], v: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
-    let (width, dim, keys, queries) = (shape.width(), shape.dim, shape.keys, shape.queries);
+/// The operands of [`backward`].
+pub(crate) struct Operands<'a> {
+    pub(crate) q: &'a [f32],
+    pub(crate) k: &'a [f32],
+    pub(crate) v: &'a [f32],
+    /// What [`forward`] returned, and its sums.
+    pub(crate) out: &'a [f32],
+    pub(crate) sums: &'a [f32],
+    pub(crate) grad: &'a [f32],
+}
+
+/// Turns scores into probabilities, and the gradients of the probabilities into those of the scores, all (keys × lanes):
+/// p = exp(score − log-sum), d = p (d − Σ p d), of which `total` is the sum.
+fn of_scores(lanes: usize, scores: &mut [f32], gradients: &mut [f32], log_sum: &Row, total: &Row) {
+    vectorised(|| {
+        let (log_sum, total) = (&log_sum[..lanes], &total[..lanes]);
+        for (p, d) in scores.chunks_exact_mut(lanes).zip(gradients.chunks_exact_mut(lanes)) {
+            for (((p, d), log_sum), total) in p.iter_mut().zip(d).zip(log_sum).zip(total) {
+                *p = exp(*p - log_sum);
+                *d = (*d - total) * *p;
+            }
+        }
+    });
+}
+
+/// The gradients with respect to `q`, `k` and `v`, where `needs` says so; probabilities are computed again, not kept.
+pub(crate) fn backward(shape: &AttentionShape, known: &Operands<'_>, needs: [bool; 3]) -> [Option<Vec<f32>>; 3] {
+    let (width, dim, keys, queries, heads) = (shape.width(), shape.dim, shape.keys, shape.queries, shape.heads);
+    let (k, v) = (shape.by_head(keys, known.k), shape.by_head(keys, known.v));
     let unit_len = (queries + 2 * keys) * dim;
-    let n_units = q.len() / (queries * dim).max(1);
+    let n_units = known.q.len() / (queries * dim).max(1);
     let mut work = vec![0.0; n_units * unit_len];
     for_each_chunk(&mut work, unit_len, |unit, part| {
         let (dq, rest) = part.split_at_mut(queries * dim);
         let (dk, dv) = rest.split_at_mut(keys * dim);
-        let (q, k) = (&q[shape.start(unit, queries)..], &k[shape.start(unit, keys)..]);
-        let (v, grad) = (&v[shape.start(unit, keys)..], &grad[shape.start(unit, queries)..]);
-        let block = BLOCK.min(queries);
-        let (mut p, mut ds) = (vec![0.0; block * keys], vec![0.0; block * keys]);
-        for rows in shape.blocks() {
-            let n = rows.len();
-            shape.probabilities(q, k, &rows, &mut p);
-            let grad = Mat::rows(&grad[rows.start * width..], width);
-            matmul([keys, dim, n], dv, dim, true, 1.0, Mat::rows(&p, keys).t(), grad);
-            matmul([n, keys, dim], &mut ds, keys, false, 1.0, grad, Mat::rows(v, width).t());
-            for (ds, p) in ds.chunks_mut(keys).zip(p.chunks(keys)).take(n) {
-                vectorised(|| {
-                    let dot = sum2(ds, p, |d, p| d * p);
-                    for (d, p) in ds.iter_mut().zip(p) {
-                        *d = (*d - dot) * p;
-                    }
-                });
+        let (k, v) = (&k[unit * keys * dim..][..keys * dim], &v[unit * keys * dim..][..keys * dim]);
+        let (sample, head) = (unit / heads, unit % heads);
+        let of_sample = |x| -> &[f32] { &<&[f32]>::clone(&x)[sample * queries * width..][..queries * width] };
+        let (q, out, grad) = (of_sample(known.q), of_sample(known.out), of_sample(known.grad));
+        let sums = &known.sums[sample * queries * heads..];
+        let rows = shape.rows();
+        let (mut of_q, mut of_grad) = (Queries::default(), Queries::default());
+        let area = KEYS_BACKWARD.min(keys) * rows;
+        let (mut p, mut ds, mut dq_turned) = (vec![0.0; area], vec![0.0; area], vec![0.0; dim * rows]);
+        for first in (0..queries).step_by(rows) {
+            let n = rows.min(queries - first);
+            of_q.take(q, [first, n], width, [head * dim, dim]);
+            of_grad.take(grad, [first, n], width, [head * dim, dim]);
+            let lanes = of_q.lanes;
+            let (mut log_sum, mut total) = ([0.0; QUERIES], [0.0; QUERIES]);
+            for lane in 0..n {
+                let at = (first + lane) * width + head * dim;
+                log_sum[lane] = sums[(first + lane) * heads + head];
+                total[lane] = out[at..at + dim].iter().zip(&grad[at..at + dim]).map(|(o, g)| o * g).sum();
             }
-            let scale = shape.scale();
-            let to = &mut dq[rows.start * dim..];
-            matmul([n, dim, keys], to, dim, false, scale, Mat::rows(&ds, keys), Mat::rows(k, width));
-            let q = Mat::rows(&q[rows.start * width..], width);
-            matmul([keys, dim, n], dk, dim, true, scale, Mat::rows(&ds, keys).t(), q);
+            let dq_turned = &mut dq_turned[..dim * lanes];
+            dq_turned.fill(0.0);
+            let last = shape.seen(first, n);
+            for start in (0..last).step_by(KEYS_BACKWARD) {
+                let keys = KEYS_BACKWARD.min(last - start);
+                let (p, ds) = (&mut p[..keys * lanes], &mut ds[..keys * lanes]);
+                shape.scores(k, [start, keys], &of_q, p);
+                let v = Mat::rows(&v[start * dim..], dim);
+                matmul([keys, lanes, dim], ds, lanes, false, 1.0, v, Mat::rows(&of_grad.values, lanes));
+                of_scores(lanes, p, ds, &log_sum, &total);
+                let (p, ds, scale) = (Mat::rows(p, lanes), Mat::rows(ds, lanes), shape.scale());
+                if needs[2] {
+                    let grad = Mat::rows(&of_grad.values, lanes).t();
+                    matmul([keys, dim, lanes], &mut dv[start * dim..], dim, true, 1.0, p, grad);
+                }
+                if needs[1] {
+                    let q = Mat::rows(&of_q.values, lanes).t();
+                    matmul([keys, dim, lanes], &mut dk[start * dim..], dim, true, scale, ds, q);
+                }
+                if needs[0] {
+                    let k = Mat::rows(&k[start * dim..], dim).t();
+                    matmul([dim, lanes, keys], dq_turned, lanes, true, scale, k, ds);
+                }
+            }
+            for (lane, row) in dq[first * dim..].chunks_exact_mut(dim).take(n).enumerate() {
+                for (to, value) in row.iter_mut().zip(dq_turned[lane..].iter().step_by(lanes)) {
+                    *to = *value;
+                }
+            }
         }
     });
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
-    for part in work.chunks(unit_len) {
-        dq.extend_from_slice(&part[..queries * dim]);
-        dk.extend_from_slice(&part[queries * dim..(queries + keys) * dim]);
-        dv.extend_from_slice(&part[(queries + keys) * dim..]);
+    let lengths = [(0, queries), (queries * dim, keys), ((queries + keys) * dim, keys)];
+    let mut gradients = [const { None }; 3];
+    for ((gradient, (from, length)), need) in gradients.iter_mut().zip(lengths).zip(needs) {
+        *gradient = need.then(|| {
+            let mut out = vec![0.0; n_units * length * dim];
+            for_each_chunk(&mut out, (length * width).max(1), |sample, out| {
+                for head in 0..heads {
+                    let rows = work[(sample * heads + head) * unit_len + from..].chunks_exact(dim);
+                    for (to, row) in out.chunks_exact_mut(width).zip(rows) {
+                        to[head * dim..][..dim].copy_from_slice(row);
+                    }
+                }
+            });
+            out
+        });
     }
-    [interleave(shape, queries, &dq), interleave(shape, keys, &dk), interleave(shape, keys, &dv)]
+    gradients
 }
 
 #[cfg(test)]
@@ -246,18 +331,24 @@ mod tests {
             let s = AttentionShape { heads: 2, dim: 8, queries, keys, causal };
             let draw = |name: &str, rows: usize| Seed::new(4).named(name).normal(rows * 16);
             let (q, k, v, g) = (draw("q", queries), draw("k", keys), draw("v", keys), draw("g", queries));
-            for (ours, truth) in forward(&s, &q, &k, &v).iter().zip(reference(&s, &q, &k, &v)) {
+            let mut sums = vec![0.0; queries * 2];
+            let out = forward(&s, &q, &k, &v, &mut sums);
+            for (ours, truth) in out.iter().zip(reference(&s, &q, &k, &v)) {
                 assert!((ours - truth).abs() < 1e-5, "{s:?}: {ours} {truth}");
             }
-            let [dq, dk, dv] = backward(&s, &q, &k, &v, &g);
+            let forward = |q: &[f32], k: &[f32], v: &[f32]| forward(&s, q, k, v, &mut []);
+            let known = Operands { q: &q, k: &k, v: &v, out: &out, sums: &sums, grad: &g };
+            let [dq, dk, dv] = backward(&s, &known, [true; 3]).map(|gradient| gradient.expect("all are needed"));
+            let [none, dk_alone, _] = backward(&s, &known, [false, true, false]);
+            assert!(none.is_none() && dk_alone.expect("it is needed") == dk);
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
             let slope = |f: &dyn Fn(f32) -> Vec<f32>| (dot(&g, &f(1e-2)) - dot(&g, &f(-1e-2))) / 2e-2;
             let (uq, uk, uv) = (draw("uq", queries), draw("uk", keys), draw("uv", keys));
             for (what, ours, truth) in [
-                ("q", dot(&dq, &uq), slope(&|h| forward(&s, &moved(&q, &uq, h), &k, &v))),
-                ("k", dot(&dk, &uk), slope(&|h| forward(&s, &q, &moved(&k, &uk, h), &v))),
-                ("v", dot(&dv, &uv), slope(&|h| forward(&s, &q, &k, &moved(&v, &uv, h)))),
+                ("q", dot(&dq, &uq), slope(&|h| forward(&moved(&q, &uq, h), &k, &v))),
+                ("k", dot(&dk, &uk), slope(&|h| forward(&q, &moved(&k, &uk, h), &v))),
+                ("v", dot(&dv, &uv), slope(&|h| forward(&q, &k, &moved(&v, &uv, h)))),
             ] {
                 assert!((ours - truth).abs() < 5e-3 * truth.abs().max(1.0), "{s:?} {what}: {ours} {truth}");
             }

@@ -52,6 +52,15 @@ pub(crate) fn for_each_chunk(data: &mut [f32], chunk: usize, work: impl Fn(usize
     }
 }
 
+/// Calls `work` for each of `parts`, in parallel where that is allowed.
+pub(crate) fn for_each_part<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    if is_parallel() && parts.len() > 1 {
+        parts.into_par_iter().for_each(|part| serial(|| work(part)));
+    } else {
+        parts.into_iter().for_each(work);
+    }
+}
+
 /// Runs a loop with the widest vector instructions of this processor (AVX-512, AVX2, NEON or the portable baseline).
 pub(crate) fn vectorised<F: pulp::NullaryFnOnce>(work: F) -> F::Output {
     pulp::Arch::new().dispatch(work)

@@ -4,7 +4,7 @@
 //! weight of channel `first + i / run`. For layer norm a row is one token and `run` is 1; for group norm a row is one
 //! group of one sample and `run` is the number of pixels. Statistics are accumulated in f64 over blocks of f32 sums.
 
-use super::{for_each_chunk, pointwise::exp, sum1, sum2, vectorised};
+use super::{for_each_chunk, for_each_part, pointwise::exp, sum1, sum2, vectorised};
 
 /// Elements summed in f32 before the sum goes on in f64.
 const BLOCK: usize = 4096;
@@ -74,31 +74,43 @@ pub(crate) fn forward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32]
     out
 }
 
-/// The gradients with respect to `x`, `weight` and `bias`; the last two are summed over rows in order.
-pub(crate) fn backward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
+/// The gradient with respect to `x`, and with `trains` those with respect to `weight` and `bias`, summed over rows in order.
+pub(crate) fn backward(
+    shape: &NormShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    grad: &[f32],
+    trains: bool,
+) -> (Vec<f32>, Option<[Vec<f32>; 2]>) {
     let len = shape.row_len();
-    // Per row: dx, then the row's share of the channel gradients, so that rows may run on any thread.
-    let stride = len + 2 * shape.channels;
+    let mut dx = vec![0.0; x.len()];
     let n_rows = x.len() / len.max(1);
-    let mut work = vec![0.0; n_rows * stride];
-    for_each_chunk(&mut work, stride, |row, part| {
+    // Each row's share of the channel gradients, so that rows may run on any thread.
+    let mut shares = vec![0.0; if trains || shape.run > 1 { n_rows * 2 * shape.channels } else { 0 }];
+    let mut rest = shares.chunks_mut((2 * shape.channels).max(1));
+    let parts = dx.chunks_mut(len.max(1)).map(|dx| (dx, rest.next().unwrap_or_default())).enumerate().collect();
+    for_each_part(parts, |(row, (dx, sums))| {
         let x = &x[row * len..][..len];
         let grad = &grad[row * len..][..len];
         let first = shape.first_channel(row);
-        let (dx, sums) = part.split_at_mut(len);
-        let (d_weight, d_bias) = sums.split_at_mut(shape.channels);
+        let (d_weight, d_bias) = sums.split_at_mut(sums.len() / 2);
         vectorised(|| {
             let (mean, scale) = moments(x, shape.eps);
             let (mut sum, mut dot) = (0.0f64, 0.0f64);
             if shape.run == 1 {
                 let weight = &weight[first..][..shape.channels];
-                for i in 0..len {
-                    d_weight[i] = grad[i] * (x[i] - mean) * scale;
-                    dx[i] = grad[i] * weight[i];
+                for ((d, g), w) in dx.iter_mut().zip(grad).zip(weight) {
+                    *d = g * w;
                 }
-                d_bias.copy_from_slice(grad);
+                if trains {
+                    for ((d, g), v) in d_weight.iter_mut().zip(grad).zip(x) {
+                        *d = g * (v - mean) * scale;
+                    }
+                    d_bias.copy_from_slice(grad);
+                }
                 sum = sum1(dx, |v| v) as f64;
-                dot = sum2(d_weight, weight, |d, w| d * w) as f64;
+                dot = (sum2(dx, x, |d, v| d * (v - mean)) * scale) as f64;
             } else {
                 for c in 0..shape.channels {
                     let (w, b) = (weight[first + c], bias[first + c]);
@@ -128,17 +140,18 @@ pub(crate) fn backward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32
             }
         });
     });
-    let mut dx = Vec::with_capacity(x.len());
-    let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-    for (row, part) in work.chunks(stride).enumerate() {
-        dx.extend_from_slice(&part[..len]);
-        let first = shape.first_channel(row);
-        for c in 0..shape.channels {
-            d_weight[first + c] += part[len + c];
-            d_bias[first + c] += part[len + shape.channels + c];
+    let of_channels = trains.then(|| {
+        let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+        for (row, sums) in shares.chunks(2 * shape.channels).enumerate() {
+            let first = shape.first_channel(row);
+            for c in 0..shape.channels {
+                d_weight[first + c] += sums[c];
+                d_bias[first + c] += sums[shape.channels + c];
+            }
         }
-    }
-    [dx, d_weight, d_bias]
+        [d_weight, d_bias]
+    });
+    (dx, of_channels)
 }
 
 #[cfg(test)]
@@ -162,7 +175,9 @@ mod tests {
             let (x, w, b, g) = (draw("x", n), draw("w", c), draw("b", c), draw("g", n));
             let (ux, uw, ub) = (draw("ux", n), draw("uw", c), draw("ub", c));
             let moved = |a: &[f32], u: &[f32], h: f32| a.iter().zip(u).map(|(a, u)| a + h * u).collect::<Vec<_>>();
-            let [dx, dw, db] = backward(&shape, &x, &w, &b, &g);
+            let (dx, of_channels) = backward(&shape, &x, &w, &b, &g, true);
+            let [dw, db] = of_channels.expect("weight and bias train");
+            assert!(backward(&shape, &x, &w, &b, &g, false) == (dx.clone(), None));
             let along = |d: &[f32], u: &[f32]| d.iter().zip(u).map(|(a, b)| f64::from(a * b)).sum::<f64>();
             for (what, ours, truth) in [
                 ("x", along(&dx, &ux), numeric(&|h| forward(&shape, &moved(&x, &ux, h), &w, &b), &g)),
