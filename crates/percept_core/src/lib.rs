@@ -4,9 +4,11 @@
 //! - [`split`]: training and test sets that cannot leak
 //! - [`seed`]: one number from which every random stream of a run is derived by name
 //! - [`score`]: the rows that every evaluation ends in
+//! - [`figure`]: drawings of results as plain data, in sections of a report
 //! - [`provenance`]: what made a result
 //! - [`progress`]: how long work tells the user where it is
 
+pub mod figure;
 pub mod progress;
 pub mod provenance;
 pub mod responses;
@@ -14,9 +16,10 @@ pub mod score;
 pub mod seed;
 pub mod split;
 
+pub use figure::{Figure, Section};
 pub use progress::{Progress, Silent};
 pub use provenance::Provenance;
 pub use responses::Responses;
-pub use score::ScoreRow;
+pub use score::{DifferenceRow, ScoreRow};
 pub use seed::Seed;
 pub use split::Split;

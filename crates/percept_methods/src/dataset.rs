@@ -1,4 +1,5 @@
-//! The data of an experiment, whatever they came from: responses by region, pictures, captions, and which samples are tested.
+//! The data of an experiment, whatever they came from: responses by region and group, pictures, captions, and which samples are
+//! tested.
 //!
 //! A [`Dataset`] is all that the methods see; files and trees stay behind the functions that fill it ([`open`]). Responses
 //! are held in memory, pictures are read when they are needed. Values are as recorded: normalisation belongs to the fold
@@ -17,11 +18,11 @@ use percept_core::provenance::content_hash;
 use percept_core::{Progress, Responses};
 
 use crate::error::MethodError;
-use crate::experiment::{Data, Experiment, Region};
+use crate::experiment::{Data, Experiment, Method, Region};
 use crate::run::RunFolder;
 
 pub use stimuli::Stimuli;
-pub use units::RegionUnits;
+pub use units::{RegionUnits, UnitGroup};
 
 /// What was measured and what was seen.
 pub struct Dataset {
@@ -29,12 +30,14 @@ pub struct Dataset {
     pub subject: String,
     /// Where the responses came from, in words.
     pub source: String,
-    /// n_samples × n_units; units of all regions.
+    /// n_samples × n_units; units of all regions and groups.
     pub responses: Responses,
     /// Which samples the data themselves put on the test side.
     pub is_test: Vec<bool>,
     /// Which units belong to which region.
     pub regions: Vec<RegionUnits>,
+    /// Disjoint parts of the units under names, in the order of the experiment; none unless it has a method that reads them.
+    pub groups: Vec<UnitGroup>,
     /// The pictures.
     pub stimuli: Stimuli,
     /// All captions of each stimulus, where there are any.
@@ -43,16 +46,25 @@ pub struct Dataset {
     pub warnings: Vec<String>,
 }
 
+/// What of the data an experiment needs beside responses and pictures.
+#[derive(Clone, Copy)]
+struct Wanted {
+    captions: bool,
+    groups: bool,
+}
+
 /// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there.
 ///
 /// # Errors
 /// When files are missing, damaged or do not fit together.
 pub fn open(experiment: &Experiment, run: &RunFolder, progress: &dyn Progress) -> Result<Dataset, MethodError> {
-    let with_captions = experiment.methods.iter().any(|method| method.reads_c());
+    let with_b2c = experiment.b2c.is_some() || experiment.methods.contains(&Method::B2c);
+    let wanted =
+        Wanted { captions: with_b2c || experiment.methods.iter().any(|method| method.reads_c()), groups: with_b2c };
     match &experiment.data {
-        Data::Arrays(settings) => arrays::open(settings),
-        Data::Nsd(settings) => nsd::open(settings, with_captions, progress),
-        Data::Phantom(settings) => phantom::open(settings, run, progress),
+        Data::Arrays(settings) => arrays::open(settings, wanted),
+        Data::Nsd(settings) => nsd::open(settings, wanted, progress),
+        Data::Phantom(settings) => phantom::open(settings, wanted, run, progress),
     }
 }
 
@@ -91,6 +103,18 @@ impl Dataset {
             ("design".to_owned(), content_hash(&design)),
             ("stimuli".to_owned(), self.stimuli.content()?),
         ]);
+        if !self.groups.is_empty() {
+            let mut bytes = Vec::new();
+            for group in &self.groups {
+                bytes.extend_from_slice(group.name.as_bytes());
+                bytes.push(0);
+                bytes.extend_from_slice(&(group.units.len() as u64).to_le_bytes());
+                for &unit in &group.units {
+                    bytes.extend_from_slice(&(unit as u64).to_le_bytes());
+                }
+            }
+            inputs.insert("groups".to_owned(), content_hash(&bytes));
+        }
         if let Some(captions) = &self.captions {
             let mut text = Vec::new();
             for list in captions {

@@ -9,12 +9,14 @@
 //! features → decoders and predictions → pictures of every arm → scores → [`Outcome`].
 
 mod arms;
-mod artefact;
-mod features;
+pub(crate) mod artefact;
+mod differences;
+pub(crate) mod features;
 mod fit;
 mod generate;
 pub(crate) mod generator;
-mod normalise;
+mod metric;
+pub(crate) mod normalise;
 mod outcome;
 mod pixels;
 mod plan;
@@ -27,13 +29,14 @@ use std::path::Path;
 use ndarray::Array2;
 use percept_core::{Progress, Provenance};
 
-pub use generator::{Generator, PackGenerator};
+pub use generator::{Changes, Generator, PackGenerator};
 pub use outcome::{ArmSummary, DataSummary, DecoderSummary, ItemArm, ItemResult, Outcome, RegionSummary};
 pub use plan::{Item, Plan};
 
+use crate::b2c;
 use crate::dataset::{self, Dataset};
 use crate::error::MethodError;
-use crate::experiment::{Experiment, Normalise, Region};
+use crate::experiment::{Experiment, Method, Normalise, Region};
 use crate::run::RunFolder;
 
 /// How a run is carried out; none of it changes the result.
@@ -101,14 +104,28 @@ pub fn reconstruct(
         Some(found) => Some(decoders.fit("z", experiment.decode.z_region, found, &mut warnings)?),
         None => None,
     };
+    let fits_c = experiment.methods.iter().any(|method| method.is_ridge() && method.reads_c());
     let c = match &c_features {
-        Some(found) => Some(decoders.fit("c", experiment.decode.c_region, found, &mut warnings)?),
-        None => None,
+        Some(found) if fits_c => Some(decoders.fit("c", experiment.decode.c_region, found, &mut warnings)?),
+        _ => None,
     };
     let c_rescaled = c.as_ref().map(|predictions| arms::rescaled(predictions, &plan, experiment.decode.rescale));
-    let ingredients =
-        arms::Ingredients { z: z.as_ref().zip(z_features.as_ref()), c: c.as_ref().zip(c_features.as_ref()) };
-    let mut arms = arms::build(experiment, &plan, &ingredients, c_rescaled.as_ref())?;
+    let trained = if experiment.methods.contains(&Method::B2c) {
+        let (facts, trained) = b2c::apply(experiment, dataset, &plan, generator, progress)?;
+        warnings.extend(trained.iter().flat_map(|variant| {
+            variant.facts.warnings.iter().map(|warning| format!("`{}`: {warning}", variant.facts.name))
+        }));
+        Some((facts, trained))
+    } else {
+        None
+    };
+    let ingredients = arms::Ingredients {
+        z: z.as_ref().zip(z_features.as_ref()),
+        c: c_rescaled.as_ref(),
+        true_c: c_features.as_ref(),
+        trained: trained.as_ref().map_or(&[], |(_, trained)| trained),
+    };
+    let mut arms = arms::build(experiment, &plan, &ingredients)?;
     if experiment.baselines.pixel_ridge {
         arms.push(pixels::arm(&decoders, &mut warnings)?);
     }
@@ -118,10 +135,38 @@ pub fn reconstruct(
         contents.push(generate::pictures_of_arm(run, arm, &plan.items, generator, &experiment.generate, progress)?);
     }
     let stimuli = summary::stimulus_pictures(run, dataset, &plan, generator, only(&["stimuli"]), progress)?;
-    let scored = score::score(
-        &score::Task { run, plan: &plan, arms: &arms, contents: &contents, stimuli: &stimuli, generator, experiment },
-        progress,
-    )?;
+    let task = score::Task {
+        run,
+        plan: &plan,
+        arms: &arms,
+        contents: &contents,
+        stimuli: &stimuli,
+        contexts: c_features.as_ref(),
+        generator,
+        experiment,
+    };
+    let scored = score::score(&task, progress)?;
+    let differences = differences::differences(&task, &scored, progress)?;
+
+    let sections = match (&trained, &c_features) {
+        (Some((facts, trained)), Some(features)) => {
+            let picture = |name: &str, item: &Item| generate::path_of(name, item, 0);
+            let insight = b2c::Insight {
+                run,
+                generator,
+                facts,
+                trained,
+                items: &plan.items,
+                truth: features.values.select(ndarray::Axis(0), &plan.stimuli()),
+                stimuli: &stimuli.paths,
+                picture: &picture,
+                draws: experiment.evaluate.draws,
+                seed: experiment.seed,
+            };
+            insight.sections(only(&["pack"]))?
+        }
+        _ => Vec::new(),
+    };
 
     let mut decoder_summaries = Vec::new();
     for (feature, region, predictions, features, factor) in [
@@ -150,12 +195,14 @@ pub fn reconstruct(
         arms: arms
             .iter()
             .map(|arm| ArmSummary {
-                name: arm.name.to_owned(),
+                name: arm.name.clone(),
                 description: arm.description.clone(),
                 n_samples: arm.n_samples,
             })
             .collect(),
         scores: scored.rows,
+        differences,
+        sections,
         experiment: experiment.resolved(),
         provenance: base,
     };
@@ -239,7 +286,7 @@ fn provenance(
 }
 
 /// A record of the same program and seed that names some of the inputs and no settings yet.
-fn subset(base: &Provenance, inputs: &[&str]) -> Provenance {
+pub(crate) fn subset(base: &Provenance, inputs: &[&str]) -> Provenance {
     let mut record = Provenance::new(base.seed);
     for &name in inputs {
         if let Some(hash) = base.inputs.get(name) {

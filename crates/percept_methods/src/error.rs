@@ -65,6 +65,26 @@ pub enum MethodError {
         /// How it was selected.
         selector: String,
     },
+    /// A group without units.
+    #[error("the group `{group}` (`{selector}`) holds no units (check the mask or the names of its labels)")]
+    EmptyGroup {
+        /// The group.
+        group: String,
+        /// How it was selected.
+        selector: String,
+    },
+    /// Two groups that are no parts of a partition.
+    #[error(
+        "the groups `{first}` and `{second}` share {n_shared} units (take those of one out of the other, such as `b & !a`)"
+    )]
+    GroupsOverlap {
+        /// The group that was named first.
+        first: String,
+        /// The other.
+        second: String,
+        /// Units that belong to both.
+        n_shared: usize,
+    },
     /// An artefact of the run directory is not what its stage writes.
     #[error("the artefact `{path}` does not hold {expected} (remove the folder `stages` of the run and start again)")]
     Artefact {

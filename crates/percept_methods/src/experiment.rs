@@ -5,8 +5,10 @@
 //! of the file. [`Experiment::resolved`] gives the form that is written beside every result. Reading an experiment opens
 //! no data; that is [`crate::dataset`]'s work.
 
+mod b2c;
 mod data;
 mod error;
+mod groups;
 mod section;
 mod settings;
 
@@ -14,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+pub use b2c::{B2cLosses, B2cSettings, B2cTraining, B2cVariant, OnFailure};
 pub use error::ExperimentError;
+pub use groups::Groups;
 use section::{Origin, Section, line_of};
 pub use settings::*;
 
@@ -24,9 +28,22 @@ const ALPHAS: [f64; 9] = [1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6];
 /// No experiment is longer; whatever is, is another file.
 const MAX_BYTES: u64 = 1 << 20;
 
-const TOP: [&str; 11] =
-    ["name", "seed", "methods", "data", "split", "model", "decode", "generate", "evaluate", "controls", "baselines"];
-const METHODS: [(&str, Method); 3] = [("z", Method::Z), ("c", Method::C), ("z+c", Method::ZC)];
+const TOP: [&str; 13] = [
+    "name",
+    "seed",
+    "methods",
+    "data",
+    "split",
+    "model",
+    "decode",
+    "generate",
+    "evaluate",
+    "controls",
+    "baselines",
+    "decoder",
+    "b2c",
+];
+const METHODS: [(&str, Method); 4] = [("z", Method::Z), ("c", Method::C), ("z+c", Method::ZC), ("b2c", Method::B2c)];
 const REGIONS: [(&str, Region); 3] = [("early", Region::Early), ("ventral", Region::Ventral), ("all", Region::All)];
 
 impl Experiment {
@@ -111,12 +128,14 @@ fn read(document: Table, origin: &Origin<'_>) -> Result<Experiment, ExperimentEr
     let seed = top.count("seed", 0, 1)?;
     let methods = top.choices("methods", &METHODS)?;
     let name = top.string("name")?.unwrap_or_else(|| stem(origin.file));
-    let data = data::read(&mut top)?;
-    let mut methods = methods.unwrap_or_else(|| METHODS.iter().map(|&(_, method)| method).collect());
+    let with_b2c = top.has("b2c") || methods.as_deref().is_some_and(|methods| methods.contains(&Method::B2c));
+    let data = data::read(&mut top, with_b2c)?;
+    let mut methods = methods
+        .unwrap_or_else(|| METHODS.iter().map(|&(_, method)| method).filter(|method| method.is_ridge()).collect());
     methods.sort_unstable();
     methods.dedup();
     if methods.is_empty() {
-        return Err(top.value("methods", "at least one of `z`, `c`, `z+c`", "an empty list"));
+        return Err(top.value("methods", "at least one of `z`, `c`, `z+c`, `b2c`", "an empty list"));
     }
     let experiment = Experiment {
         name,
@@ -125,9 +144,11 @@ fn read(document: Table, origin: &Origin<'_>) -> Result<Experiment, ExperimentEr
         model: model(&mut top)?,
         decode: decode(&mut top, &data)?,
         generate: generate(&mut top, seed)?,
-        evaluate: evaluate(&mut top)?,
-        controls: controls(&mut top, methods.iter().any(|method| method.reads_c()))?,
+        evaluate: evaluate(&mut top, with_b2c)?,
+        controls: controls(&mut top, methods.iter().any(|method| method.reads_c()), methods.contains(&Method::B2c))?,
         baselines: baselines(&mut top)?,
+        decoder: top.file("decoder")?,
+        b2c: b2c::read(&mut top, seed)?,
         methods,
         data,
     };
@@ -211,22 +232,23 @@ fn generate(top: &mut Section<'_>, seed: u64) -> Result<GenerateSettings, Experi
     })
 }
 
-fn evaluate(top: &mut Section<'_>) -> Result<EvaluateSettings, ExperimentError> {
+fn evaluate(top: &mut Section<'_>, with_b2c: bool) -> Result<EvaluateSettings, ExperimentError> {
     let words: Vec<(&str, Metric)> = Metric::ALL.iter().map(|&metric| (metric.name(), metric)).collect();
     let mut section = top.section("evaluate", &["metrics", "draws"])?;
-    let mut metrics = section.choices("metrics", &words)?.unwrap_or_else(|| Metric::ALL.to_vec());
+    let default = if with_b2c { &Metric::ALL[..] } else { &Metric::BASE[..] };
+    let mut metrics = section.choices("metrics", &words)?.unwrap_or_else(|| default.to_vec());
     metrics.sort_unstable();
     metrics.dedup();
     Ok(EvaluateSettings { metrics, draws: section.size("draws", 100, 2000)? })
 }
 
-fn controls(top: &mut Section<'_>, with_c: bool) -> Result<ControlSettings, ExperimentError> {
+fn controls(top: &mut Section<'_>, with_c: bool, with_b2c: bool) -> Result<ControlSettings, ExperimentError> {
     let mut section = top.section("controls", &["shuffled", "mean", "true", "true_c"])?;
     let settings = ControlSettings {
         shuffled: section.boolean("shuffled", true)?,
         mean: section.boolean("mean", true)?,
         true_features: section.boolean("true", true)?,
-        true_c: section.boolean("true_c", false)?,
+        true_c: section.boolean("true_c", with_b2c)?,
     };
     if settings.true_c && !with_c {
         return Err(section.value("true_c", "false unless `methods` has `c` or `z+c`", "true"));

@@ -6,13 +6,13 @@ use ndarray::{Array2, Array4, ArrayD, Axis};
 use percept_core::Responses;
 use percept_io::array::Reference;
 
-use super::units::{RegionUnits, drop_non_finite, expect_units};
-use super::{Dataset, Stimuli};
+use super::units::{RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
+use super::{Dataset, Stimuli, Wanted};
 use crate::error::MethodError;
 use crate::experiment::{ArrayRef, ArraysData, Region};
 
-/// Reads everything that `settings` names.
-pub(super) fn open(settings: &ArraysData) -> Result<Dataset, MethodError> {
+/// Reads everything that `settings` names, groups only if they are wanted.
+pub(super) fn open(settings: &ArraysData, wanted: Wanted) -> Result<Dataset, MethodError> {
     let mut responses = matrix(&settings.responses)?;
     let mut pictures = pictures(&settings.stimuli, settings)?;
     same_length(&settings.responses, responses.nrows(), &settings.stimuli, pictures.dim().0)?;
@@ -52,8 +52,14 @@ pub(super) fn open(settings: &ArraysData) -> Result<Dataset, MethodError> {
     ];
     expect_units(&regions)?;
     let n_units = responses.ncols();
+    let mut groups = Vec::new();
+    for (name, reference) in settings.groups.iter().filter(|_| wanted.groups) {
+        let units = masked(reference, n_units)?;
+        groups.push(UnitGroup { name: name.to_owned(), selector: reference.to_string(), units, n_dropped: 0 });
+    }
+    expect_partition(&groups)?;
     let responses = Responses::new(responses, stimulus_of_sample, session_of_sample)?;
-    let (responses, regions, warning) = drop_non_finite(responses, regions, settings.non_finite)?;
+    let finite = drop_non_finite(responses, regions, groups, settings.non_finite)?;
     let ids = (0..first_sample.len()).map(|stimulus| format!("stimulus{stimulus:04}")).collect();
     let file = settings.responses.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Dataset {
@@ -65,10 +71,11 @@ pub(super) fn open(settings: &ArraysData) -> Result<Dataset, MethodError> {
         ),
         is_test: (0..n_samples).map(|sample| sample >= n_train).collect(),
         stimuli: Stimuli::in_memory(ids, pictures.select(Axis(0), &first_sample)),
-        responses,
-        regions,
+        responses: finite.responses,
+        regions: finite.regions,
+        groups: finite.groups,
         captions,
-        warnings: warning.into_iter().collect(),
+        warnings: finite.warning.into_iter().collect(),
     })
 }
 
@@ -214,6 +221,11 @@ fn region(region: Region, mask: Option<&ArrayRef>, n_units: usize) -> Result<Reg
         let units = (0..n_units).collect();
         return Ok(RegionUnits { region, selector: "all units".to_owned(), units, n_dropped: 0 });
     };
+    Ok(RegionUnits { region, selector: mask.to_string(), units: masked(mask, n_units)?, n_dropped: 0 })
+}
+
+/// The units that `mask` takes: those above zero.
+fn masked(mask: &ArrayRef, n_units: usize) -> Result<Vec<usize>, MethodError> {
     let values = read(mask)?;
     if values.len() != n_units {
         return Err(MethodError::data(
@@ -221,8 +233,7 @@ fn region(region: Region, mask: Option<&ArrayRef>, n_units: usize) -> Result<Reg
             "name a mask with one value per unit",
         ));
     }
-    let units = values.iter().enumerate().filter(|(_, value)| **value > 0.0).map(|(unit, _)| unit).collect();
-    Ok(RegionUnits { region, selector: mask.to_string(), units, n_dropped: 0 })
+    Ok(values.iter().enumerate().filter(|(_, value)| **value > 0.0).map(|(unit, _)| unit).collect())
 }
 
 /// The captions of each stimulus from a JSON file that lists them by sample.

@@ -1,18 +1,21 @@
-//! The Natural Scenes Dataset: betas of two regions over all sessions, the pictures, the captions, the shared images as test.
+//! The Natural Scenes Dataset: betas of two regions and of the groups over all sessions, the pictures, the captions, the shared
+//! images as test.
 //!
-//! Only the voxels of the two regions are held; pictures stay in their file. What was not measured in a session (NSD writes
+//! Only the voxels of regions and groups are held; pictures stay in their file. What was not measured in a session (NSD writes
 //! zeros there) is said in a warning and becomes the mean when sessions are normalised.
+
+use std::fmt::Write;
 
 use percept_core::{Progress, Responses};
 use percept_io::nsd::{BetaFile, BetaKind, NsdTree};
 
-use super::units::{RegionUnits, drop_non_finite, expect_units};
-use super::{Dataset, Stimuli};
+use super::units::{RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
+use super::{Dataset, Stimuli, Wanted};
 use crate::error::MethodError;
 use crate::experiment::{BetaForm, NsdData, Region};
 
-/// Reads what `settings` name; captions only if `with_captions`.
-pub(super) fn open(settings: &NsdData, with_captions: bool, progress: &dyn Progress) -> Result<Dataset, MethodError> {
+/// Reads what `settings` name; captions and groups only if they are wanted.
+pub(super) fn open(settings: &NsdData, wanted: Wanted, progress: &dyn Progress) -> Result<Dataset, MethodError> {
     let tree = NsdTree::open(&settings.root)?;
     let subject = tree.subject(settings.subject)?;
     let design = tree.design()?;
@@ -25,10 +28,16 @@ pub(super) fn open(settings: &NsdData, with_captions: bool, progress: &dyn Progr
     let betas = subject.betas_in(kind, file)?;
     let early = subject.mask(&settings.early)?;
     let ventral = subject.mask(&settings.ventral)?;
-    let both = subject.mask(&format!("({}) | ({})", settings.early, settings.ventral))?;
+    let mut groups = Vec::new();
+    let mut read = format!("({}) | ({})", settings.early, settings.ventral);
+    for (name, selector) in settings.groups.iter().filter(|_| wanted.groups) {
+        groups.push((name, selector, subject.mask(selector)?));
+        let _ = write!(read, " | ({selector})");
+    }
+    let all = subject.mask(&read)?;
 
     progress.begin("reading betas", 1);
-    let extracted = betas.read(&both, &settings.sessions, &design)?;
+    let extracted = betas.read(&all, &settings.sessions, &design)?;
     progress.advance(1);
     let n_invalid = extracted.invalid.iter().filter(|&&invalid| invalid).count();
     let n_voxel_sessions = extracted.invalid.len();
@@ -52,19 +61,28 @@ pub(super) fn open(settings: &NsdData, with_captions: bool, progress: &dyn Progr
     let regions = [(Region::Early, &settings.early, early), (Region::Ventral, &settings.ventral, ventral)]
         .into_iter()
         .map(|(region, selector, mask)| {
-            let units = mask.units_in(&both)?;
+            let units = all.units_in(&mask)?;
             Ok(RegionUnits { region, selector: selector.clone(), units, n_dropped: 0 })
         })
         .collect::<Result<Vec<_>, percept_io::Error>>()?;
     expect_units(&regions)?;
+    let groups = groups
+        .into_iter()
+        .map(|(name, selector, mask)| {
+            let units = all.units_in(&mask)?;
+            Ok(UnitGroup { name: name.to_owned(), selector: selector.clone(), units, n_dropped: 0 })
+        })
+        .collect::<Result<Vec<_>, percept_io::Error>>()?;
+    expect_partition(&groups)?;
     let n_units = responses.n_units();
     progress.end(&format!("{} trials × {n_units} voxels", responses.n_samples()));
-    let (responses, regions, warning) = drop_non_finite(responses, regions, settings.non_finite)?;
-    warnings.extend(warning);
+    let finite = drop_non_finite(responses, regions, groups, settings.non_finite)?;
+    let responses = finite.responses;
+    warnings.extend(finite.warning);
 
-    let captions = if with_captions {
-        let all = tree.captions(&tree.stimulus_table()?)?;
-        Some(images.iter().map(|&image| all.of(image).to_vec()).collect())
+    let captions = if wanted.captions {
+        let captions = tree.captions(&tree.stimulus_table()?)?;
+        Some(images.iter().map(|&image| captions.of(image).to_vec()).collect())
     } else {
         None
     };
@@ -76,7 +94,8 @@ pub(super) fn open(settings: &NsdData, with_captions: bool, progress: &dyn Progr
         is_test,
         stimuli: Stimuli::in_tree(tree.stimuli()?, images),
         responses,
-        regions,
+        regions: finite.regions,
+        groups: finite.groups,
         captions,
         warnings,
     })

@@ -6,7 +6,7 @@ use percept_core::{Progress, Provenance, Seed};
 use percept_io::fs;
 use percept_synth::phantom::{BETA_TYPE, BetaFormat, Phantom, PhantomParams};
 
-use super::{Dataset, nsd};
+use super::{Dataset, Wanted, nsd};
 use crate::error::MethodError;
 use crate::experiment::{BetaForm, NonFinite, NsdData, PhantomData};
 use crate::run::RunFolder;
@@ -15,7 +15,12 @@ use crate::run::RunFolder;
 const TREE: &str = "phantom";
 
 /// Writes the tree unless it is there, and opens it.
-pub(super) fn open(settings: &PhantomData, run: &RunFolder, progress: &dyn Progress) -> Result<Dataset, MethodError> {
+pub(super) fn open(
+    settings: &PhantomData,
+    wanted: Wanted,
+    run: &RunFolder,
+    progress: &dyn Progress,
+) -> Result<Dataset, MethodError> {
     let params = PhantomParams {
         subject: settings.subject,
         shape: settings.shape,
@@ -53,8 +58,9 @@ pub(super) fn open(settings: &PhantomData, run: &RunFolder, progress: &dyn Progr
         early: "streams.early".to_owned(),
         ventral: "streams.ventral".to_owned(),
         non_finite: NonFinite::Error,
+        groups: settings.groups.clone(),
     };
-    let mut dataset = nsd::open(&tree, true, progress)?;
+    let mut dataset = nsd::open(&tree, Wanted { captions: true, ..wanted }, progress)?;
     dataset.subject = format!("phantom subj{:02}", settings.subject);
     dataset.source = format!("a simulated subject, nobody was measured; {}", dataset.source);
     Ok(dataset)

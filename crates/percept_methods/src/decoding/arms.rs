@@ -10,7 +10,9 @@ use percept_core::Seed;
 use super::features::Features;
 use super::fit::Predictions;
 use super::plan::Plan;
+use super::generator::Changes;
 use super::rescale;
+use crate::b2c::Applied;
 use crate::error::MethodError;
 use crate::experiment::{Experiment, Method, Rescale};
 
@@ -37,19 +39,24 @@ pub(super) enum Source {
 /// One arm.
 pub(super) struct Arm {
     /// The name in the scores.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// One line for the reader.
     pub(super) description: String,
     /// Where its pictures come from.
     pub(super) source: Source,
     /// Pictures per item; arms without noise have one.
     pub(super) n_samples: usize,
+    /// What it changes in the generator.
+    pub(super) changes: Option<Changes>,
 }
 
 /// What the arms are made of.
 pub(super) struct Ingredients<'a> {
     pub(super) z: Option<(&'a Predictions, &'a Features)>,
-    pub(super) c: Option<(&'a Predictions, &'a Features)>,
+    pub(super) c: Option<&'a Rescaled>,
+    pub(super) true_c: Option<&'a Features>,
+    /// Encoders that were trained before.
+    pub(super) trained: &'a [Applied],
 }
 
 /// Rescaled predictions and the factors that were used.
@@ -86,6 +93,11 @@ pub(super) fn rescaled(predictions: &Predictions, plan: &Plan, remedy: Rescale) 
     result
 }
 
+/// `arm` with the U-Net of `trained`.
+fn changed(arm: Arm, trained: &Applied) -> Arm {
+    Arm { changes: Some(trained.changes()), ..arm }
+}
+
 /// All arms that run on a model.
 ///
 /// # Errors
@@ -94,17 +106,17 @@ pub(super) fn build(
     experiment: &Experiment,
     plan: &Plan,
     ingredients: &Ingredients<'_>,
-    c_rescaled: Option<&Rescaled>,
 ) -> Result<Vec<Arm>, MethodError> {
     let stimuli = plan.stimuli();
     let folds: Vec<usize> = plan.items.iter().map(|item| item.fold).collect();
     let predicted_z = ingredients.z.map(|(predictions, _)| &predictions.items);
-    let predicted_c = c_rescaled.map(|rescaled| &rescaled.items);
-    let arm = |name, description: String, method: Method, z: Option<Array2<f32>>, c: Option<Array2<f32>>| Arm {
-        name,
+    let predicted_c = ingredients.c.map(|rescaled| &rescaled.items);
+    let arm = |name: &str, description: String, method: Method, z: Option<Array2<f32>>, c: Option<Array2<f32>>| Arm {
+        name: name.to_owned(),
         description,
         n_samples: if method == Method::Z { 1 } else { experiment.generate.samples },
         source: Source::Model { method, z: z.filter(|_| method.reads_z()), c: c.filter(|_| method.reads_c()) },
+        changes: None,
     };
     let mut arms = Vec::new();
     for &method in &experiment.methods {
@@ -112,24 +124,38 @@ pub(super) fn build(
             Method::Z => "predicted latent, decoded",
             Method::C => "pure noise, denoised under the predicted context",
             Method::ZC => "predicted latent, noised and denoised under the predicted context",
+            Method::B2c => continue,
         };
         arms.push(arm(method.name(), description.to_owned(), method, predicted_z.cloned(), predicted_c.cloned()));
     }
-    let main = experiment.methods.iter().copied().max().unwrap_or(Method::Z);
+    for trained in ingredients.trained {
+        let text = "pure noise, denoised under the context of a trained encoder, by its U-Net".to_owned();
+        arms.push(changed(arm(&trained.facts.name, text, Method::C, None, Some(trained.items.clone())), trained));
+    }
     let pick = |from: Option<&Array2<f32>>, rows: &[usize]| from.map(|from| from.select(Axis(0), rows));
+    // Controls run the strongest ridge method, or the last encoder where there is none.
+    let ridge = experiment.methods.iter().copied().filter(|method| method.is_ridge()).max();
+    let last = ingredients.trained.last().filter(|_| ridge.is_none());
+    let main = ridge.unwrap_or(Method::C);
+    let main_name = last.map_or(main.name(), |trained| &trained.facts.name);
+    let control = |made: Arm| match last {
+        Some(trained) => changed(made, trained),
+        None => made,
+    };
+    let c_items = last.map_or(predicted_c, |trained| Some(&trained.items));
     if experiment.controls.shuffled {
         let source = plan.shuffled(Seed::new(experiment.seed))?;
-        let text = format!("`{}` with the brain of another stimulus", main.name());
-        arms.push(arm("shuffled", text, main, pick(predicted_z, &source), pick(predicted_c, &source)));
+        let text = format!("`{main_name}` with the brain of another stimulus");
+        arms.push(control(arm("shuffled", text, main, pick(predicted_z, &source), pick(c_items, &source))));
     }
     if experiment.controls.mean {
-        let text = format!("`{}` with the mean training response", main.name());
+        let text = format!("`{main_name}` with the mean training response");
         let z = pick(ingredients.z.map(|(predictions, _)| &predictions.mean), &folds);
-        let c = pick(c_rescaled.map(|rescaled| &rescaled.mean), &folds);
-        arms.push(arm("mean", text, main, z, c));
+        let c_mean = last.map_or(ingredients.c.map(|rescaled| &rescaled.mean), |trained| Some(&trained.mean));
+        arms.push(control(arm("mean", text, main, z, pick(c_mean, &folds))));
     }
     let true_z = || pick(ingredients.z.map(|(_, features)| &features.values), &stimuli);
-    let true_c = || pick(ingredients.c.map(|(_, features)| &features.values), &stimuli);
+    let true_c = || pick(ingredients.true_c.map(|features| &features.values), &stimuli);
     if experiment.controls.true_features {
         let text = format!("`{}` with the true features of the stimulus", main.name());
         arms.push(arm("true", text, main, true_z(), true_c()));

@@ -7,7 +7,7 @@ use crate::error::MethodError;
 use crate::run::RunFolder;
 
 /// Writes `arrays` to the file `path` of the run.
-pub(super) fn save(run: &RunFolder, path: &str, arrays: &[(&str, ArrayD<f32>)]) -> Result<(), MethodError> {
+pub(crate) fn save(run: &RunFolder, path: &str, arrays: &[(&str, ArrayD<f32>)]) -> Result<(), MethodError> {
     let mut writer = safetensors::Writer::new();
     for (name, array) in arrays {
         writer.add(*name, array.view());
@@ -16,19 +16,19 @@ pub(super) fn save(run: &RunFolder, path: &str, arrays: &[(&str, ArrayD<f32>)]) 
 }
 
 /// An artefact that was opened again.
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     path: String,
     file: SafeTensors,
 }
 
 /// Opens the file `path` of the run; arrays are read when they are asked for.
-pub(super) fn load(run: &RunFolder, path: &str) -> Result<Loaded, MethodError> {
+pub(crate) fn load(run: &RunFolder, path: &str) -> Result<Loaded, MethodError> {
     Ok(Loaded { path: path.to_owned(), file: safetensors::open(run.file(path))? })
 }
 
 impl Loaded {
     /// The matrix `name`, which must have this many rows and, where given, columns.
-    pub(super) fn matrix(&self, name: &str, rows: usize, columns: Option<usize>) -> Result<Array2<f32>, MethodError> {
+    pub(crate) fn matrix(&self, name: &str, rows: usize, columns: Option<usize>) -> Result<Array2<f32>, MethodError> {
         let array: ArrayD<f32> = self.file.tensor(name)?;
         array
             .into_dimensionality()
@@ -38,7 +38,7 @@ impl Loaded {
     }
 
     /// The vector `name`, which must have this length.
-    pub(super) fn vector(&self, name: &str, length: usize) -> Result<Array1<f32>, MethodError> {
+    pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Array1<f32>, MethodError> {
         let array: ArrayD<f32> = self.file.tensor(name)?;
         array
             .into_dimensionality()

@@ -22,15 +22,15 @@ const PICTURES_PER_BATCH: usize = 64;
 const CAPTIONS_PER_BATCH: usize = 256;
 
 /// A feature space of all stimuli.
-pub(super) struct Features {
+pub(crate) struct Features {
     /// n_stimuli × n_features.
-    pub(super) values: Array2<f32>,
+    pub(crate) values: Array2<f32>,
     /// Hash of the artefact.
-    pub(super) content: String,
+    pub(crate) content: String,
 }
 
 /// `z` of every stimulus.
-pub(super) fn latents(
+pub(crate) fn latents(
     run: &RunFolder,
     dataset: &Dataset,
     generator: &dyn Generator,
@@ -62,7 +62,7 @@ pub(super) fn latents(
 }
 
 /// `c` of every stimulus.
-pub(super) fn contexts(
+pub(crate) fn contexts(
     run: &RunFolder,
     captions: &[Vec<String>],
     generator: &dyn Generator,

@@ -35,6 +35,8 @@ pub(super) fn pictures_of_arm(
     settings: &GenerateSettings,
     progress: &dyn Progress,
 ) -> Result<String, MethodError> {
+    let adapted = arm.changes.as_ref().map(|changes| generator.adapted(changes)).transpose()?;
+    let generator = adapted.as_deref().unwrap_or(generator);
     progress.begin(&format!("pictures: {}", arm.name), (items.len() * arm.n_samples) as u64);
     let mut content = String::new();
     for sample in 0..arm.n_samples {
@@ -48,7 +50,7 @@ pub(super) fn pictures_of_arm(
                 let levels = pictures::to_levels(made.view());
                 let mut files = Vec::with_capacity(batch.len());
                 for (item, picture) in batch.iter().zip(levels.outer_iter()) {
-                    let path = path_of(arm.name, item, sample);
+                    let path = path_of(&arm.name, item, sample);
                     run.write(&path, &percept_io::picture::encode_png(picture)?)?;
                     files.push(path);
                 }
@@ -178,12 +180,12 @@ fn from_pixels(rows: &Array2<f32>, shape: [usize; 3], size: usize) -> Array4<f32
 pub(super) fn read_back(run: &RunFolder, arm: &Arm, items: &[Item], sample: usize) -> Result<Array4<u8>, MethodError> {
     let mut all: Option<Array4<u8>> = None;
     for (row, item) in items.iter().enumerate() {
-        let picture = percept_io::picture::read(run.file(&path_of(arm.name, item, sample)))?;
+        let picture = percept_io::picture::read(run.file(&path_of(&arm.name, item, sample)))?;
         let (height, width, _) = picture.dim();
         let all = all.get_or_insert_with(|| Array4::zeros((items.len(), height, width, 3)));
         if all.index_axis(Axis(0), row).dim() != picture.dim() {
             let expected = "a picture of the size of the others".to_owned();
-            return Err(MethodError::Artefact { path: path_of(arm.name, item, sample), expected });
+            return Err(MethodError::Artefact { path: path_of(&arm.name, item, sample), expected });
         }
         all.index_axis_mut(Axis(0), row).assign(&picture);
     }

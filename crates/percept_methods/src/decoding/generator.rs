@@ -5,11 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array4, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4};
+use percept_core::Seed;
 use percept_core::provenance::content_hash;
 use percept_io::fs;
 use percept_models::error::Result;
-use percept_models::weights::PackFiles;
+use percept_models::parts::Parts;
+use percept_models::weights::{PackFiles, Tensors};
 use percept_models::{DiffusionPack, Generation};
 
 use crate::error::MethodError;
@@ -50,11 +52,39 @@ pub trait Generator: Send + Sync {
     /// # Errors
     /// Rows that do not fit.
     fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>>;
+    /// How much each position of the latents looks at each token of the contexts: (n, tokens, h, w); `None` from a generator
+    /// without attention.
+    ///
+    /// # Errors
+    /// Rows that do not fit.
+    fn attention_maps(
+        &self,
+        _latents: ArrayView2<'_, f32>,
+        _contexts: ArrayView2<'_, f32>,
+        _seed: Seed,
+    ) -> Result<Option<Array4<f32>>> {
+        Ok(None)
+    }
+    /// The same with other weights in the U-Net.
+    ///
+    /// # Errors
+    /// When there is no U-Net, or the changes do not fit it.
+    fn adapted(&self, changes: &Changes) -> Result<Box<dyn Generator>>;
+}
+
+/// Tensors of a U-Net that a training changed.
+#[derive(Clone)]
+pub struct Changes {
+    /// The tensors, by their names in the U-Net.
+    pub tensors: Tensors,
+    /// A hash of everything that belongs to them.
+    pub content: String,
 }
 
 /// A model pack as a [`Generator`].
 pub struct PackGenerator {
     pack: DiffusionPack,
+    files: PackFiles,
     name: String,
     content: String,
 }
@@ -70,7 +100,22 @@ impl PackGenerator {
             Pack::Folder(folder) => (PackFiles::Directory(folder.clone()), folder.display().to_string()),
         };
         let content = content_of(&files)?;
-        Ok(Self { pack: DiffusionPack::load(&files)?, name, content })
+        Ok(Self { pack: DiffusionPack::load(&files)?, files, name, content })
+    }
+
+    /// The pack itself.
+    pub(crate) fn pack(&self) -> &DiffusionPack {
+        &self.pack
+    }
+
+    /// Where it came from.
+    pub(crate) fn files(&self) -> &PackFiles {
+        &self.files
+    }
+
+    /// The U-Net's tensors as they were released.
+    pub(crate) fn unet_tensors(&self) -> Result<Tensors> {
+        Parts::new(&self.files)?.unet_tensors()
     }
 }
 
@@ -146,5 +191,22 @@ impl Generator for PackGenerator {
 
     fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>> {
         self.pack.generate(request)
+    }
+
+    fn attention_maps(
+        &self,
+        latents: ArrayView2<'_, f32>,
+        contexts: ArrayView2<'_, f32>,
+        seed: Seed,
+    ) -> Result<Option<Array4<f32>>> {
+        self.pack.attention_maps(latents, contexts, seed).map(Some)
+    }
+
+    fn adapted(&self, changes: &Changes) -> Result<Box<dyn Generator>> {
+        let mut tensors = self.unet_tensors()?;
+        tensors.extend(changes.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.clone())));
+        let pack = self.pack.with_unet(tensors, &format!("the changed U-Net of {}", self.files.origin()))?;
+        let content = content_hash(format!("{} {}", self.content, changes.content).as_bytes());
+        Ok(Box::new(Self { pack, files: self.files.clone(), name: self.name.clone(), content }))
     }
 }

@@ -15,7 +15,7 @@ type Moments = (Vec<f64>, Vec<f64>);
 
 /// All samples, z-scored by the training samples of their sessions, and the sessions that had fewer than two of those (they
 /// are scaled by all training samples).
-pub(super) fn by_session(responses: &Responses, train: &[usize]) -> (Array2<f32>, Vec<usize>) {
+pub(crate) fn by_session(responses: &Responses, train: &[usize]) -> (Array2<f32>, Vec<usize>) {
     let mut train_of_session: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for &sample in train {
         train_of_session.entry(responses.session_of_sample[sample]).or_default().push(sample);

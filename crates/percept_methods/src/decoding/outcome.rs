@@ -2,7 +2,7 @@
 //!
 //! Pictures are named by their path inside the run directory. Nothing here depends on a clock or a machine.
 
-use percept_core::{Provenance, ScoreRow};
+use percept_core::{DifferenceRow, Provenance, ScoreRow, Section};
 use serde::{Deserialize, Serialize};
 
 /// The result of a reconstruction run.
@@ -20,8 +20,14 @@ pub struct Outcome {
     pub arms: Vec<ArmSummary>,
     /// One metric of one arm each.
     pub scores: Vec<ScoreRow>,
+    /// What the methods score more than one another, item by item.
+    #[serde(default)]
+    pub differences: Vec<DifferenceRow>,
     /// Test items with their pictures and scores, in the order of their first presentation.
     pub items: Vec<ItemResult>,
+    /// What else is to be seen: curves of a training, ablations, maps of attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<Section>,
     /// The resolved experiment as TOML.
     pub experiment: String,
     /// What made this.
@@ -47,9 +53,12 @@ pub struct DataSummary {
     pub n_test_stimuli: usize,
     /// The regions.
     pub regions: Vec<RegionSummary>,
+    /// Disjoint groups of units that some decoders treat apart; none where nothing reads them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<RegionSummary>,
 }
 
-/// One region.
+/// One region or group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionSummary {
     /// Its name.
@@ -126,6 +135,6 @@ pub struct ItemResult {
 pub struct ItemArm {
     /// PNG files relative to the run directory, one per sample.
     pub pictures: Vec<String>,
-    /// Mean over samples of each metric, in the order of [`Outcome::scores`] for one arm.
+    /// Mean over samples of each metric that the arm has, in the order of [`Outcome::scores`] for this arm.
     pub scores: Vec<f64>,
 }

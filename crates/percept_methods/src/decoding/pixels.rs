@@ -22,10 +22,11 @@ pub(super) fn arm(decoders: &Decoders<'_>, warnings: &mut Vec<String>) -> Result
     let features = Features { values, content: content_hash(&bytes) };
     let predictions = decoders.fit("pixels", decoders.experiment.decode.z_region, &features, warnings)?;
     Ok(Arm {
-        name: "pixel_ridge",
+        name: "pixel_ridge".to_owned(),
         description: format!("ridge straight to {} × {} pixels, no model", shape[0], shape[1]),
         source: Source::Pixels { rows: predictions.items, shape },
         n_samples: 1,
+        changes: None,
     })
 }
 

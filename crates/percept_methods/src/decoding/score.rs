@@ -4,19 +4,22 @@
 //! item are averaged before anything else, so an item counts once. Two-way identification asks for each item whether its
 //! reconstruction is more like its own stimulus than like that of another item; items that show the same stimulus are no
 //! opponents. Intervals draw stimuli with replacement: trials of one stimulus are not independent, so they are drawn together.
+//! An arm that lacks what a metric compares has no row of it.
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array4};
+use ndarray::Array4;
 use percept_core::provenance::content_hash;
 use percept_core::{Progress, Provenance, Responses, ScoreRow, Seed};
 use percept_io::parquet::{self, Column};
-use percept_stats::{clusters, image, noise_ceiling, ssim};
+use percept_stats::{clusters, noise_ceiling};
 use serde::{Deserialize, Serialize};
 
 use super::arms::Arm;
+use super::features::Features;
 use super::generate;
 use super::generator::Generator;
+use super::metric::{self, Seen};
 use super::plan::Plan;
 use super::summary::StimulusPictures;
 use crate::error::MethodError;
@@ -31,17 +34,22 @@ pub(super) struct Task<'a> {
     pub(super) arms: &'a [Arm],
     pub(super) contents: &'a [String],
     pub(super) stimuli: &'a StimulusPictures,
+    /// The true context of every stimulus, where there are captions.
+    pub(super) contexts: Option<&'a Features>,
     pub(super) generator: &'a dyn Generator,
     pub(super) experiment: &'a Experiment,
 }
 
 /// Scores of a whole run.
-#[derive(Serialize, Deserialize)]
 pub(super) struct Scored {
-    /// One row per arm and metric.
+    /// One row per arm and metric that the arm has.
     pub(super) rows: Vec<ScoreRow>,
-    /// Arm, item, metric.
-    pub(super) per_item: Vec<Vec<Vec<f64>>>,
+    /// Names of the last axis of `per_item`.
+    pub(super) metrics: Vec<String>,
+    /// Arm, item, metric; `None` where the arm lacks the metric.
+    pub(super) per_item: Vec<Vec<Vec<Option<f64>>>>,
+    /// Hash of the files.
+    pub(super) content: String,
 }
 
 const SCORES: &str = "scores.json";
@@ -57,26 +65,37 @@ pub(super) fn score(task: &Task<'_>, progress: &dyn Progress) -> Result<Scored, 
     for (arm, content) in task.arms.iter().zip(task.contents) {
         provenance.inputs.insert(format!("pictures.{}", arm.name), content.clone());
     }
-    if metrics.contains(&Metric::TwoWayClip) {
+    if metrics.iter().any(|&metric| metric == Metric::TwoWayClip || metric.reads_latent()) {
         provenance.inputs.insert("pack".to_owned(), task.generator.content().to_owned());
+    }
+    if let Some(contexts) = task.contexts
+        && metrics.iter().any(|metric| metric.reads_context())
+    {
+        provenance.inputs.insert("c".to_owned(), contexts.content.clone());
+        for arm in task.arms {
+            if let Some(context) = arm.source.context() {
+                let bytes: Vec<u8> = context.iter().flat_map(|value| value.to_le_bytes()).collect();
+                provenance.inputs.insert(format!("context.{}", arm.name), content_hash(&bytes));
+            }
+        }
     }
     provenance.settings.insert("metrics".to_owned(), format!("{metrics:?}"));
     provenance.settings.insert("draws".to_owned(), task.experiment.evaluate.draws.to_string());
     provenance.settings.insert("split".to_owned(), task.plan.split_name.to_owned());
-    let arms: Vec<&str> = task.arms.iter().map(|arm| arm.name).collect();
+    let arms: Vec<&str> = task.arms.iter().map(|arm| arm.name.as_str()).collect();
     provenance.settings.insert("arms".to_owned(), arms.join(" "));
     let items: Vec<String> = task.plan.items.iter().map(|item| format!("{}={}", item.id, item.stimulus)).collect();
     provenance.settings.insert("items".to_owned(), content_hash(items.join(" ").as_bytes()));
     progress.begin("scores", task.arms.len() as u64);
-    task.run.stage("scores", provenance, || {
-        let scored = compute(task, &metrics, progress)?;
-        write(task, &metrics, &scored)?;
+    let stage = task.run.stage("scores", provenance, || {
+        let (rows, per_item) = compute(task, &metrics, progress)?;
+        write(task, &metrics, &rows, per_item)?;
         Ok([SCORES, SCORES_TABLE, ITEMS, ITEMS_TABLE].map(str::to_owned).to_vec())
     })?;
     progress.end("");
     let rows = task.run.read_json(SCORES, "score rows")?;
     let per_item: PerItem = task.run.read_json(ITEMS, "scores per image")?;
-    Ok(Scored { rows, per_item: per_item.scores })
+    Ok(Scored { rows, metrics: per_item.metrics, per_item: per_item.scores, content: stage.content() })
 }
 
 /// `scores_per_image.json`.
@@ -88,53 +107,35 @@ struct PerItem {
     methods: Vec<String>,
     /// Names of the middle axis.
     images: Vec<String>,
-    /// Method, image, metric.
-    scores: Vec<Vec<Vec<f64>>>,
+    /// Method, image, metric; null where a method lacks what the metric compares.
+    scores: Vec<Vec<Vec<Option<f64>>>>,
 }
 
-/// The metrics asked for that the generator can compute.
+/// The metrics asked for that can be computed with this generator and these data.
 fn metrics_of(task: &Task<'_>) -> Vec<Metric> {
     let asked = task.experiment.evaluate.metrics.iter().copied();
-    asked.filter(|&metric| metric != Metric::TwoWayClip || task.generator.has_clip()).collect()
+    asked
+        .filter(|&metric| metric != Metric::TwoWayClip || task.generator.has_clip())
+        .filter(|metric| !metric.reads_context() || task.contexts.is_some())
+        .collect()
 }
 
-fn compute(task: &Task<'_>, metrics: &[Metric], progress: &dyn Progress) -> Result<Scored, MethodError> {
-    let truth = read_stimuli(task)?;
-    let labels = task.plan.stimuli();
-    let clip = |values: &Array4<f32>| -> Result<Option<Array2<f32>>, MethodError> {
-        let wanted = metrics.contains(&Metric::TwoWayClip);
-        Ok(if wanted { Some(task.generator.clip_image(values.view())?) } else { None })
-    };
-    let truth_rows = rows(&truth);
-    let truth_clip = clip(&truth)?;
-    let mut scored = Scored { rows: Vec::new(), per_item: Vec::new() };
+/// Rows, and values by arm, item and metric.
+type Values = (Vec<ScoreRow>, Vec<Vec<Vec<Option<f64>>>>);
+
+fn compute(task: &Task<'_>, metrics: &[Metric], progress: &dyn Progress) -> Result<Values, MethodError> {
+    let truth = Seen::new(read_stimuli(task)?, metrics, task.generator)?;
+    let stimuli = task.plan.stimuli();
+    let (mut rows, mut per_item) = (Vec::new(), Vec::new());
     for arm in task.arms {
-        let mut sums = vec![vec![0.0; metrics.len()]; labels.len()];
-        for sample in 0..arm.n_samples {
-            let made = pictures::to_values(generate::read_back(task.run, arm, &task.plan.items, sample)?.view());
-            let made_clip = clip(&made)?;
-            for (metric_idx, metric) in metrics.iter().enumerate() {
-                let values = match metric {
-                    Metric::PixCorr => image::pixcorr(made.view(), truth.view())?.values,
-                    Metric::Ssim => ssim::ssim(made.view(), truth.view())?,
-                    Metric::TwoWayPixel => clusters::two_way(rows(&made).view(), truth_rows.view(), &labels)?.values,
-                    Metric::TwoWayClip => match (&made_clip, &truth_clip) {
-                        (Some(made), Some(truth)) => clusters::two_way(made.view(), truth.view(), &labels)?.values,
-                        _ => continue,
-                    },
-                };
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    sum[metric_idx] += value / arm.n_samples as f64;
-                }
-            }
-        }
-        for (metric_idx, metric) in metrics.iter().enumerate() {
-            let values: Vec<f64> = sums.iter().map(|item| item[metric_idx]).collect();
+        let by_metric = values_of(task, arm, metrics, &truth, &stimuli)?;
+        for (metric, values) in metrics.iter().zip(&by_metric) {
+            let Some(values) = values else { continue };
             // One seed for all arms and metrics: the same stimuli are drawn, so intervals can be compared.
             let seed = Seed::new(task.experiment.seed).named("bootstrap");
-            let interval = clusters::mean_interval(&values, &labels, seed, task.experiment.evaluate.draws)?;
-            scored.rows.push(ScoreRow {
-                method: arm.name.to_owned(),
+            let interval = clusters::mean_interval(values, &stimuli, seed, task.experiment.evaluate.draws)?;
+            rows.push(ScoreRow {
+                method: arm.name.clone(),
                 split: task.plan.split_name.to_owned(),
                 metric: metric.name().to_owned(),
                 value: values.iter().sum::<f64>() / values.len() as f64,
@@ -144,10 +145,39 @@ fn compute(task: &Task<'_>, metrics: &[Metric], progress: &dyn Progress) -> Resu
                 n: values.len(),
             });
         }
-        scored.per_item.push(sums);
+        let item = |item: usize| by_metric.iter().map(|values| values.as_ref().map(|values| values[item])).collect();
+        per_item.push((0..stimuli.len()).map(item).collect());
         progress.advance(1);
     }
-    Ok(scored)
+    Ok((rows, per_item))
+}
+
+/// For each metric one value per item, the mean over the arm's samples; `None` for a metric that the arm lacks.
+fn values_of(
+    task: &Task<'_>,
+    arm: &Arm,
+    metrics: &[Metric],
+    truth: &Seen,
+    stimuli: &[usize],
+) -> Result<Vec<Option<Vec<f64>>>, MethodError> {
+    let contexts = task.contexts.map(|features| &features.values);
+    let mut by_metric = metrics
+        .iter()
+        .map(|&metric| metric::of_context(metric, arm, contexts, stimuli))
+        .collect::<Result<Vec<_>, _>>()?;
+    for sample in 0..arm.n_samples {
+        let made = pictures::to_values(generate::read_back(task.run, arm, &task.plan.items, sample)?.view());
+        let made = Seen::new(made, metrics, task.generator)?;
+        for (&metric, into) in metrics.iter().zip(&mut by_metric) {
+            if let Some(values) = metric::of_pictures(metric, &made, truth, stimuli)? {
+                let sums = into.get_or_insert_with(|| vec![0.0; values.len()]);
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += value / arm.n_samples as f64;
+                }
+            }
+        }
+    }
+    Ok(by_metric)
 }
 
 fn read_stimuli(task: &Task<'_>) -> Result<Array4<f32>, MethodError> {
@@ -164,15 +194,13 @@ fn read_stimuli(task: &Task<'_>) -> Result<Array4<f32>, MethodError> {
     Ok(pictures::to_values(levels.view()))
 }
 
-/// (n, h, w, 3) as n × pixels.
-fn rows(pictures: &Array4<f32>) -> Array2<f32> {
-    let (n, height, width, channels) = pictures.dim();
-    pictures.to_shape((n, height * width * channels)).expect("the lengths are the same").into_owned()
-}
-
-fn write(task: &Task<'_>, metrics: &[Metric], scored: &Scored) -> Result<(), MethodError> {
-    task.run.write_json(SCORES, &scored.rows)?;
-    let rows = &scored.rows;
+fn write(
+    task: &Task<'_>,
+    metrics: &[Metric],
+    rows: &[ScoreRow],
+    per_item: Vec<Vec<Vec<Option<f64>>>>,
+) -> Result<(), MethodError> {
+    task.run.write_json(SCORES, &rows)?;
     let text = |of: fn(&ScoreRow) -> &str| Column::Text(rows.iter().map(|row| of(row).to_owned()).collect());
     let number = |of: fn(&ScoreRow) -> f64| Column::Float(rows.iter().map(of).collect());
     parquet::write(
@@ -190,21 +218,25 @@ fn write(task: &Task<'_>, metrics: &[Metric], scored: &Scored) -> Result<(), Met
     )?;
     let images: Vec<String> = task.plan.items.iter().map(|item| item.id.clone()).collect();
     let mut columns = vec![
-        ("method", Column::Text(task.arms.iter().flat_map(|arm| images.iter().map(|_| arm.name.to_owned())).collect())),
+        ("method", Column::Text(task.arms.iter().flat_map(|arm| images.iter().map(|_| arm.name.clone())).collect())),
         ("image", Column::Text(task.arms.iter().flat_map(|_| images.iter().cloned()).collect())),
     ];
     for (metric_idx, metric) in metrics.iter().enumerate() {
-        let values = scored.per_item.iter().flatten().map(|item| item[metric_idx]).collect();
-        columns.push((metric.name(), Column::Float(values)));
+        let values: Vec<Option<f64>> = per_item.iter().flatten().map(|item| item[metric_idx]).collect();
+        let column = match values.iter().copied().collect::<Option<Vec<f64>>>() {
+            Some(values) => Column::Float(values),
+            None => Column::OptionalFloat(values),
+        };
+        columns.push((metric.name(), column));
     }
     parquet::write(task.run.file(ITEMS_TABLE), &columns)?;
     task.run.write_json(
         ITEMS,
         &PerItem {
             metrics: metrics.iter().map(|metric| metric.name().to_owned()).collect(),
-            methods: task.arms.iter().map(|arm| arm.name.to_owned()).collect(),
+            methods: task.arms.iter().map(|arm| arm.name.clone()).collect(),
             images,
-            scores: scored.per_item.clone(),
+            scores: per_item,
         },
     )
 }

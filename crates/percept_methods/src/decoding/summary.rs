@@ -80,6 +80,17 @@ pub(super) fn data(dataset: &Dataset, plan: &Plan, experiment: &Experiment) -> D
             format!("each of {n_folds} stimuli is tested by decoders fitted on the others")
         }
     };
+    let summary = |name: &str, selector: &str, units: &[usize], n_dropped: usize| {
+        let ceiling = super::score::ceiling(&dataset.responses.select_units(units), &repeats);
+        RegionSummary {
+            name: name.to_owned(),
+            selector: selector.to_owned(),
+            n_units: units.len(),
+            n_dropped,
+            ncsnr_median: ceiling.map(|(ncsnr, _)| ncsnr),
+            ceiling_median: ceiling.map(|(_, ceiling)| ceiling),
+        }
+    };
     DataSummary {
         subject: dataset.subject.clone(),
         source: dataset.source.clone(),
@@ -91,17 +102,12 @@ pub(super) fn data(dataset: &Dataset, plan: &Plan, experiment: &Experiment) -> D
         regions: dataset
             .regions
             .iter()
-            .map(|region| {
-                let ceiling = super::score::ceiling(&dataset.responses.select_units(&region.units), &repeats);
-                RegionSummary {
-                    name: region.region.name().to_owned(),
-                    selector: region.selector.clone(),
-                    n_units: region.units.len(),
-                    n_dropped: region.n_dropped,
-                    ncsnr_median: ceiling.map(|(ncsnr, _)| ncsnr),
-                    ceiling_median: ceiling.map(|(_, ceiling)| ceiling),
-                }
-            })
+            .map(|region| summary(region.region.name(), &region.selector, &region.units, region.n_dropped))
+            .collect(),
+        groups: dataset
+            .groups
+            .iter()
+            .map(|group| summary(&group.name, &group.selector, &group.units, group.n_dropped))
             .collect(),
     }
 }
@@ -220,8 +226,8 @@ pub(super) fn items(dataset: &Dataset, plan: &Plan, arms: &[Arm], scored: &Score
                 .iter()
                 .enumerate()
                 .map(|(arm_idx, arm)| ItemArm {
-                    pictures: (0..arm.n_samples).map(|sample| generate::path_of(arm.name, item, sample)).collect(),
-                    scores: scored.per_item[arm_idx][item_idx].clone(),
+                    pictures: (0..arm.n_samples).map(|sample| generate::path_of(&arm.name, item, sample)).collect(),
+                    scores: scored.per_item[arm_idx][item_idx].iter().copied().flatten().collect(),
                 })
                 .collect(),
         })

@@ -1,12 +1,14 @@
 //! Reading `[data]`, whose keys depend on its `kind`.
 
 use super::error::ExperimentError;
+use super::groups::Groups;
 use super::section::{Section, nearest, quoted};
 use super::settings::{ArrayRef, ArraysData, BetaForm, Data, NonFinite, NsdData, PhantomData};
 
 const KINDS: [&str; 3] = ["nsd", "arrays", "phantom"];
-const NSD: [&str; 9] = ["kind", "root", "subject", "betas", "form", "sessions", "early", "ventral", "non_finite"];
-const ARRAYS: [&str; 17] = [
+const NSD: [&str; 10] =
+    ["kind", "root", "subject", "betas", "form", "sessions", "early", "ventral", "non_finite", "groups"];
+const ARRAYS: [&str; 18] = [
     "kind",
     "responses",
     "stimuli",
@@ -24,12 +26,13 @@ const ARRAYS: [&str; 17] = [
     "ventral",
     "captions",
     "non_finite",
+    "groups",
 ];
-const PHANTOM: [&str; 9] =
-    ["kind", "subject", "sessions", "trials_per_session", "test_images", "shape", "voxels", "ncsnr", "seed"];
+const PHANTOM: [&str; 10] =
+    ["kind", "subject", "sessions", "trials_per_session", "test_images", "shape", "voxels", "ncsnr", "seed", "groups"];
 
-/// Reads the section `[data]` of the document `top`.
-pub(super) fn read(top: &mut Section<'_>) -> Result<Data, ExperimentError> {
+/// Reads the section `[data]` of the document `top`. With `with_groups` a tree without `[data.groups]` gets the usual four.
+pub(super) fn read(top: &mut Section<'_>, with_groups: bool) -> Result<Data, ExperimentError> {
     if !top.has("data") {
         return Err(top.missing("data", "[data]\nkind = \"phantom\""));
     }
@@ -53,9 +56,9 @@ pub(super) fn read(top: &mut Section<'_>) -> Result<Data, ExperimentError> {
     let mut section = top.open_table("data", table, known)?;
     section.string("kind")?;
     match kind.as_deref() {
-        Some("nsd") => nsd(&mut section).map(Data::Nsd),
+        Some("nsd") => nsd(&mut section, with_groups).map(Data::Nsd),
         Some("arrays") => arrays(&mut section).map(|arrays| Data::Arrays(Box::new(arrays))),
-        _ => phantom(&mut section).map(Data::Phantom),
+        _ => phantom(&mut section, with_groups).map(Data::Phantom),
     }
 }
 
@@ -63,7 +66,12 @@ fn non_finite(section: &mut Section<'_>) -> Result<NonFinite, ExperimentError> {
     section.choice("non_finite", &[("error", NonFinite::Error), ("mask", NonFinite::Mask)], NonFinite::Error)
 }
 
-fn nsd(section: &mut Section<'_>) -> Result<NsdData, ExperimentError> {
+fn selectors(section: &mut Section<'_>, with_groups: bool) -> Result<Groups<String>, ExperimentError> {
+    let written = Groups::read(section, Section::string)?;
+    Ok(written.unwrap_or_else(|| if with_groups { Groups::four() } else { Groups::none() }))
+}
+
+fn nsd(section: &mut Section<'_>, with_groups: bool) -> Result<NsdData, ExperimentError> {
     let root = section.required("root", "root = \"/data/nsd\"")?;
     let forms = [("auto", BetaForm::Auto), ("hdf5", BetaForm::Hdf5), ("nifti", BetaForm::Nifti)];
     Ok(NsdData {
@@ -75,6 +83,7 @@ fn nsd(section: &mut Section<'_>) -> Result<NsdData, ExperimentError> {
         early: section.string("early")?.unwrap_or_else(|| "streams.early".to_owned()),
         ventral: section.string("ventral")?.unwrap_or_else(|| "streams.ventral".to_owned()),
         non_finite: non_finite(section)?,
+        groups: selectors(section, with_groups)?,
     })
 }
 
@@ -135,10 +144,11 @@ fn arrays(section: &mut Section<'_>) -> Result<ArraysData, ExperimentError> {
         ventral: array(section, "ventral")?,
         captions: section.file("captions")?,
         non_finite: non_finite(section)?,
+        groups: Groups::read(section, array)?.unwrap_or_else(Groups::none),
     })
 }
 
-fn phantom(section: &mut Section<'_>) -> Result<PhantomData, ExperimentError> {
+fn phantom(section: &mut Section<'_>, with_groups: bool) -> Result<PhantomData, ExperimentError> {
     let default = percept_synth::phantom::PhantomParams::default();
     let shape = match section.counts("shape", 1)?.as_deref() {
         None => default.shape,
@@ -157,6 +167,7 @@ fn phantom(section: &mut Section<'_>) -> Result<PhantomData, ExperimentError> {
         // Shortest decimal form, so that 0.45 stays 0.45 on the way through f32.
         ncsnr: section.number("ncsnr", 0.0..=1.0, shortest(default.median_ncsnr))?,
         seed: section.count("seed", 0, 1)?,
+        groups: selectors(section, with_groups)?,
     })
 }
 

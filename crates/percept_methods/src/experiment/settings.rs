@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::b2c::B2cSettings;
+use super::groups::Groups;
+
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Experiment {
@@ -32,6 +35,12 @@ pub struct Experiment {
     pub controls: ControlSettings,
     /// Simpler ways to the same goal.
     pub baselines: BaselineSettings,
+    /// The folder of trained encoders that the method `b2c` uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<PathBuf>,
+    /// How encoders are trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b2c: Option<B2cSettings>,
 }
 
 /// A way to reconstruct, as compared by Takagi & Nishimoto (CVPR 2023).
@@ -46,6 +55,9 @@ pub enum Method {
     /// The predicted latent's picture, encoded again, noised, and denoised under the predicted context.
     #[serde(rename = "z+c")]
     ZC,
+    /// Generation from pure noise under the context of a trained Brain-to-Context encoder, with its U-Net.
+    #[serde(rename = "b2c")]
+    B2c,
 }
 
 impl Method {
@@ -55,17 +67,23 @@ impl Method {
             Self::Z => "z",
             Self::C => "c",
             Self::ZC => "z+c",
+            Self::B2c => "b2c",
         }
     }
 
     /// Whether it needs the predicted latent.
     pub fn reads_z(self) -> bool {
-        self != Self::C
+        matches!(self, Self::Z | Self::ZC)
     }
 
-    /// Whether it needs the predicted context, and so captions.
+    /// Whether it needs a context, and so captions.
     pub fn reads_c(self) -> bool {
         self != Self::Z
+    }
+
+    /// Whether it is made by ridge regression, and not by a network that was trained before.
+    pub fn is_ridge(self) -> bool {
+        self != Self::B2c
     }
 }
 
@@ -122,6 +140,9 @@ pub struct NsdData {
     pub ventral: String,
     /// Units that are not finite.
     pub non_finite: NonFinite,
+    /// Parts of the units that some decoders treat apart.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub groups: Groups<String>,
 }
 
 /// A named array inside a file.
@@ -192,6 +213,9 @@ pub struct ArraysData {
     pub captions: Option<PathBuf>,
     /// Units that are not finite.
     pub non_finite: NonFinite,
+    /// Parts of the units that some decoders treat apart: n_units values each, those above zero are taken.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub groups: Groups<ArrayRef>,
 }
 
 /// A simulated subject.
@@ -213,6 +237,9 @@ pub struct PhantomData {
     pub ncsnr: f64,
     /// The seed of drawings, voxels and noise; apart from the experiment's, so that one subject serves many experiments.
     pub seed: u64,
+    /// Parts of the units that some decoders treat apart, as for an NSD tree.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub groups: Groups<String>,
 }
 
 /// How the sides of the comparison are made.
@@ -350,15 +377,25 @@ pub struct GenerateSettings {
     pub seed: u64,
 }
 
-/// A measure of how near a reconstruction comes.
+/// A measure of how near a reconstruction, or the context it was made under, comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
+    /// Mean squared error over all pixels and channels, on the scale −1..1 as in latent diffusion, so 4 times that on 0..1.
+    Mse,
     /// Pearson correlation over all pixels and channels.
     #[serde(rename = "pixcorr")]
     PixCorr,
     /// Structural similarity (2-D, gray).
     Ssim,
+    /// Mean squared error of the scaled latents of the two pictures.
+    LatentMse,
+    /// Pearson correlation of those latents.
+    LatentPcc,
+    /// Cosine of the context a picture was made under with that of the stimulus' captions, over all tokens.
+    ContextCosine,
+    /// Share of other stimuli whose context is less similar, by cosine, to the one a picture was made under.
+    ContextPairwise,
     /// Two-way identification by the correlation of pixels.
     #[serde(rename = "twoway_pixel")]
     TwoWayPixel,
@@ -369,13 +406,31 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 4] = [Self::PixCorr, Self::Ssim, Self::TwoWayPixel, Self::TwoWayClip];
+    pub const ALL: [Self; 9] = [
+        Self::Mse,
+        Self::PixCorr,
+        Self::Ssim,
+        Self::LatentMse,
+        Self::LatentPcc,
+        Self::ContextCosine,
+        Self::ContextPairwise,
+        Self::TwoWayPixel,
+        Self::TwoWayClip,
+    ];
+
+    /// What is measured unless the experiment says otherwise or has a `b2c`, which is measured by all.
+    pub const BASE: [Self; 4] = [Self::PixCorr, Self::Ssim, Self::TwoWayPixel, Self::TwoWayClip];
 
     /// The word used for it everywhere.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Mse => "mse",
             Self::PixCorr => "pixcorr",
             Self::Ssim => "ssim",
+            Self::LatentMse => "latent_mse",
+            Self::LatentPcc => "latent_pcc",
+            Self::ContextCosine => "context_cosine",
+            Self::ContextPairwise => "context_pairwise",
             Self::TwoWayPixel => "twoway_pixel",
             Self::TwoWayClip => "twoway_clip",
         }
@@ -385,9 +440,20 @@ impl Metric {
     pub fn chance(self) -> Option<f64> {
         match self {
             Self::PixCorr => Some(0.0),
-            Self::Ssim => None,
-            Self::TwoWayPixel | Self::TwoWayClip => Some(0.5),
+            // Unrelated pictures share their average latent, unrelated captions most of their context.
+            Self::Mse | Self::Ssim | Self::LatentMse | Self::LatentPcc | Self::ContextCosine => None,
+            Self::ContextPairwise | Self::TwoWayPixel | Self::TwoWayClip => Some(0.5),
         }
+    }
+
+    /// Whether it compares contexts, which only some arms have.
+    pub fn reads_context(self) -> bool {
+        matches!(self, Self::ContextCosine | Self::ContextPairwise)
+    }
+
+    /// Whether it compares latents.
+    pub fn reads_latent(self) -> bool {
+        matches!(self, Self::LatentMse | Self::LatentPcc)
     }
 }
 

@@ -122,3 +122,41 @@ fn the_demo_is_a_valid_experiment_with_all_methods() {
     assert_eq!(demo.methods, [Method::Z, Method::C, Method::ZC]);
     assert_eq!(demo.split.kind, SplitKind::Shared);
 }
+
+#[test]
+fn a_trained_encoder_gets_the_usual_groups_and_every_metric() {
+    let plain = parse("[data]\nkind = \"phantom\"", &[]).expect("valid");
+    assert_eq!(plain.evaluate.metrics, Metric::BASE);
+    assert!(!plain.resolved().contains("groups"), "what is not read is not written");
+    let names = |experiment: &Experiment| -> Vec<String> {
+        let Data::Phantom(phantom) = &experiment.data else { panic!("phantom") };
+        phantom.groups.iter().map(|(name, _)| name.to_owned()).collect()
+    };
+    for text in
+        ["methods = [\"c\", \"b2c\"]\ndecoder = \"d\"\n[data]\nkind = \"phantom\"", "[data]\nkind = \"phantom\"\n[b2c]"]
+    {
+        let experiment = parse(text, &[]).expect("valid");
+        assert_eq!(experiment.evaluate.metrics, Metric::ALL);
+        assert_eq!(names(&experiment), ["V1", "V2-4", "higher visual", "other"]);
+        let again = Experiment::parse(&experiment.resolved(), Path::new("/x/e.toml"), &[]).expect("resolved is valid");
+        assert_eq!(again, experiment);
+    }
+}
+
+#[test]
+fn groups_keep_their_order_and_are_checked_by_name() {
+    let text = "[data]\nkind = \"nsd\"\nroot = \"nsd\"\n[data.groups]\nz = \"streams.early\"\nV1 = \"prf-visualrois.V1\"\na = \"streams.5\"";
+    let experiment = parse(text, &[]).expect("valid");
+    let Data::Nsd(nsd) = &experiment.data else { panic!("nsd") };
+    let found: Vec<(&str, &str)> = nsd.groups.iter().map(|(name, selector)| (name, selector.as_str())).collect();
+    assert_eq!(found, [("z", "streams.early"), ("V1", "prf-visualrois.V1"), ("a", "streams.5")]);
+    let again = Experiment::parse(&experiment.resolved(), Path::new("/x/e.toml"), &[]).expect("resolved is valid");
+    assert_eq!(again, experiment);
+    let message = refusal(text, &["data.groups.V1=3"]);
+    assert!(message.starts_with("--set data.groups.V1: `data.groups.V1` is the whole number 3"), "{message}");
+    assert!(refusal("[data]\nkind = \"phantom\"\n[data.groups]", &[]).contains("at least one named group"));
+    let arrays = format!("{ARRAYS}[data.groups]\nfront = \"masks.npz:front\"\n");
+    let Data::Arrays(arrays) = parse(&arrays, &[]).expect("valid").data else { panic!("arrays") };
+    let found: Vec<String> = arrays.groups.iter().map(|(name, mask)| format!("{name} {mask}")).collect();
+    assert_eq!(found, ["front /lab/study/masks.npz:front"]);
+}

@@ -1,7 +1,7 @@
 //! How the pocket pack is made: configurations, data and schedules, from a seed to a directory in the diffusers layout.
 //!
 //! Parts are trained in this order, each resumable: the judge (a classifier that is no part of the pack), the
-//! autoencoder, CLIP (text and image encoder), and the U-Net, which needs the autoencoder's latents and the text
+//! autoencoder, its decoder once more, CLIP (text and image encoder), and the U-Net, which needs the autoencoder's latents and the text
 //! encoder's states. [`score`] then says what the pack can do on drawings that it never saw.
 
 mod configs;
@@ -21,7 +21,7 @@ use percept_models::{
     text::TextConfig,
     tokenizer::ClipTokenizer,
     train::{
-        AdamW, AutoencoderTask, ClassifierTask, ClipTask, DiffusionTask, PictureClassifier, Schedule,
+        AdamW, AutoencoderTask, ClassifierTask, ClipTask, DiffusionTask, PictureClassifier, Schedule, is_decoding,
         normalise_latents, run,
     },
     unet::UnetConfig,
@@ -43,6 +43,8 @@ pub enum Part {
     Judge,
     /// Pictures to latents and back.
     Autoencoder,
+    /// Latents to pictures, sharpened; latents stay as they are.
+    Decoder,
     /// Text and image encoder.
     Clip,
     /// The denoising U-Net.
@@ -51,13 +53,14 @@ pub enum Part {
 
 impl Part {
     /// All parts in the order of training.
-    pub const ALL: [Self; 4] = [Self::Judge, Self::Autoencoder, Self::Clip, Self::Unet];
+    pub const ALL: [Self; 5] = [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet];
 
     /// The part's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Judge => "judge",
             Self::Autoencoder => "autoencoder",
+            Self::Decoder => "decoder",
             Self::Clip => "clip",
             Self::Unet => "unet",
         }
@@ -73,6 +76,8 @@ pub struct Recipe {
     pub judge_steps: usize,
     /// Steps of the autoencoder; the first 6/10 see 32×32 crops.
     pub autoencoder_steps: usize,
+    /// Steps of its decoder alone, afterwards.
+    pub decoder_steps: usize,
     /// Steps of CLIP.
     pub clip_steps: usize,
     /// Steps of the U-Net.
@@ -87,6 +92,7 @@ impl Default for Recipe {
             seed: 1,
             judge_steps: 1_500,
             autoencoder_steps: 6_000,
+            decoder_steps: 3_000,
             clip_steps: 1_200,
             unet_steps: 7_500,
             unet_drawings: 24_000,
@@ -99,11 +105,11 @@ fn work(out: &Path) -> PathBuf {
     out.join("training")
 }
 
-fn file_error(path: &Path, source: percept_io::Error) -> ModelError {
+pub(crate) fn file_error(path: &Path, source: percept_io::Error) -> ModelError {
     ModelError::File { path: path.to_owned(), source: std::io::Error::other(source) }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     percept_io::fs::write_bytes(path, bytes).map_err(|source| file_error(path, source))
 }
 
@@ -123,6 +129,7 @@ pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progres
             match part {
                 Part::Judge => train_judge(out, recipe, seed, progress)?,
                 Part::Autoencoder => train_autoencoder(out, recipe, seed, progress)?,
+                Part::Decoder => train_decoder(out, recipe, seed, progress)?,
                 Part::Clip => train_clip(out, recipe, seed, progress)?,
                 Part::Unet => train_unet(out, recipe, seed, progress)?,
             }
@@ -183,6 +190,26 @@ fn train_autoencoder(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Pro
     let sample = Drawn::draw(seed.named("autoencoder.normalise"), 512).pictures();
     normalise_latents(&mut weights, &config, &sample)?;
     write(&out.join("vae/diffusion_pytorch_model.safetensors"), &write_tensors(&weights, true)?)
+}
+
+fn train_decoder(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -> Result<(), ModelError> {
+    let path = out.join("vae/diffusion_pytorch_model.safetensors");
+    let mut weights = read_tensors(&read(&path)?, &path)?;
+    let params = Params::from_tensors_training(weights.clone(), format!("`{}`", path.display()), is_decoding);
+    let config = AutoencoderConfig::parse(configs::VAE)?;
+    let task = AutoencoderTask::sharpening(params, config, SHARDS, |_, seed| Drawn::draw(seed, 6).pictures())?;
+    let schedule = Schedule {
+        steps: recipe.decoder_steps,
+        warmup: 100,
+        learning_rate: 1e-3,
+        floor: 0.02,
+        optimiser: AdamW { ema: 0.998, weight_decay: 0.0, ..AdamW::default() },
+        log_every: 100,
+        save_every: 250,
+    };
+    // The encoding side stays bit for bit what it was, so latents made before stay true.
+    weights.extend(run(&task, &schedule, seed, &work(out), progress)?);
+    write(&path, &write_tensors(&weights, true)?)
 }
 
 fn tokenizer(out: &Path) -> Result<ClipTokenizer, ModelError> {

@@ -179,3 +179,50 @@ fn a_wrong_variable_name_lists_those_there_are() {
     };
     assert!(message.contains("`brian`") && message.contains("`brain`") && message.contains("`seen`"), "{message}");
 }
+
+/// A mask over the units: 1 for those in `range`.
+fn mask(range: std::ops::Range<usize>) -> Array1<f32> {
+    Array1::from_shape_fn(N_UNITS, |unit| if range.contains(&unit) { 1.0 } else { 0.0 })
+}
+
+const GROUPS: [&str; 4] =
+    ["methods=[\"c\", \"b2c\"]", "decoder=trained", "data.groups.back=back.npy", "data.groups.front=front.npy"];
+
+#[test]
+fn groups_keep_the_order_of_the_file_and_are_read_only_when_needed() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    percept_io::npy::write(data.path().join("back.npy"), mask(40..N_UNITS).view().into_dyn()).expect("write");
+    percept_io::npy::write(data.path().join("front.npy"), mask(0..25).view().into_dyn()).expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let dataset = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).expect("disjoint");
+    let found: Vec<(&str, &[usize])> =
+        dataset.groups.iter().map(|group| (group.name.as_str(), group.units.as_slice())).collect();
+    let (back, front) = ((40..N_UNITS).collect::<Vec<_>>(), (0..25).collect::<Vec<_>>());
+    assert_eq!(found, [("back", back.as_slice()), ("front", front.as_slice())]);
+    let inputs = dataset.inputs().expect("hashes");
+    // Nothing but their own hash changes, and that only when they are read.
+    let without = study::experiment(data.path(), &GROUPS[2..]);
+    let dataset = dataset::open(&without, &run, &Silent).expect("unread");
+    assert!(dataset.groups.is_empty());
+    let mut expected = dataset.inputs().expect("hashes");
+    assert!(!expected.contains_key("groups"));
+    expected.insert("groups".to_owned(), inputs["groups"].clone());
+    assert_eq!(inputs, expected);
+}
+
+#[test]
+fn groups_that_share_units_are_refused_with_their_names_and_number() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    percept_io::npy::write(data.path().join("back.npy"), mask(20..N_UNITS).view().into_dyn()).expect("write");
+    percept_io::npy::write(data.path().join("front.npy"), mask(0..25).view().into_dyn()).expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let error = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("five units");
+    assert!(error.to_string().starts_with("the groups `back` and `front` share 5 units"), "{error}");
+    percept_io::npy::write(data.path().join("front.npy"), mask(0..0).view().into_dyn()).expect("write");
+    let error = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("no units");
+    assert!(error.to_string().starts_with("the group `front` (`"), "{error}");
+}

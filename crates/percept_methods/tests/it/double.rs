@@ -4,7 +4,7 @@
 //! generation blends the latent's picture with the context's colour by the strength and adds a little of the shared noise.
 
 use ndarray::{Array2, Array4, ArrayView4};
-use percept_methods::decoding::Generator;
+use percept_methods::decoding::{Changes, Generator};
 use percept_models::Generation;
 use percept_models::error::Result;
 
@@ -31,6 +31,10 @@ impl Generator for Double {
 
     fn has_clip(&self) -> bool {
         true
+    }
+
+    fn adapted(&self, _changes: &Changes) -> Result<Box<dyn Generator>> {
+        Ok(Box::new(Self))
     }
 
     fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {

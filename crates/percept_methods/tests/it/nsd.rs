@@ -114,3 +114,53 @@ fn an_unknown_region_lists_those_there_are_and_an_empty_one_is_refused() {
     let message = refusal(tree.path(), &["data.betas=betas_fithrf_GLM"]).to_string();
     assert!(message.contains("betas_fithrf_GLMdenoise_RR"), "{message}");
 }
+
+#[test]
+fn the_four_groups_are_a_partition_of_nsdgeneral() {
+    let tree = tree();
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let overrides = ["methods=[\"c\", \"b2c\"]", "decoder=trained"];
+    let dataset = dataset::open(&experiment(tree.path(), &overrides), &run, &Silent).expect("open");
+    let names: Vec<&str> = dataset.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["V1", "V2-4", "higher visual", "other"]);
+    assert!(dataset.groups.iter().all(|group| group.units.len() > 20 && group.units.is_sorted()));
+    let mut units: Vec<usize> = dataset.groups.iter().flat_map(|group| group.units.iter().copied()).collect();
+    units.sort_unstable();
+    units.dedup();
+    let n_general = percept_io::nsd::NsdTree::open(tree.path())
+        .and_then(|tree| tree.subject(1)?.mask("nsdgeneral"))
+        .expect("the mask")
+        .n_voxels();
+    assert_eq!(units.len(), n_general, "every voxel belongs to one group");
+    assert_eq!(dataset.groups.iter().map(|group| group.units.len()).sum::<usize>(), n_general);
+    // The groups reach further than the two regions; these are what they were.
+    let plain = dataset::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
+    assert!(plain.groups.is_empty() && plain.responses.n_units() < dataset.responses.n_units());
+    for (before, after) in plain.regions.iter().zip(&dataset.regions) {
+        let left = plain.responses.select_units(&before.units);
+        let right = dataset.responses.select_units(&after.units);
+        assert!(left == right, "{:?}", before.region);
+    }
+
+    let own = [&overrides[..], &["data.groups.early=streams.early", "data.groups.V1=prf-visualrois.V1"]].concat();
+    let message = refusal(tree.path(), &own).to_string();
+    assert!(message.starts_with("the groups `early` and `V1` share"), "{message}");
+}
+
+#[test]
+fn the_units_of_a_region_are_its_own_voxels() {
+    let tree = tree();
+    let out = tempfile::tempdir().expect("temporary folder");
+    let run = RunFolder::open(out.path(), None).expect("open");
+    let dataset = dataset::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
+    let nsd = percept_io::nsd::NsdTree::open(tree.path()).expect("a tree");
+    let (subject, design) = (nsd.subject(1).expect("the subject"), nsd.design().expect("the design"));
+    let betas = subject.betas("betas_fithrf_GLMdenoise_RR".parse().expect("a known form")).expect("the betas");
+    for region in &dataset.regions {
+        let mask = subject.mask(&region.selector).expect("the mask");
+        let alone = betas.read(&mask, &[], &design).expect("its betas");
+        let ours = dataset.responses.select_units(&region.units);
+        assert!(ours.data == alone.responses.data, "{:?} reads voxels of another region", region.region);
+    }
+}

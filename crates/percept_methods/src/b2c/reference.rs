@@ -1,0 +1,110 @@
+//! What an encoder is measured against: ridge regression to the same contexts from the same units and images, and the mean
+//! context, all scored in the same way.
+
+use std::collections::BTreeSet;
+
+use ndarray::{Array1, Array2, Axis, s};
+use percept_core::{Provenance, ScoreRow, Seed};
+use percept_regress::{Design, RidgeParams};
+use percept_stats::{clusters, correlation};
+
+use super::Shared;
+use crate::decoding::artefact;
+use crate::error::MethodError;
+use crate::experiment::Metric;
+
+/// Contexts fitted at a time.
+const TARGETS_PER_BLOCK: usize = 8192;
+
+/// Scores contexts of the test items.
+pub(super) struct Scorer<'a> {
+    shared: &'a Shared<'a>,
+    truth: Array2<f32>,
+    labels: Vec<usize>,
+}
+
+impl<'a> Scorer<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>) -> Self {
+        let labels = shared.plan.stimuli();
+        Self { shared, truth: shared.contexts.values.select(Axis(0), &labels), labels }
+    }
+
+    /// `context_cosine` and `context_pairwise` of contexts predicted for the test items.
+    pub(super) fn rows(&self, method: &str, predicted: &Array2<f32>) -> Result<Vec<ScoreRow>, MethodError> {
+        let cosine = correlation::cosine_rows(predicted.view(), self.truth.view())?.values;
+        let pairwise = clusters::two_way_cosine(predicted.view(), self.truth.view(), &self.labels)?.values;
+        let settings = &self.shared.experiment.evaluate;
+        [(Metric::ContextCosine, cosine), (Metric::ContextPairwise, pairwise)]
+            .into_iter()
+            .map(|(metric, values)| {
+                let seed = Seed::new(self.shared.experiment.seed).named("bootstrap");
+                let interval = clusters::mean_interval(&values, &self.labels, seed, settings.draws)?;
+                Ok(ScoreRow {
+                    method: method.to_owned(),
+                    split: self.shared.plan.split_name.to_owned(),
+                    metric: metric.name().to_owned(),
+                    value: values.iter().sum::<f64>() / values.len() as f64,
+                    low: interval.low,
+                    high: interval.high,
+                    chance: metric.chance(),
+                    n: values.len(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Contexts of `items` by ridge regression on the first `n_images` of the training images.
+pub(super) fn ridge(
+    shared: &Shared<'_>,
+    n_images: usize,
+    items: &Array2<f32>,
+    record: &Provenance,
+) -> Result<Array2<f32>, MethodError> {
+    let path = format!("reference/ridge-{n_images:06}.safetensors");
+    let seen: BTreeSet<usize> = shared.order[..n_images].iter().copied().collect();
+    let of = &shared.dataset.responses.stimulus_of_sample;
+    let samples: Vec<usize> =
+        shared.plan.train[0].iter().copied().filter(|&sample| seen.contains(&of[sample])).collect();
+    let groups: Vec<usize> = samples.iter().map(|&sample| of[sample]).collect();
+    let mut provenance = record.clone();
+    let alphas = shared.experiment.decode.alphas.clone();
+    for (key, value) in [
+        ("reference", format!("ridge on {n_images} images")),
+        ("alphas", format!("{alphas:?}")),
+        ("normalise", format!("{:?}", shared.experiment.decode.normalise)),
+        ("split", format!("{:?}", shared.experiment.split)),
+    ] {
+        provenance.settings.insert(key.to_owned(), value);
+    }
+    let contexts = &shared.contexts.values;
+    let n_targets = contexts.ncols();
+    shared.progress.begin(&format!("ridge on {n_images} images, for comparison"), n_targets as u64);
+    shared.run.stage(&format!("reference.ridge.{n_images:06}"), provenance, || {
+        let refused = |error| MethodError::Regress { feature: "c", error };
+        let x = shared.inputs.rows.select(Axis(0), &samples);
+        let params = RidgeParams { alphas, ..RidgeParams::default() };
+        let design = Design::grouped(x.view(), &groups, &params).map_err(refused)?;
+        let mut predicted = Array2::zeros((items.nrows(), n_targets));
+        for start in (0..n_targets).step_by(TARGETS_PER_BLOCK) {
+            let block = start..(start + TARGETS_PER_BLOCK).min(n_targets);
+            let y = contexts.slice(s![.., block.clone()]).select(Axis(0), &groups);
+            let made = design.fit(y.view()).and_then(|ridge| ridge.predict(items.view())).map_err(refused)?;
+            predicted.slice_mut(s![.., block.clone()]).assign(&made);
+            shared.progress.advance(block.len() as u64);
+        }
+        artefact::save(shared.run, &path, &[("items", predicted.into_dyn())])?;
+        Ok(vec![path.clone()])
+    })?;
+    shared.progress.end("");
+    artefact::load(shared.run, &path)?.matrix("items", items.nrows(), Some(n_targets))
+}
+
+/// The mean context of all training images.
+pub(super) fn mean_context(shared: &Shared<'_>) -> Array1<f32> {
+    let mut sums = Array1::<f64>::zeros(shared.contexts.values.ncols());
+    for &stimulus in &shared.order {
+        sums.zip_mut_with(&shared.contexts.values.row(stimulus), |sum, &value| *sum += f64::from(value));
+    }
+    sums.mapv(|sum| (sum / shared.order.len() as f64) as f32)
+}
