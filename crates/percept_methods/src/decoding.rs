@@ -22,7 +22,7 @@ mod pixels;
 mod plan;
 mod rescale;
 mod score;
-mod summary;
+pub(crate) mod summary;
 
 use std::path::Path;
 

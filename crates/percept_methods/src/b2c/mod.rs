@@ -14,15 +14,15 @@ mod folder;
 mod inputs;
 mod insight;
 mod reference;
+mod summary;
 mod task;
 mod validate;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
-use percept_core::{Progress, Provenance, ScoreRow, Seed};
+use percept_core::{DifferenceRow, Progress, Provenance, ScoreRow, Seed};
 use percept_models::context_encoder::ContextEncoderConfig;
-use serde::{Deserialize, Serialize};
 
 pub(crate) use apply::{Applied, apply};
 pub use folder::{TrainedRun, VariantFacts};
@@ -31,27 +31,13 @@ pub(crate) use insight::Insight;
 pub use validate::Validation;
 
 use crate::dataset::{self, Dataset};
-use crate::decoding::{Generator, PackGenerator, Plan, features};
+use crate::decoding::summary::data as summary_of_data;
+use crate::decoding::{Generator, Outcome, PackGenerator, Plan, features};
 use crate::error::MethodError;
 use crate::experiment::{B2cVariant, Experiment};
 use crate::run::RunFolder;
 use inputs::Inputs;
 use reference::Scorer;
-
-/// The outcome of a training, in `training.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainingOutcome {
-    /// What was trained.
-    pub run: TrainedRun,
-    /// `context_cosine` and `context_pairwise` of the test images: of every variant, and of ridge regression on the same
-    /// images (`ridge`, or `ridge@N` where a variant trains on N images).
-    pub scores: Vec<ScoreRow>,
-    /// The resolved experiment.
-    pub experiment: String,
-}
-
-/// File of the [`TrainingOutcome`].
-pub const OUTCOME: &str = "training.json";
 
 /// Everything that the variants share.
 struct Shared<'a> {
@@ -69,11 +55,13 @@ struct Shared<'a> {
 }
 
 /// Trains all variants of `experiment` in the folder `out`. What an earlier call left there is used again, and a training that
-/// was killed goes on from its last checkpoint, to the same weights.
+/// was killed goes on from its last checkpoint, to the same weights. The outcome has no pictures: its scores are
+/// `context_cosine` and `context_pairwise` of the test images, of every variant and of ridge regression on the same images
+/// (`ridge`, or `ridge@N` where a variant sees N images).
 ///
 /// # Errors
 /// Any [`MethodError`]; a loss that is no number names the step, the term and the last checkpoint.
-pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Result<TrainingOutcome, MethodError> {
+pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Result<Outcome, MethodError> {
     let Some(settings) = &experiment.b2c else {
         return Err(MethodError::data("the experiment has no section `[b2c]`", "add one; an empty one has every default"));
     };
@@ -94,7 +82,7 @@ pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Re
     let captions = dataset.captions.as_ref().ok_or_else(|| {
         MethodError::data("the data have no captions, whose contexts `b2c` learns", "name them under `[data]`")
     })?;
-    let record = record(experiment, &dataset, &generator)?;
+    let mut record = record(experiment, &dataset, &generator)?;
     let only = |inputs: &[&str]| crate::decoding::subset(&record, inputs);
     let latents = features::latents(&run, &dataset, &generator, only(&["stimuli", "pack"]), progress)?;
     let contexts = features::contexts(&run, captions, &generator, only(&["captions", "pack"]), progress)?;
@@ -128,10 +116,27 @@ pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Re
         variants,
     };
     run.write_json(folder::FACTS, &facts)?;
-    let scores = scores(&shared, &facts, &settings.variants, &record)?;
+    let (scores, differences) = scores(&shared, &facts, &settings.variants, &record)?;
     run.write_json("scores.json", &scores)?;
-    let outcome = TrainingOutcome { run: facts, scores, experiment: experiment.resolved() };
-    run.write_json(OUTCOME, &outcome)?;
+    let mut warnings = dataset.warnings.clone();
+    for variant in &facts.variants {
+        warnings.extend(variant.warnings.iter().map(|warning| format!("`{}`: {warning}", variant.name)));
+    }
+    record.settings.insert("experiment".to_owned(), experiment.resolved());
+    let outcome = Outcome {
+        name: experiment.name.clone(),
+        warnings,
+        data: summary_of_data(&dataset, &plan, experiment),
+        decoders: Vec::new(),
+        arms: Vec::new(),
+        sections: summary::Summary { run: &facts, scores: &scores }.sections(),
+        scores,
+        differences,
+        items: Vec::new(),
+        experiment: experiment.resolved(),
+        provenance: record,
+    };
+    run.write_json("outcome.json", &outcome)?;
     Ok(outcome)
 }
 
@@ -214,32 +219,37 @@ fn announce(shared: &Shared<'_>, variant: &B2cVariant) -> Result<(), MethodError
     Ok(())
 }
 
-/// How well the contexts of the test items are told apart: each variant, and ridge on as many images.
+/// How well the contexts of the test items are told apart: each variant, and ridge on as many images; and what each variant
+/// scores more than that ridge.
 fn scores(
     shared: &Shared<'_>,
     facts: &TrainedRun,
     variants: &[B2cVariant],
     record: &Provenance,
-) -> Result<Vec<ScoreRow>, MethodError> {
+) -> Result<(Vec<ScoreRow>, Vec<DifferenceRow>), MethodError> {
     let scorer = Scorer::new(shared);
-    let items = shared.inputs.averaged(shared.plan.items.iter().map(|item| &item.samples).collect::<Vec<_>>().into_iter());
-    let mut rows = Vec::new();
-    for variant in &facts.variants {
-        let trained = folder::open(shared.run.path(), &variant.name)?;
-        let predicted: Array2<f32> = trained.encoder.contexts(items.view())?;
-        rows.extend(scorer.rows(&variant.name, &predicted)?);
-    }
-    let mut sizes: Vec<usize> = variants.iter().map(|variant| n_images(shared, variant)).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let samples: Vec<&Vec<usize>> = shared.plan.items.iter().map(|item| &item.samples).collect();
+    let items = shared.inputs.averaged(samples.into_iter());
+    let sizes: BTreeSet<usize> = variants.iter().map(|variant| n_images(shared, variant)).collect();
+    let mut ridges = BTreeMap::new();
     for size in sizes {
-        let name = if size == shared.order.len() { "ridge".to_owned() } else { format!("ridge@{size}") };
+        let name = if size == shared.order.len() { summary::RIDGE.to_owned() } else { summary::ridge_on(size) };
         let predicted = reference::ridge(shared, size, &items, record)?;
-        rows.extend(scorer.rows(&name, &predicted)?);
+        ridges.insert(size, (name, scorer.score(&predicted)?));
     }
-    let truth = shared.contexts.values.select(Axis(0), &shared.plan.stimuli());
+    let (mut rows, mut differences) = (Vec::new(), Vec::new());
+    for (variant, asked) in facts.variants.iter().zip(variants) {
+        let trained = folder::open(shared.run.path(), &variant.name)?;
+        let scored = scorer.score(&trained.encoder.contexts(items.view())?)?;
+        rows.extend(scorer.rows(&variant.name, &scored)?);
+        let (ridge, against) = &ridges[&n_images(shared, asked)];
+        differences.extend(scorer.differences((&variant.name, &scored), (ridge, against))?);
+    }
+    for (name, scored) in ridges.values() {
+        rows.extend(scorer.rows(name, scored)?);
+    }
     let mean = reference::mean_context(shared);
-    let same = mean.broadcast(truth.dim()).expect("one row for all").to_owned();
-    rows.extend(scorer.rows("mean_context", &same)?);
-    Ok(rows)
+    let same = mean.broadcast((items.nrows(), mean.len())).expect("one row for all").to_owned();
+    rows.extend(scorer.rows("mean_context", &scorer.score(&same)?)?);
+    Ok((rows, differences))
 }

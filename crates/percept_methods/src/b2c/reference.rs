@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ndarray::{Array1, Array2, Axis, s};
-use percept_core::{Provenance, ScoreRow, Seed};
+use percept_core::{DifferenceRow, Provenance, ScoreRow, Seed};
 use percept_regress::{Design, RidgeParams};
 use percept_stats::{clusters, correlation};
 
@@ -15,6 +15,9 @@ use crate::experiment::Metric;
 
 /// Contexts fitted at a time.
 const TARGETS_PER_BLOCK: usize = 8192;
+
+/// Both metrics, each with one value per item.
+pub(super) type Scored = [(Metric, Vec<f64>); 2];
 
 /// Scores contexts of the test items.
 pub(super) struct Scorer<'a> {
@@ -29,16 +32,28 @@ impl<'a> Scorer<'a> {
         Self { shared, truth: shared.contexts.values.select(Axis(0), &labels), labels }
     }
 
-    /// `context_cosine` and `context_pairwise` of contexts predicted for the test items.
-    pub(super) fn rows(&self, method: &str, predicted: &Array2<f32>) -> Result<Vec<ScoreRow>, MethodError> {
-        let cosine = correlation::cosine_rows(predicted.view(), self.truth.view())?.values;
-        let pairwise = clusters::two_way_cosine(predicted.view(), self.truth.view(), &self.labels)?.values;
-        let settings = &self.shared.experiment.evaluate;
-        [(Metric::ContextCosine, cosine), (Metric::ContextPairwise, pairwise)]
-            .into_iter()
+    /// Both metrics of contexts predicted for the test items, item by item.
+    pub(super) fn score(&self, predicted: &Array2<f32>) -> Result<Scored, MethodError> {
+        Ok([
+            (Metric::ContextCosine, correlation::cosine_rows(predicted.view(), self.truth.view())?.values),
+            (
+                Metric::ContextPairwise,
+                clusters::two_way_cosine(predicted.view(), self.truth.view(), &self.labels)?.values,
+            ),
+        ])
+    }
+
+    fn seed(&self) -> Seed {
+        Seed::new(self.shared.experiment.seed).named("bootstrap")
+    }
+
+    /// Means with intervals.
+    pub(super) fn rows(&self, method: &str, scored: &Scored) -> Result<Vec<ScoreRow>, MethodError> {
+        let draws = self.shared.experiment.evaluate.draws;
+        scored
+            .iter()
             .map(|(metric, values)| {
-                let seed = Seed::new(self.shared.experiment.seed).named("bootstrap");
-                let interval = clusters::mean_interval(&values, &self.labels, seed, settings.draws)?;
+                let interval = clusters::mean_interval(values, &self.labels, self.seed(), draws)?;
                 Ok(ScoreRow {
                     method: method.to_owned(),
                     split: self.shared.plan.split_name.to_owned(),
@@ -48,6 +63,33 @@ impl<'a> Scorer<'a> {
                     high: interval.high,
                     chance: metric.chance(),
                     n: values.len(),
+                })
+            })
+            .collect()
+    }
+
+    /// What one method scores more than another, item by item.
+    pub(super) fn differences(
+        &self,
+        (method, scored): (&str, &Scored),
+        (reference, against): (&str, &Scored),
+    ) -> Result<Vec<DifferenceRow>, MethodError> {
+        let draws = self.shared.experiment.evaluate.draws;
+        scored
+            .iter()
+            .zip(against)
+            .map(|((metric, first), (_, second))| {
+                let found = clusters::paired_difference(first, second, &self.labels, self.seed(), draws)?;
+                Ok(DifferenceRow {
+                    method: method.to_owned(),
+                    reference: reference.to_owned(),
+                    split: self.shared.plan.split_name.to_owned(),
+                    metric: metric.name().to_owned(),
+                    value: found.mean,
+                    low: found.interval.low,
+                    high: found.interval.high,
+                    p: found.p,
+                    n: first.len(),
                 })
             })
             .collect()

@@ -67,7 +67,7 @@ pub(super) fn edge_warnings(decoders: &[DecoderSummary]) -> Vec<String> {
 }
 
 /// What was measured, in counts.
-pub(super) fn data(dataset: &Dataset, plan: &Plan, experiment: &Experiment) -> DataSummary {
+pub(crate) fn data(dataset: &Dataset, plan: &Plan, experiment: &Experiment) -> DataSummary {
     let stimulus_of_sample = &dataset.responses.stimulus_of_sample;
     let distinct = |samples: &[usize]| samples.iter().map(|&s| stimulus_of_sample[s]).collect::<BTreeSet<_>>().len();
     let n_folds = plan.train.len();

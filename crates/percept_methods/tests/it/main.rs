@@ -1,6 +1,7 @@
 //! Whole runs: on made-up recordings with a closed-form model, on a phantom, and on real fMRI where it is at hand.
 
 mod arrays;
+mod b2c;
 mod comparison;
 mod double;
 mod features;
