@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::markup::{count, decimal, escape, percent, sentence, strength, table};
-use crate::model::{DataFacts, DecoderFacts, ReportModel};
+use crate::model::{DataFacts, DecoderFacts, ReportModel, RoiFacts};
 use crate::words;
 
 /// Appends what was measured.
@@ -22,12 +22,25 @@ pub fn data(out: &mut String, facts: &DataFacts) {
     fact("Training", side(facts.n_train_trials, facts.n_train_stimuli));
     fact("Test", side(facts.n_test_trials, facts.n_test_stimuli));
     out.push_str("</dl>\n");
-    if facts.rois.is_empty() {
-        return;
+    if !facts.rois.is_empty() {
+        let caption = "Regions: how many voxels, and how much of their variance any model could explain";
+        regions(out, "Region", caption, &facts.rois);
     }
+    if !facts.groups.is_empty() {
+        out.push_str("<h3>Groups of voxels that trained encoders treat apart</h3>\n");
+        regions(
+            out,
+            "Group",
+            "Groups of voxels that trained encoders treat apart; no voxel belongs to two",
+            &facts.groups,
+        );
+    }
+}
+
+/// Regions or groups with their voxels and noise.
+fn regions(out: &mut String, head: &str, caption: &str, rois: &[RoiFacts]) {
     let known = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "not known".to_owned(), form);
-    let rows: Vec<Vec<String>> = facts
-        .rois
+    let rows: Vec<Vec<String>> = rois
         .iter()
         .map(|roi| {
             vec![
@@ -44,13 +57,8 @@ pub fn data(out: &mut String, facts: &DataFacts) {
             ]
         })
         .collect();
-    table(
-        out,
-        "numbers",
-        "Regions: how many voxels, and how much of their variance any model could explain",
-        &["Region", "Selected by", "Voxels", "Left out", "Median ncsnr", "Median noise ceiling"],
-        &rows,
-    );
+    let heads = [head, "Selected by", "Voxels", "Left out", "Median ncsnr", "Median noise ceiling"];
+    table(out, "numbers", caption, &heads, &rows);
 }
 
 /// Appends the fitted decoders.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::markup::{data_address, escape};
+use crate::markup::{breakable, data_address, escape};
 use crate::model::{Gallery, GalleryRow};
-use crate::page::ReportError;
+use crate::page::{ReportError, png};
 use crate::words::{self, Role};
 
 /// Appends one gallery. `picture` hands over the bytes of a PNG by its path.
@@ -35,7 +35,7 @@ pub fn section(
             out,
             "<th scope=\"col\" class=\"{}\"><b>{}</b><span>{}</span></th>",
             class(words.role),
-            escape(column),
+            breakable(column),
             escape(words.short)
         );
     }
@@ -94,10 +94,7 @@ fn one_row(
         let _ = write!(out, "<td class=\"{}\">", class(words::method(column).role));
         match path {
             Some(path) => {
-                let bytes = picture(path)?;
-                if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-                    return Err(ReportError::NotPng { path: path.clone() });
-                }
+                let bytes = png(path, picture)?;
                 let alt = match words::method(column).role {
                     Role::Stimulus if row.caption.is_empty() => format!("stimulus {}", row.id),
                     Role::Stimulus => format!("stimulus {}: {}", row.id, row.caption),

@@ -8,10 +8,12 @@
 //! - [`outcome`]: from a run's outcome to that
 //! - [`write`](mod@write): the report file in a run's folder
 //! - [`page`]: the page around it
-//! - [`gallery`], [`scores`], [`facts`]: its sections
+//! - [`gallery`], [`scores`], [`comparison`], [`figures`], [`facts`]: its sections
 //! - [`markup`]: escaping, numbers and base64
 
+pub mod comparison;
 pub mod facts;
+pub mod figures;
 pub mod gallery;
 pub mod markup;
 pub mod model;

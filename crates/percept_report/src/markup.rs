@@ -18,6 +18,11 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Escapes a name and lets it break before each plus sign, so that `b2c+patch+clip` fits into a narrow column.
+pub fn breakable(name: &str) -> String {
+    escape(name).replace('+', "<wbr>+")
+}
+
 /// Escapes a sentence and sets what stands between back-ticks as code.
 pub fn sentence(text: &str) -> String {
     let mut out = String::new();

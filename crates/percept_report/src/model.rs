@@ -3,7 +3,7 @@
 //! Pictures are named by their path inside the run's directory, never held here, so the model stays small enough to be
 //! written beside the results and rendered again later. Nothing in it depends on a clock or a machine.
 
-use percept_core::{Provenance, ScoreRow};
+use percept_core::{DifferenceRow, Provenance, ScoreRow, Section};
 use serde::{Deserialize, Serialize};
 
 /// One report: everything the page shows, in the order it shows it.
@@ -25,6 +25,12 @@ pub struct ReportModel {
     /// All scores; methods and metrics are shown in the order of their first row.
     #[serde(default)]
     pub scores: Vec<ScoreRow>,
+    /// Paired differences between methods; the reference of the first row is the one that the page compares with.
+    #[serde(default)]
+    pub differences: Vec<DifferenceRow>,
+    /// Figures in sections of their own, between the scores and the data.
+    #[serde(default)]
+    pub sections: Vec<Section>,
     /// What was measured.
     pub data: DataFacts,
     /// The fitted decoders, one per feature space.
@@ -95,6 +101,9 @@ pub struct DataFacts {
     /// The regions whose voxels were used.
     #[serde(default)]
     pub rois: Vec<RoiFacts>,
+    /// Disjoint groups of voxels that some decoders treat apart.
+    #[serde(default)]
+    pub groups: Vec<RoiFacts>,
 }
 
 /// One region of interest.

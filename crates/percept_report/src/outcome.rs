@@ -1,6 +1,6 @@
 //! From what a reconstruction run leaves behind to what its report says.
 
-use percept_methods::decoding::{ArmSummary, DataSummary, DecoderSummary, Outcome};
+use percept_methods::decoding::{ArmSummary, DataSummary, DecoderSummary, Outcome, RegionSummary};
 
 use crate::model::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, MethodFacts, ReportModel, RoiFacts};
 
@@ -11,13 +11,15 @@ impl From<&Outcome> for ReportModel {
             title: outcome.name.clone(),
             lead: lead(outcome),
             warnings: outcome.warnings.clone(),
-            galleries: vec![gallery(outcome)],
+            galleries: if outcome.arms.is_empty() { Vec::new() } else { vec![gallery(outcome)] },
             methods: outcome
                 .arms
                 .iter()
                 .map(|arm| MethodFacts { name: arm.name.clone(), description: arm.description.clone() })
                 .collect(),
             scores: outcome.scores.clone(),
+            differences: outcome.differences.clone(),
+            sections: outcome.sections.clone(),
             data: data(&outcome.data),
             decoders: outcome.decoders.iter().map(decoder).collect(),
             experiment: outcome.experiment.clone(),
@@ -31,9 +33,13 @@ fn lead(outcome: &Outcome) -> String {
     let arms = match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         Some((last, _)) => last.clone(),
-        None => "nothing".to_owned(),
+        None => String::new(),
     };
     let n = outcome.data.n_test_stimuli;
+    if outcome.arms.is_empty() {
+        let subject = &outcome.data.subject;
+        return format!("Encoders trained on the responses of {subject}, tested on {n} other pictures.");
+    }
     format!(
         "Pictures reconstructed from the responses of {} to {n} {}: {arms} side by side, with the same seed and noise.",
         outcome.data.subject,
@@ -44,6 +50,11 @@ fn lead(outcome: &Outcome) -> String {
 fn gallery(outcome: &Outcome) -> Gallery {
     let columns = std::iter::once("stimulus").chain(outcome.arms.iter().map(|arm| arm.name.as_str()));
     let (arm_idx, metrics) = sorted_by(outcome);
+    // Where less is better, the reader's "best first" needs the other sign.
+    let ranked = |arm: &percept_methods::decoding::ItemArm| -> Vec<f64> {
+        let sign = |metric: &str| if crate::words::metric(metric).lower_is_better { -1.0 } else { 1.0 };
+        arm.scores.iter().zip(&metrics).map(|(score, metric)| sign(metric) * score).collect()
+    };
     let rows = outcome
         .items
         .iter()
@@ -53,7 +64,7 @@ fn gallery(outcome: &Outcome) -> Gallery {
             pictures: std::iter::once(Some(item.stimulus.clone()))
                 .chain(item.arms.iter().map(|arm| arm.pictures.first().cloned()))
                 .collect(),
-            scores: item.arms.get(arm_idx).map_or_else(|| vec![0.0; metrics.len()], |arm| arm.scores.clone()),
+            scores: item.arms.get(arm_idx).map_or_else(|| vec![0.0; metrics.len()], ranked),
         })
         .collect();
     let arm = outcome.arms.get(arm_idx).map_or("", |arm: &ArmSummary| arm.name.as_str());
@@ -65,9 +76,11 @@ fn gallery(outcome: &Outcome) -> Gallery {
     }
 }
 
-/// The arm by whose scores the reader may sort (`z+c` where there is one, else the first), and its metrics in order.
+/// The arm by whose scores the reader may sort (the trained encoder with regions and captions, `z+c`, or the first), and its
+/// metrics in order.
 fn sorted_by(outcome: &Outcome) -> (usize, Vec<&str>) {
-    let arm_idx = outcome.arms.iter().position(|arm| arm.name == "z+c").unwrap_or(0);
+    let place = |name: &&str| outcome.arms.iter().position(|arm| arm.name == *name);
+    let arm_idx = ["b2c+patch+clip", "z+c"].iter().find_map(place).unwrap_or(0);
     let name = outcome.arms.get(arm_idx).map_or("", |arm| arm.name.as_str());
     let metrics = outcome.scores.iter().filter(|row| row.method == name).map(|row| row.metric.as_str()).collect();
     (arm_idx, metrics)
@@ -82,18 +95,19 @@ fn data(summary: &DataSummary) -> DataFacts {
         n_train_stimuli: summary.n_train_stimuli,
         n_test_trials: summary.n_test_samples,
         n_test_stimuli: summary.n_test_stimuli,
-        rois: summary
-            .regions
-            .iter()
-            .map(|region| RoiFacts {
-                name: region.name.clone(),
-                selector: region.selector.clone(),
-                n_units: region.n_units,
-                n_dropped: region.n_dropped,
-                ncsnr_median: region.ncsnr_median,
-                ceiling_median: region.ceiling_median,
-            })
-            .collect(),
+        rois: summary.regions.iter().map(roi).collect(),
+        groups: summary.groups.iter().map(roi).collect(),
+    }
+}
+
+fn roi(region: &RegionSummary) -> RoiFacts {
+    RoiFacts {
+        name: region.name.clone(),
+        selector: region.selector.clone(),
+        n_units: region.n_units,
+        n_dropped: region.n_dropped,
+        ncsnr_median: region.ncsnr_median,
+        ceiling_median: region.ceiling_median,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::markup::{escape, sentence};
 use crate::model::ReportModel;
-use crate::{facts, gallery, scores};
+use crate::{comparison, facts, figures, gallery, scores};
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -38,6 +38,16 @@ pub enum ReportError {
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] percept_io::Error),
+    /// A figure's values do not fit its names.
+    #[error("the figure `{title}` has {got}, expected {expected} (give one entry per row and column)")]
+    Figure {
+        /// Its heading.
+        title: String,
+        /// What its names ask for.
+        expected: String,
+        /// What it has.
+        got: String,
+    },
     /// A row of a gallery has another number of entries than the gallery's heads.
     #[error(
         "gallery row `{id}` has {n_pictures} pictures and {n_scores} scores, expected {n_columns} and {n_keys} (give one picture per column and one score per sort key)"
@@ -60,7 +70,7 @@ pub enum ReportError {
 /// model and pictures give the same bytes.
 ///
 /// # Errors
-/// [`ReportError`] when a picture is missing or no PNG, or a gallery's rows do not fit its heads.
+/// [`ReportError`] when a picture is missing or no PNG, or the parts of a gallery or figure do not fit its heads.
 pub fn render(
     model: &ReportModel,
     mut picture: impl FnMut(&str) -> std::io::Result<Vec<u8>>,
@@ -79,7 +89,13 @@ pub fn render(
     }
     open(&mut out, "scores", "Scores");
     scores::section(&mut out, &model.scores);
+    comparison::differences(&mut out, &model.differences);
     close(&mut out);
+    for (i, section) in model.sections.iter().enumerate() {
+        open(&mut out, &section_id(i), &escape(&section.title));
+        figures::section(&mut out, section, &mut picture)?;
+        close(&mut out);
+    }
     open(&mut out, "data", "Data");
     facts::data(&mut out, &model.data);
     close(&mut out);
@@ -129,6 +145,11 @@ fn head(out: &mut String, model: &ReportModel) {
     ];
     for (id, name, _) in sections.iter().filter(|(.., present)| *present) {
         let _ = write!(out, "<a href=\"#{id}\">{name}</a>");
+        if *id == "scores" {
+            for (i, section) in model.sections.iter().enumerate() {
+                let _ = write!(out, "<a href=\"#{}\">{}</a>", section_id(i), escape(&section.title));
+            }
+        }
     }
     let _ = write!(
         out,
@@ -146,6 +167,20 @@ fn head(out: &mut String, model: &ReportModel) {
     scores::summary(out, &model.scores);
 }
 
+/// The bytes of the PNG at `path`.
+pub(crate) fn png(
+    path: &str,
+    picture: &mut dyn FnMut(&str) -> Result<Vec<u8>, ReportError>,
+) -> Result<Vec<u8>, ReportError> {
+    let bytes = picture(path)?;
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Ok(bytes) } else { Err(ReportError::NotPng { path: path.to_owned() }) }
+}
+
+fn section_id(number: usize) -> String {
+    format!("section-{}", number + 1)
+}
+
+/// Opens a section; `title` is HTML.
 fn open(out: &mut String, id: &str, title: &str) {
     let _ = write!(out, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n");
 }

@@ -1,15 +1,19 @@
-//! Scores: a summary of the main method, one interval plot per metric, and the full table. Every value stands beside its
-//! interval and its chance level.
+//! Scores: a summary of the main method, all methods in one table, one interval plot per metric, and the full list. Every value
+//! stands beside its interval and its chance level.
 
 use std::fmt::Write;
 
 use percept_core::ScoreRow;
 
-use crate::markup::{count, decimal, escape, percent, table};
+use crate::comparison::{self, metrics_in_order, written};
+use crate::markup::{count, decimal, escape, table};
 use crate::words::{self, Role, Unit};
 
 const WIDTH: f64 = 480.0;
+/// Room for names, at least; longer names get more.
 const LEFT: f64 = 76.0;
+/// Width of a letter of a name.
+const LETTER: f64 = 7.6;
 const RIGHT: f64 = 66.0;
 const TOP: f64 = 8.0;
 const ROW: f64 = 26.0;
@@ -26,8 +30,14 @@ struct Panel<'a> {
 pub fn summary(out: &mut String, scores: &[ScoreRow]) {
     let Some(main) = main_method(scores) else { return };
     let _ = writeln!(out, "<div class=\"cards\" role=\"group\" aria-label=\"Scores of {} in short\">", escape(main));
-    for panel in panels(scores) {
+    let panels = panels(scores);
+    // Many metrics do not make a summary: then those whose chance level is known are enough.
+    let is_many = panels.len() > 6;
+    for panel in panels {
         let Some(row) = panel.rows.iter().find(|row| row.method == main) else { continue };
+        if is_many && row.chance.is_none() {
+            continue;
+        }
         let words = words::metric(panel.metric);
         let chance = row.chance.map_or_else(String::new, |chance| format!("chance {} · ", written(words.unit, chance)));
         let verdict = match row.chance {
@@ -57,6 +67,7 @@ pub fn section(out: &mut String, scores: &[ScoreRow]) {
         out.push_str("<p>Nothing was scored.</p>\n");
         return;
     }
+    comparison::scores(out, scores);
     out.push_str("<div class=\"plots\">\n");
     for panel in panels(scores) {
         plot(out, &panel);
@@ -88,36 +99,33 @@ pub fn section(out: &mut String, scores: &[ScoreRow]) {
     out.push_str("</details>\n");
 }
 
-/// The method that the summary shows: `z+c` where there is one, else the first that is no control.
+/// The method that the summary shows: the trained encoder with regions and captions, `z+c`, or the first that is no control.
 fn main_method(scores: &[ScoreRow]) -> Option<&str> {
     let of_brain = |row: &&ScoreRow| words::method(&row.method).role == Role::Method;
-    scores
+    ["b2c+patch+clip", "z+c"]
         .iter()
-        .find(|row| row.method == "z+c")
+        .find_map(|name| scores.iter().find(|row| row.method == *name))
         .or_else(|| scores.iter().find(of_brain))
         .map(|row| row.method.as_str())
 }
 
+/// Splits in the order of their first row, metrics as in the tables.
 fn panels(scores: &[ScoreRow]) -> Vec<Panel<'_>> {
     let mut out: Vec<Panel> = Vec::new();
+    let order = metrics_in_order(scores.iter().map(|row| (row.method.as_str(), row.metric.as_str())));
+    let first_of_split = |split: &str| scores.iter().position(|row| row.split == split);
     for row in scores {
         match out.iter_mut().find(|panel| panel.split == row.split && panel.metric == row.metric) {
             Some(panel) => panel.rows.push(row),
             None => out.push(Panel { split: &row.split, metric: &row.metric, rows: vec![row] }),
         }
     }
+    out.sort_by_key(|panel| (first_of_split(panel.split), order.iter().position(|metric| *metric == panel.metric)));
     out
 }
 
 fn label(metric: &str) -> String {
     escape(words::label(metric))
-}
-
-fn written(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Plain => decimal(value),
-        Unit::Percent => percent(value),
-    }
 }
 
 /// One metric: methods downwards, value and interval across, chance as a dashed line.
@@ -126,7 +134,9 @@ fn plot(out: &mut String, panel: &Panel) {
     let height = TOP + ROW * panel.rows.len() as f64 + AXIS;
     let bottom = height - AXIS;
     let (low, high, step) = axis(&panel.rows);
-    let x = |value: f64| LEFT + (value.clamp(low, high) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
+    let longest = panel.rows.iter().map(|row| row.method.chars().count()).max().unwrap_or(0) as f64;
+    let left = (longest * LETTER + 16.0).clamp(LEFT, WIDTH / 2.0);
+    let x = |value: f64| left + (value.clamp(low, high) - low) / (high - low) * (WIDTH - left - RIGHT);
     let described: Vec<String> =
         panel.rows.iter().map(|row| format!("{} {}", row.method, written(words.unit, row.value))).collect();
     let _ = writeln!(
@@ -172,7 +182,7 @@ fn plot(out: &mut String, panel: &Panel) {
             "<g class=\"{class}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
              <line class=\"interval\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
              <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4.5\"/><text class=\"number\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-            LEFT - 12.0,
+            left - 12.0,
             y + 4.5,
             escape(&row.method),
             x(row.low),
@@ -196,7 +206,10 @@ fn axis(rows: &[&ScoreRow]) -> (f64, f64, f64) {
         (low, high) = (0.0, 1.0);
     }
     let span = (high - low).max(0.02);
-    let step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0].into_iter().find(|step| span / step <= 6.0).unwrap_or(span / 5.0);
+    let step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|step| span / step <= 6.0)
+        .unwrap_or(span / 5.0);
     let mut from = (low / step + 1e-9).floor();
     let mut to = (high / step - 1e-9).ceil();
     if to <= from {

@@ -66,6 +66,31 @@ pub fn method(name: &str) -> MethodWords {
             "true meaning only",
             "The same procedure as c, fed with the true conditioning of the stimulus: how well perfect decoding of meaning would do.",
         ),
+        "pixel_ridge" => (
+            Role::Control,
+            "ridge on raw pixels",
+            "Every pixel predicted directly by ridge regression, without any generative model.",
+        ),
+        "b2c" => (
+            Role::Method,
+            "trained encoder",
+            "A Transformer trained with the generator turns all voxels at once into the conditioning; no caption is a target.",
+        ),
+        "b2c+patch" => (
+            Role::Method,
+            "trained, by region",
+            "The same encoder with tokens of their own for each group of voxels; no caption is a target.",
+        ),
+        "b2c+clip" => (
+            Role::Method,
+            "trained on captions, too",
+            "The encoder of all voxels at once, trained besides to come near the text conditioning of the captions.",
+        ),
+        "b2c+patch+clip" => (
+            Role::Method,
+            "by region, on captions, too",
+            "Tokens for each group of voxels, trained besides to come near the text conditioning of the captions.",
+        ),
         _ => (Role::Method, "", ""),
     };
     MethodWords { role, short, long }
@@ -87,6 +112,8 @@ pub struct MetricWords {
     pub label: Option<&'static str>,
     /// How its values are written.
     pub unit: Unit,
+    /// Whether less is better.
+    pub lower_is_better: bool,
     /// One sentence for the notes.
     pub long: &'static str,
 }
@@ -99,6 +126,31 @@ pub fn label(name: &str) -> &str {
 /// The words for a metric, by its name in score rows.
 pub fn metric(name: &str) -> MetricWords {
     let (label, unit, long) = match name {
+        "mse" => (
+            Some("Pixel MSE"),
+            Unit::Plain,
+            "Mean squared difference of all pixel values on the scale from −1 to 1. Lower is better; a picture of one middle colour scores well.",
+        ),
+        "latent_mse" => (
+            Some("Latent MSE"),
+            Unit::Plain,
+            "Mean squared difference of the autoencoder's latents of reconstruction and stimulus. Lower is better.",
+        ),
+        "latent_pcc" => (
+            Some("Latent correlation"),
+            Unit::Plain,
+            "Pearson correlation of the autoencoder's latents of reconstruction and stimulus.",
+        ),
+        "context_cosine" => (
+            Some("Context cosine"),
+            Unit::Plain,
+            "Cosine of the conditioning a picture was made under with that of the stimulus' captions. Captions have much in common: compare with the mean brain.",
+        ),
+        "context_pairwise" => (
+            Some("Context pairwise"),
+            Unit::Percent,
+            "How often the conditioning a picture was made under is more similar to that of its own captions than to another stimulus'.",
+        ),
         "pixcorr" => (
             Some("PixCorr"),
             Unit::Plain,
@@ -122,5 +174,5 @@ pub fn metric(name: &str) -> MetricWords {
         _ if name.starts_with("twoway") => (None, Unit::Percent, ""),
         _ => (None, Unit::Plain, ""),
     };
-    MetricWords { label, unit, long }
+    MetricWords { label, unit, lower_is_better: matches!(name, "mse" | "latent_mse"), long }
 }

@@ -76,7 +76,8 @@ pub fn mse_rows(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result
     finite("pred", pred)?;
     finite("truth", truth)?;
     let error = |row: usize| {
-        let squares = pred.row(row).into_iter().zip(truth.row(row)).map(|(&p, &t)| (f64::from(p) - f64::from(t)).powi(2));
+        let squares =
+            pred.row(row).into_iter().zip(truth.row(row)).map(|(&p, &t)| (f64::from(p) - f64::from(t)).powi(2));
         squares.sum::<f64>() / pred.ncols() as f64
     };
     Ok((0..pred.nrows()).into_par_iter().map(error).collect())

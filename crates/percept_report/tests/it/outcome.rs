@@ -34,6 +34,7 @@ fn outcome() -> Outcome {
                 ncsnr_median: None,
                 ceiling_median: Some(0.37),
             }],
+            groups: Vec::new(),
         },
         decoders: vec![DecoderSummary {
             feature: "z".to_owned(),
@@ -58,6 +59,8 @@ fn outcome() -> Outcome {
             })
             .collect(),
         scores,
+        differences: Vec::new(),
+        sections: Vec::new(),
         items: (0..2)
             .map(|i| ItemResult {
                 id: format!("shape-{i}"),
@@ -98,6 +101,21 @@ fn the_reader_sorts_by_the_scores_of_both_together() {
     assert_eq!(model.decoders[0].at_edges(), (24, 100));
     assert_eq!(model.decoders[0].rescale, None, "a factor of 1 is no rescaling");
     assert!(model.lead.contains("`z`, `z+c` and `shuffled` side by side"), "{}", model.lead);
+}
+
+#[test]
+fn errors_are_sorted_the_other_way_and_old_outcomes_still_open() {
+    let mut outcome = outcome();
+    for row in outcome.scores.iter_mut().filter(|row| row.metric == "ssim") {
+        "mse".clone_into(&mut row.metric);
+    }
+    let model = ReportModel::from(&outcome);
+    assert_eq!(model.galleries[0].sort_keys[1], "Pixel MSE of z+c");
+    assert_eq!(model.galleries[0].rows[1].scores, [0.1, -0.2, 0.3, 1.4]);
+    let mut json = serde_json::to_value(&outcome).expect("plain data");
+    json.as_object_mut().expect("an object").remove("differences").expect("written");
+    let opened: Outcome = serde_json::from_value(json).expect("an outcome without differences, sections and groups");
+    assert!(opened == outcome);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(crate) fn model() -> ReportModel {
             description: "As z+c, but from the features of the stimulus itself.".to_owned(),
         }],
         scores: scores(),
+        differences: Vec::new(),
+        sections: Vec::new(),
         data: DataFacts {
             subject: "phantom subj01".to_owned(),
             source: "NSD tree, betas of type 3, sessions 1 to 4".to_owned(),
@@ -61,6 +63,7 @@ pub(crate) fn model() -> ReportModel {
             n_test_trials: 300,
             n_test_stimuli: 100,
             rois: vec![roi("early", 1_432, 0.47), roi("ventral", 1_210, 0.42), roi("nsdgeneral", 2_642, 0.45)],
+            groups: Vec::new(),
         },
         decoders: vec![decoder("sd.z", "early", 1_432, 1_024, 0.21), decoder("sd.c", "ventral", 1_210, 9_856, 0.11)],
         experiment: "seed = 34\n\n[data]\nkind = \"phantom\"\n\n[generate]\nsteps = 20\nguidance = 3.0\n".to_owned(),
@@ -127,10 +130,13 @@ fn scores() -> Vec<ScoreRow> {
         .collect()
 }
 
-/// A small picture for a path, coloured by the stimulus and paler by the column.
+/// A small picture for a path: a map, or a drawing coloured by the stimulus and paler by the column.
 pub(crate) fn picture(path: &str) -> Vec<u8> {
+    if path.starts_with("maps/") {
+        return crate::many::map(path);
+    }
     let i: usize = path["images/".len()..][..3].parse().unwrap_or(0);
-    let column = COLUMNS.iter().position(|name| path.ends_with(&format!("_{name}.png"))).unwrap_or(0);
+    let column = COLUMNS.iter().position(|name| path.ends_with(&format!("_{name}.png"))).unwrap_or(3);
     let (sky, object) = ([150, 190, 225], COLOURS[i % 5].1);
     let blur = [0.0, 9.0, 3.0, 4.0, 1.0, 3.0, 12.0][column];
     let (cx, cy) = if column == 5 { (44.0, 30.0) } else { (14.0 + (i % 4) as f32 * 11.0, 34.0) };
@@ -140,6 +146,11 @@ pub(crate) fn picture(path: &str) -> Vec<u8> {
         let ground = if y > 40 { [120, 165, 95] } else { sky };
         image::Rgb([0, 1, 2].map(|k| (share * object[k] as f32 + (1.0 - share) * ground[k] as f32) as u8))
     });
+    encoded(&image)
+}
+
+/// A picture as the bytes of a PNG.
+pub(crate) fn encoded(image: &image::RgbImage) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png).expect("a PNG in memory");
     bytes.into_inner()

@@ -1,0 +1,222 @@
+//! Methods side by side in numbers: all scores with their intervals in one table, and the paired differences between methods.
+
+use std::fmt::Write;
+
+use percept_core::{DifferenceRow, ScoreRow};
+
+use crate::markup::{breakable, decimal, escape, percent};
+use crate::words::{self, Role, Unit};
+
+/// The metrics in the order in which most of them stand together: an arm that lacks some does not move them to the end.
+pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
+    let mut by_method: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (method, metric) in rows {
+        match by_method.iter_mut().find(|(name, _)| *name == method) {
+            Some((_, metrics)) => metrics.push(metric),
+            None => by_method.push((method, vec![metric])),
+        }
+    }
+    by_method.sort_by_key(|(_, metrics)| std::cmp::Reverse(metrics.len()));
+    let mut order: Vec<&str> = Vec::new();
+    for metric in by_method.into_iter().flat_map(|(_, metrics)| metrics) {
+        if !order.contains(&metric) {
+            order.push(metric);
+        }
+    }
+    order
+}
+
+/// Appends one table: methods downwards, metrics to the right, in every cell the value with its interval beneath.
+pub fn scores(out: &mut String, scores: &[ScoreRow]) {
+    let mut splits: Vec<&str> = Vec::new();
+    for row in scores {
+        if !splits.contains(&row.split.as_str()) {
+            splits.push(&row.split);
+        }
+    }
+    for split in splits {
+        let rows: Vec<&ScoreRow> = scores.iter().filter(|row| row.split == split).collect();
+        let metrics = metrics_in_order(rows.iter().map(|row| (row.method.as_str(), row.metric.as_str())));
+        let mut methods: Vec<&str> = Vec::new();
+        for row in &rows {
+            if !methods.contains(&row.method.as_str()) {
+                methods.push(&row.method);
+            }
+        }
+        open(out, &format!("Scores of all methods on the split {split}, with 95 % intervals"), "Method", &metrics);
+        for method in methods {
+            let of = |metric: &&str| rows.iter().find(|row| row.method == method && row.metric == **metric);
+            let role = if words::method(method).role == Role::Control { " class=\"control\"" } else { "" };
+            let _ = write!(out, "<tr{role}><th scope=\"row\">{}</th>", breakable(method));
+            for metric in &metrics {
+                match of(metric) {
+                    Some(row) => {
+                        let unit = words::metric(metric).unit;
+                        let _ = write!(
+                            out,
+                            "<td><b>{}</b><span>{} to {}</span></td>",
+                            written(unit, row.value),
+                            written(unit, row.low),
+                            written(unit, row.high)
+                        );
+                    }
+                    None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
+                }
+            }
+            out.push_str("</tr>\n");
+        }
+        let chance = |metric: &&str| rows.iter().find(|row| row.metric == **metric).and_then(|row| row.chance);
+        if metrics.iter().any(|metric| chance(metric).is_some()) {
+            out.push_str("<tr class=\"chance-row\"><th scope=\"row\">chance</th>");
+            for metric in &metrics {
+                match chance(metric) {
+                    Some(chance) => {
+                        let _ = write!(out, "<td>{}</td>", written(words::metric(metric).unit, chance));
+                    }
+                    None => out.push_str("<td class=\"absent\"><span aria-label=\"not known\">–</span></td>"),
+                }
+            }
+            out.push_str("</tr>\n");
+        }
+        out.push_str("</tbody></table></div>\n");
+    }
+}
+
+/// Appends the differences: those to the method that most are compared with, the others behind a fold.
+pub fn differences(out: &mut String, rows: &[DifferenceRow]) {
+    let Some(reference) = rows.first().map(|row| row.reference.as_str()) else { return };
+    let (main, others): (Vec<&DifferenceRow>, Vec<&DifferenceRow>) =
+        rows.iter().partition(|row| row.reference == reference);
+    let _ = writeln!(
+        out,
+        "<h3 id=\"differences\">Compared with {}</h3>\n<p>Stimulus by stimulus, the score of a method minus that of \
+         <code>{}</code>, with the 95 % interval of a paired bootstrap. Only differences whose interval excludes 0 are marked, \
+         as better or worse; one in twenty such intervals excludes 0 by chance. Percentages differ by percentage points.</p>",
+        escape(reference),
+        escape(reference)
+    );
+    table(out, &format!("Paired differences to {reference}"), &main, false);
+    if !others.is_empty() {
+        let _ = writeln!(out, "<details><summary>Differences among the other methods</summary>");
+        table(out, "Paired differences among the other methods", &others, true);
+        out.push_str("</details>\n");
+    }
+}
+
+fn table(out: &mut String, caption: &str, rows: &[&DifferenceRow], with_reference: bool) {
+    let pair = |row: &DifferenceRow| (row.method.clone(), row.reference.clone());
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for row in rows {
+        if !pairs.contains(&pair(row)) {
+            pairs.push(pair(row));
+        }
+    }
+    let named: Vec<(String, &str)> =
+        rows.iter().map(|row| (format!("{}\n{}", row.method, row.reference), row.metric.as_str())).collect();
+    let metrics = metrics_in_order(named.iter().map(|(pair, metric)| (pair.as_str(), *metric)));
+    open(out, caption, "Method", &metrics);
+    for pair_of_row in &pairs {
+        let minus = if with_reference {
+            format!(" <span class=\"minus\">− {}</span>", breakable(&pair_of_row.1))
+        } else {
+            String::new()
+        };
+        let _ = write!(out, "<tr><th scope=\"row\">{}{minus}</th>", breakable(&pair_of_row.0));
+        for metric in &metrics {
+            match rows.iter().find(|row| pair(row) == *pair_of_row && row.metric == *metric) {
+                Some(row) => difference(out, row),
+                None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn difference(out: &mut String, row: &DifferenceRow) {
+    let words = words::metric(&row.metric);
+    let (class, verdict) = match (row.excludes_zero(), (row.value > 0.0) != words.lower_is_better) {
+        (false, _) => ("", ""),
+        (true, true) => ("better", "better"),
+        (true, false) => ("worse", "worse"),
+    };
+    let _ = write!(
+        out,
+        "<td class=\"{class}\"><b>{}</b><span>{} to {}</span>",
+        signed(words.unit, row.value),
+        signed(words.unit, row.low),
+        signed(words.unit, row.high)
+    );
+    if !verdict.is_empty() {
+        let _ = write!(out, "<em>{verdict}</em>");
+    }
+    out.push_str("</td>");
+}
+
+/// A scrolling table with metrics as heads.
+fn open(out: &mut String, caption: &str, first: &str, metrics: &[&str]) {
+    let _ = write!(
+        out,
+        "<div class=\"scroll\"><table class=\"numbers comparison\"><caption>{}</caption><thead><tr><th scope=\"col\">{first}</th>",
+        escape(caption)
+    );
+    for metric in metrics {
+        let note = if words::metric(metric).lower_is_better { "<span>lower is better</span>" } else { "" };
+        let _ = write!(out, "<th scope=\"col\">{}{note}</th>", escape(words::label(metric)));
+    }
+    out.push_str("</tr></thead><tbody>\n");
+}
+
+/// A score in its unit.
+pub fn written(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Plain => decimal(value),
+        Unit::Percent => percent(value),
+    }
+}
+
+/// A difference with its sign; percentage points without their unit.
+fn signed(unit: Unit, value: f64) -> String {
+    let text = match unit {
+        Unit::Plain => decimal(value),
+        Unit::Percent => format!("{:.1}", value * 100.0).replace('-', "\u{2212}").replace("\u{2212}0.0", "0.0"),
+    };
+    if value > 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) { format!("+{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arm_without_contexts_does_not_disturb_the_order() {
+        let rows = [("z", "mse"), ("z", "clip"), ("c", "mse"), ("c", "context"), ("c", "clip"), ("x", "new")];
+        assert_eq!(metrics_in_order(rows.into_iter()), ["mse", "context", "clip", "new"]);
+    }
+
+    #[test]
+    fn differences_carry_their_sign_and_only_sure_ones_are_marked() {
+        assert_eq!(signed(Unit::Percent, 0.123), "+12.3");
+        assert_eq!(signed(Unit::Percent, -0.00001), "0.0");
+        assert_eq!(signed(Unit::Plain, -0.25), "\u{2212}0.250");
+        let row = |metric: &str, value: f64, low: f64, high: f64| DifferenceRow {
+            method: "b2c".to_owned(),
+            reference: "c".to_owned(),
+            split: "test".to_owned(),
+            metric: metric.to_owned(),
+            value,
+            low,
+            high,
+            p: 0.01,
+            n: 100,
+        };
+        let cell = |row: &DifferenceRow| {
+            let mut out = String::new();
+            difference(&mut out, row);
+            out
+        };
+        assert!(cell(&row("ssim", 0.2, 0.1, 0.3)).ends_with("<em>better</em></td>"));
+        assert!(cell(&row("mse", 0.2, 0.1, 0.3)).ends_with("<em>worse</em></td>"), "errors count the other way");
+        assert!(!cell(&row("ssim", 0.2, -0.1, 0.3)).contains("<em>"));
+    }
+}

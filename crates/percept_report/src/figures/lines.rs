@@ -1,0 +1,126 @@
+//! Curves in small panels, such as the terms of a loss over the steps of a training.
+
+use std::fmt::Write;
+
+use percept_core::figure::{Lines, Panel};
+
+use super::axis::Scale;
+use super::{Entry, axis_name, colour, factor, legend};
+use crate::markup::escape;
+
+const WIDTH: f64 = 420.0;
+const HEIGHT: f64 = 250.0;
+const LEFT: f64 = 58.0;
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 46.0;
+
+/// Appends legend and panels.
+pub(super) fn draw(out: &mut String, figure: &Lines) {
+    let mut names: Vec<&str> = Vec::new();
+    for curve in figure.panels.iter().flat_map(|panel| &panel.series) {
+        if !names.contains(&curve.name.as_str()) {
+            names.push(&curve.name);
+        }
+    }
+    let entries: Vec<Entry> =
+        names.iter().enumerate().map(|(number, name)| Entry { class: colour(number), mark: None, name }).collect();
+    if names.len() > 1 {
+        legend(out, &entries);
+    }
+    out.push_str("<div class=\"panels\">\n");
+    for panel in &figure.panels {
+        one(out, figure, panel, &names);
+    }
+    out.push_str("</div>\n");
+}
+
+fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
+    let points = || panel.series.iter().flat_map(|curve| &curve.points);
+    // The same stretch of x in all panels.
+    let all_x =
+        figure.panels.iter().flat_map(|panel| &panel.series).flat_map(|curve| &curve.points).map(|point| point[0]);
+    let x = Scale::new(all_x, figure.x.log, factor(&figure.x), (LEFT, WIDTH - RIGHT), 4);
+    let y = Scale::new(points().map(|point| point[1]), panel.y.log, factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
+    let described: Vec<String> = panel
+        .series
+        .iter()
+        .filter_map(|curve| {
+            let (first, last) = (curve.points.first()?, curve.points.last()?);
+            let text = |value: f64| super::axis::short(value * factor(&panel.y));
+            Some(format!("{} from {} to {}", curve.name, text(first[1]), text(last[1])))
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "<div class=\"panel\"><h4>{}</h4><svg viewBox=\"0 0 {WIDTH:.0} {HEIGHT:.0}\" role=\"img\" aria-label=\"{}: {} over {}: {}\">",
+        escape(&panel.title),
+        escape(&panel.title),
+        escape(&axis_name(&panel.y)),
+        escape(&axis_name(&figure.x)),
+        escape(&described.join(", ")),
+    );
+    grid(out, &x, &y, (LEFT, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    names_of_axes(out, &axis_name(&figure.x), &axis_name(&panel.y), (LEFT, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    for curve in &panel.series {
+        let number = names.iter().position(|name| *name == curve.name).unwrap_or(0);
+        let mut path = String::new();
+        let mut pen_down = false;
+        for point in &curve.points {
+            match (x.place(point[0]), y.place(point[1])) {
+                (Some(x), Some(y)) => {
+                    let _ = write!(path, "{}{x:.1} {y:.1}", if pen_down { "L" } else { "M" });
+                    pen_down = true;
+                }
+                // A value that is none leaves a gap.
+                _ => pen_down = false,
+            }
+        }
+        let _ = writeln!(
+            out,
+            "<g class=\"{}\"><path class=\"curve\" d=\"{path}\"><title>{}</title></path></g>",
+            colour(number),
+            escape(&curve.name)
+        );
+    }
+    out.push_str("</svg></div>\n");
+}
+
+/// Grid lines and the texts of ticks.
+pub(super) fn grid(out: &mut String, x: &Scale, y: &Scale, (left, right): (f64, f64), (top, bottom): (f64, f64)) {
+    for (value, text) in &y.ticks {
+        let Some(at) = y.place(*value) else { continue };
+        let class = if *value == 0.0 && y.crosses_zero() { "zero" } else { "grid" };
+        let _ = write!(
+            out,
+            "<line class=\"{class}\" x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
+             <text class=\"tick side\" x=\"{:.1}\" y=\"{:.1}\">{text}</text>",
+            left - 7.0,
+            at + 4.0
+        );
+    }
+    for (value, text) in &x.ticks {
+        let Some(at) = x.place(*value) else { continue };
+        let _ = write!(
+            out,
+            "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{top:.1}\" y2=\"{:.1}\"/>\
+             <text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\">{text}</text>",
+            bottom + 4.0,
+            bottom + 18.0
+        );
+    }
+    out.push('\n');
+}
+
+/// What runs to the right, below; what runs upwards, at the left.
+pub(super) fn names_of_axes(out: &mut String, x: &str, y: &str, (left, right): (f64, f64), (top, bottom): (f64, f64)) {
+    let (middle, height) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
+    let _ = writeln!(
+        out,
+        "<text class=\"axis\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text>\
+         <text class=\"axis\" x=\"12\" y=\"{height:.1}\" transform=\"rotate(-90 12 {height:.1})\">{}</text>",
+        bottom + 38.0,
+        escape(x),
+        escape(y)
+    );
+}

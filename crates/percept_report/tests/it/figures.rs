@@ -1,0 +1,197 @@
+//! Figures and comparisons of many methods on the page.
+
+use percept_core::figure::{Figure, Matrix};
+use percept_report::{ReportError, ReportModel, render};
+
+use crate::{many, sample};
+
+fn page(model: &ReportModel) -> String {
+    render(model, |path| Ok(sample::picture(path))).expect("the sample is sound")
+}
+
+/// The part of the page between two markers.
+fn between<'a>(html: &'a str, from: &str, to: &str) -> &'a str {
+    let start = html.find(from).unwrap_or_else(|| panic!("`{from}` is missing"));
+    let rest = &html[start..];
+    &rest[..rest.find(to).unwrap_or_else(|| panic!("`{to}` is missing after `{from}`"))]
+}
+
+#[test]
+fn sections_stand_between_scores_and_data_with_their_own_links() {
+    let html = page(&many::model());
+    let places: Vec<usize> =
+        ["id=\"scores\"", "id=\"differences\"", "id=\"section-1\"", "id=\"section-3\"", "id=\"data\""]
+            .iter()
+            .map(|id| html.find(id).unwrap_or_else(|| panic!("`{id}` is missing")))
+            .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(html.contains("<a href=\"#section-3\">Looking inside</a>"));
+    assert!(html.contains("<code>b2c+patch+clip</code> over the steps"), "back-ticks are code");
+    assert_eq!(page(&many::model()), html, "the same bytes again");
+}
+
+#[test]
+fn every_tag_that_opens_closes_with_all_figures() {
+    let html = page(&many::model());
+    for tag in
+        ["section", "table", "tbody", "tr", "td", "figure", "svg", "div", "g", "ul", "li", "path", "text", "title"]
+    {
+        let closed = html.matches(&format!("</{tag}>")).count();
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        // A path without a title of its own closes itself.
+        let empty = if tag == "path" { opened - closed } else { 0 };
+        assert_eq!(opened - empty, closed, "<{tag}>");
+    }
+}
+
+#[test]
+fn one_table_holds_every_score_and_names_what_an_arm_lacks() {
+    let model = many::model();
+    let html = page(&model);
+    let table = between(&html, "<table class=\"numbers comparison\"><caption>Scores", "</table>");
+    assert_eq!(table.matches("<th scope=\"row\">").count(), many::ARMS.len() + 1, "arms and chance");
+    let n_scores = model.scores.len();
+    assert_eq!(table.matches("<td><b>").count(), n_scores);
+    // Two arms lack the two metrics of contexts.
+    assert_eq!(table.matches("aria-label=\"does not apply\"").count(), 4);
+    let heads: Vec<usize> =
+        ["Pixel MSE", "PixCorr", "Context cosine", "Context pairwise", "2-way, pixels", "2-way, CLIP"]
+            .iter()
+            .map(|head| table.find(head).unwrap_or_else(|| panic!("`{head}` is missing")))
+            .collect();
+    assert!(heads.is_sorted(), "the first arm, which lacks contexts, does not push them to the end");
+    let row = between(table, "<th scope=\"row\">b2c<wbr>+patch<wbr>+clip</th>", "</tr>");
+    assert!(row.contains("<td><b>0.200</b><span>0.170 to 0.228</span></td>"), "{row}");
+}
+
+#[test]
+fn only_differences_whose_interval_excludes_zero_are_marked() {
+    let model = many::model();
+    let html = page(&model);
+    let marked = |html: &str| html.matches("<em>").count();
+    let to_c = between(&html, "<h3 id=\"differences\">", "</table>");
+    let sure = |reference: bool| {
+        let rows = model.differences.iter().filter(|row| (row.reference == "c") == reference);
+        rows.filter(|row| row.excludes_zero()).count()
+    };
+    assert!(sure(true) > 10 && sure(true) < 52);
+    assert_eq!(marked(to_c), sure(true));
+    let others = between(&html, "Differences among the other methods", "</table>");
+    assert_eq!(marked(others), sure(false));
+    assert!(others.contains("<span class=\"minus\">− b2c</span>"));
+    // The squared error of `b2c` is larger: a difference above 0 that is worse.
+    let b2c = between(to_c, "<th scope=\"row\">b2c</th>", "</tr>");
+    assert!(b2c.starts_with("<th scope=\"row\">b2c</th><td class=\"worse\"><b>+0."), "{b2c}");
+}
+
+#[test]
+fn drawings_say_in_words_what_they_show() {
+    let html = page(&many::model());
+    let images = html.matches("<svg ").count()
+        - html.matches("class=\"swatch\"").count()
+        - html.matches("class=\"bars\"").count();
+    let described = html.matches("role=\"img\" aria-label=\"").count() - html.matches("class=\"bars\"").count();
+    assert_eq!(images, described);
+    assert!(html.contains("loss terms: loss over step: epsilon from 1"));
+    assert!(html.contains("Context pairwise (%). b2c+patch+clip at all terms: 86.0 (83.0 to 88.8)"));
+    assert!(html.contains("c (ridge): 83.0 (80.0 to 86.0)"));
+    assert!(html.contains("largest at V1, token 11: 1.000"));
+}
+
+#[test]
+fn points_lie_where_their_values_say() {
+    let html = page(&many::model());
+    let chart = between(&html, "b2c+patch+clip at 100 training images", "</svg>");
+    // Log axis: the three steps from 100 to 300, 1000, 3000 have lengths in the ratio of their logarithms.
+    let path = between(chart, "<path class=\"curve thin\" d=\"M", "\"/>");
+    let points: Vec<(f64, f64)> = path["<path class=\"curve thin\" d=\"M".len()..]
+        .split('L')
+        .map(|point| point.split_once(' ').expect("x and y"))
+        .map(|(x, y)| (x.parse().expect("a number"), y.parse().expect("a number")))
+        .collect();
+    let step = |i: usize| points[i + 1].0 - points[i].0;
+    assert!((step(0) / step(1) - 3f64.ln() / (10f64 / 3.0).ln()).abs() < 0.01, "{points:?}");
+    assert!((step(0) - step(2)).abs() < 0.2, "{points:?}");
+    // Percentages upwards: equal differences are equal heights, larger values lie higher.
+    let rise = |i: usize| points[i].1 - points[i + 1].1;
+    assert!((rise(1) / rise(0) - 0.12 / 0.1).abs() < 0.01 && rise(0) > 0.0, "{points:?}");
+}
+
+#[test]
+fn values_that_are_none_leave_gaps_and_holes() {
+    let mut model = many::model();
+    let Figure::Lines(lines) = &mut model.sections[0].figures[0] else { panic!("lines") };
+    lines.panels[0].series[0].points[5][1] = f64::NAN;
+    let Figure::Matrix(matrix) = &mut model.sections[2].figures[0] else { panic!("matrix") };
+    matrix.values[1][3] = f64::NAN;
+    let html = page(&model);
+    assert!(!html.contains("NaN") && html.contains("class=\"hole\""));
+    let curve = between(&html, "<path class=\"curve\" d=\"M", "\"");
+    let gapped = between(&html[html.find("loss terms:").expect("the panel")..], "<g class=\"s0\"><path", "</path>");
+    assert_eq!(gapped.matches('M').count(), 2, "{curve}");
+}
+
+#[test]
+fn a_matrix_or_strip_that_does_not_fit_its_names_is_named() {
+    let mut model = many::model();
+    let Figure::Matrix(Matrix { values, .. }) = &mut model.sections[2].figures[1] else { panic!("matrix") };
+    values[2].pop();
+    let error = render(&model, |path| Ok(sample::picture(path))).expect_err("one value is missing");
+    assert_eq!(
+        error.to_string(),
+        "the figure `What each group is good for` has 4 rows of [5, 5, 4, 5], expected 4 rows of 5 values (give one entry per row and column)"
+    );
+    let mut model = many::model();
+    let Figure::Strip(strip) = &mut model.sections[2].figures[2] else { panic!("strip") };
+    strip.rows[1].cells.pop();
+    let error = render(&model, |path| Ok(sample::picture(path))).expect_err("one picture is missing");
+    assert!(error.to_string().contains("4 in row `drawing 02988`, expected 5 pictures per row"), "{error}");
+    let mut model = many::model();
+    model.galleries.clear();
+    let error =
+        render(&model, |path| if path.starts_with("maps/") { Ok(Vec::new()) } else { Ok(sample::picture(path)) });
+    assert!(matches!(error, Err(ReportError::NotPng { path }) if path.starts_with("maps/")));
+}
+
+#[test]
+fn hostile_names_of_figures_are_shown_not_obeyed() {
+    let attack = "<script>alert('x')</script>\"&";
+    let mut model = many::model();
+    for section in &mut model.sections {
+        attack.clone_into(&mut section.title);
+        attack.clone_into(&mut section.text);
+        for figure in &mut section.figures {
+            match figure {
+                Figure::Lines(lines) => {
+                    attack.clone_into(&mut lines.title);
+                    attack.clone_into(&mut lines.x.label);
+                    attack.clone_into(&mut lines.panels[0].title);
+                    attack.clone_into(&mut lines.panels[0].y.unit);
+                    attack.clone_into(&mut lines.panels[0].series[0].name);
+                }
+                Figure::Estimates(estimates) => {
+                    attack.clone_into(&mut estimates.caption);
+                    attack.clone_into(&mut estimates.y.label);
+                    attack.clone_into(&mut estimates.series[0].name);
+                    attack.clone_into(&mut estimates.levels[0].name);
+                }
+                Figure::Matrix(matrix) => {
+                    attack.clone_into(&mut matrix.rows[0]);
+                    attack.clone_into(&mut matrix.columns[0]);
+                    attack.clone_into(&mut matrix.quantity.label);
+                    attack.clone_into(&mut matrix.column_label);
+                }
+                Figure::Strip(strip) => {
+                    attack.clone_into(&mut strip.columns[0]);
+                    attack.clone_into(&mut strip.rows[0].label);
+                    if let Some(cell) = &mut strip.rows[0].cells[0] {
+                        attack.clone_into(&mut cell.note);
+                    }
+                }
+            }
+        }
+    }
+    attack.clone_into(&mut model.differences[0].method);
+    attack.clone_into(&mut model.differences[1].metric);
+    assert!(!page(&model).contains("<script>alert"));
+}
