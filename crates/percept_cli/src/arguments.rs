@@ -1,11 +1,13 @@
 //! The command line as clap sees it: names, help, nothing else. What the arguments mean is in [`crate::settings`].
 
+mod fit;
 mod models;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use fit::{Fit, FitPrecision, FitScore, Predict, Preset};
 pub(crate) use models::{Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelRun, ModelTaps, Pool};
 
 /// Recorded brain activity in, what was seen out.
@@ -202,124 +204,4 @@ pub(crate) struct Report {
     /// The run's folder
     #[arg(value_name = "RUNDIR")]
     pub(crate) run: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Fit {
-    /// Samples × features: npy, npz, MAT, HDF5 or safetensors, an array inside as `file.h5:group/name`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) x: Option<String>,
-    /// Samples × targets, in the same formats
-    #[arg(long, value_name = "FILE")]
-    pub(crate) y: Option<String>,
-    /// A whole number per sample: samples with the same number are held out together [default: each by itself]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) groups: Option<String>,
-    /// Hold out K folds, of whole groups if there are groups, else of consecutive samples
-    #[arg(long, value_name = "K")]
-    pub(crate) folds: Option<usize>,
-    /// Samples × splits: 1 trains, 2 is scored, 0 is left out
-    #[arg(long, value_name = "FILE")]
-    pub(crate) splits: Option<String>,
-    /// A whole number per sample: folds that part samples with the same number are refused
-    #[arg(long, value_name = "FILE")]
-    pub(crate) stimuli: Option<String>,
-    /// Go on although folds part the repeats of a stimulus
-    #[arg(long)]
-    pub(crate) allow_leaks: bool,
-    /// A weight > 0 per sample
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<String>,
-    /// Penalties: `FROM:TO:COUNT` in equal ratios, or a list as `1,10,100`
-    #[arg(long, value_name = "GRID", default_value = "1:1e7:8")]
-    pub(crate) alphas: String,
-    /// Let the grid grow by at most N penalties beyond either end
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) extend: usize,
-    /// What held-out predictions are judged by
-    #[arg(long, value_name = "SCORE", default_value = "r2")]
-    pub(crate) score: FitScore,
-    /// Average one score per fold instead of scoring all held-out samples at once
-    #[arg(long)]
-    pub(crate) mean_over_folds: bool,
-    /// One penalty for all targets
-    #[arg(long)]
-    pub(crate) shared: bool,
-    /// A whole number per target: targets with the same number share a penalty
-    #[arg(long, value_name = "FILE")]
-    pub(crate) target_groups: Option<String>,
-    /// Divide features by their standard deviation
-    #[arg(long)]
-    pub(crate) standardize: bool,
-    /// Fit no intercept
-    #[arg(long)]
-    pub(crate) no_intercept: bool,
-    /// Precision of inputs, products and weights
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    pub(crate) precision: FitPrecision,
-    /// Leave out rows in which nothing is there, and columns with missing values in the other rows
-    #[arg(long)]
-    pub(crate) mask_missing: bool,
-    /// Memory to use, such as `8GB` [default: most of what is free]
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) memory: Option<String>,
-    /// Hold at most N targets at a time, whatever the memory
-    #[arg(long, value_name = "N")]
-    pub(crate) targets_per_tile: Option<usize>,
-    /// Folder that keeps decompositions for other fits of the same features
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-    /// Fit only the I-th of N shares of the targets; put them together with `--merge`
-    #[arg(long, value_name = "I/N")]
-    pub(crate) shard: Option<String>,
-    /// Put finished shards in the model's folder together
-    #[arg(long)]
-    pub(crate) merge: bool,
-    /// Stop after N tiles; the same command goes on from there
-    #[arg(long, value_name = "N")]
-    pub(crate) stop_after: Option<usize>,
-    /// Folder for the model; an interrupted fit in it goes on where it was
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) out: PathBuf,
-    /// Print what was done on stdout as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FitScore {
-    /// Share of variance explained
-    R2,
-    /// Mean squared error
-    Mse,
-    /// Pearson correlation
-    R,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FitPrecision {
-    F32,
-    F64,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Predict {
-    /// The model's folder
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: PathBuf,
-    /// Samples × features, in any format that `fit` takes
-    #[arg(long, value_name = "FILE")]
-    pub(crate) x: String,
-    /// Ignore missing values in features that the model does not use
-    #[arg(long)]
-    pub(crate) mask_missing: bool,
-    /// Memory to use, such as `8GB` [default: most of what is free]
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) memory: Option<String>,
-    /// File for the predictions, samples × targets
-    #[arg(long, value_name = "FILE.npy")]
-    pub(crate) out: PathBuf,
-    /// Print what was done on stdout as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }

@@ -94,6 +94,15 @@ pub(crate) fn parse_bytes(text: &str) -> anyhow::Result<u64> {
     }
 }
 
+/// Random chunks such as `40:20:15`: length, how many are held out, draws.
+pub(crate) fn parse_chunks(text: &str) -> anyhow::Result<[usize; 3]> {
+    let numbers: Option<Vec<usize>> = text.split(':').map(|word| word.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[length, held, draws]) if length > 0 && held > 0 && draws > 0 => Ok([length, held, draws]),
+        _ => bail!("`--chunks {text}` does not say which (write `LENGTH:HELD:DRAWS`, as `40:20:15`)"),
+    }
+}
+
 /// A share such as `2/8`.
 pub(crate) fn parse_shard(text: &str) -> anyhow::Result<percept::linear::Shard> {
     let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
@@ -125,6 +134,14 @@ mod tests {
         assert_eq!(parse_bytes("512").expect("a size"), 512);
         for wrong in ["", "GB", "8 apples", "-3GB", "0"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn chunks_have_a_length_a_number_and_draws() {
+        assert_eq!(parse_chunks("40:20:15").expect("chunks"), [40, 20, 15]);
+        for wrong in ["40:20", "40:20:15:1", "0:1:1", "a:b:c", ""] {
+            assert!(parse_chunks(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -14,7 +14,7 @@ use percept_io::number::Element;
 use percept_io::pieces::{Found, Pieces};
 use percept_io::{fs, safetensors};
 use percept_regress::cost;
-use percept_regress::{Design, Edge, Plain, Real, Selection, Setup};
+use percept_regress::{Edge, Real, Selection, Together};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LinearError;
@@ -22,6 +22,7 @@ use crate::job::{FitJob, Precision};
 use crate::memory;
 use crate::model::{self, CONSTANT, Counts, Description, DesignFacts, MASKED};
 use crate::plan::{FitPlan, Preflight, plan};
+use crate::prepared::{Prepared, Tile};
 
 /// Features written at a time: the weights are turned from one target per row to one feature per row on the way.
 const FEATURES_PER_WRITE: usize = 256;
@@ -82,27 +83,33 @@ pub fn fit(job: &FitJob, tell: &mut dyn FnMut(&Preflight), progress: &dyn Progre
     }
 }
 
+/// Opens and checks the inputs.
+pub(crate) fn checked<T: Real + Element>(job: &FitJob, progress: &dyn Progress) -> Result<FitPlan<T>, LinearError> {
+    progress.begin("check of the inputs", 1);
+    let plan = plan::<T>(job)?;
+    progress.advance(1);
+    progress.end("");
+    Ok(plan)
+}
+
 fn fit_as<T: Real + Element>(
     job: &FitJob,
     tell: &mut dyn FnMut(&Preflight),
     progress: &dyn Progress,
 ) -> Result<Outcome, LinearError> {
     let start = Instant::now();
-    progress.begin("check of the inputs", 1);
-    let plan = plan::<T>(job)?;
-    progress.advance(1);
-    progress.end("");
+    let plan = checked::<T>(job, progress)?;
     tell(&plan.preflight);
     let check_seconds = start.elapsed().as_secs_f64();
-    let run = Run::new(&plan)?;
+    let run = Run::new(&plan, None)?;
     if let Some(description) = run.finished() {
-        return run.outcome(description, true, Times { check: check_seconds, ..Times::default() }, start);
+        return run.outcome(description, true, Times::checked(check_seconds), start);
     }
     run.work(start, check_seconds, progress)
 }
 
 #[derive(Clone, Copy, Default)]
-struct Times {
+pub(crate) struct Times {
     check: f64,
     decompose: f64,
     targets: f64,
@@ -113,9 +120,17 @@ struct Times {
     double_rate: f64,
 }
 
+impl Times {
+    /// Of a run that only checked its inputs.
+    pub(crate) fn checked(check: f64) -> Self {
+        Self { check, ..Self::default() }
+    }
+}
+
 /// One fit under way.
-struct Run<'a, T> {
+pub(crate) struct Run<'a, T> {
     plan: &'a FitPlan<T>,
+    together: Option<&'a dyn Together>,
     fingerprint: String,
     tensors: PathBuf,
     journal: PathBuf,
@@ -123,7 +138,7 @@ struct Run<'a, T> {
 }
 
 impl<'a, T: Real + Element> Run<'a, T> {
-    fn new(plan: &'a FitPlan<T>) -> Result<Self, LinearError> {
+    pub(crate) fn new(plan: &'a FitPlan<T>, together: Option<&'a dyn Together>) -> Result<Self, LinearError> {
         let job = &plan.job;
         fs::create_dir(&job.out)?;
         // Two shards of one fit are different things in one folder.
@@ -134,6 +149,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
         };
         Ok(Self {
             plan,
+            together,
             fingerprint,
             tensors: model::tensors_path(&job.out, job.shard),
             journal: job.out.join(model::named("unfinished", job.shard, "json")),
@@ -142,38 +158,59 @@ impl<'a, T: Real + Element> Run<'a, T> {
     }
 
     /// The description of the model if the very same fit has finished before.
-    fn finished(&self) -> Option<Description> {
+    pub(crate) fn finished(&self) -> Option<Description> {
         let job = &self.plan.job;
         let description = model::read_description(&job.out, job.shard).ok()?;
         (description.fingerprint == self.fingerprint && fs::is_file(&self.tensors)).then_some(description)
     }
 
-    fn work(&self, start: Instant, check: f64, progress: &dyn Progress) -> Result<Outcome, LinearError> {
+    /// Whether something holds in all processes.
+    pub(crate) fn all(&self, holds: bool) -> Result<bool, LinearError> {
+        let Some(others) = self.together else { return Ok(holds) };
+        let mut count = [f64::from(u8::from(holds))];
+        others.sum(&mut count)?;
+        Ok(count[0] as usize == others.size())
+    }
+
+    pub(crate) fn work(&self, start: Instant, check: f64, progress: &dyn Progress) -> Result<Outcome, LinearError> {
         let FitPlan { job, preflight, range, .. } = self.plan;
         let mut journal = self.read_journal();
         let partial = percept_io::pieces::partial_path(&self.tensors)?;
-        let is_written = covered(&journal.done, range) && fs::is_file(&self.tensors) && !fs::is_file(&partial);
-        let mut times = Times { check, ..Times::default() };
-        if !is_written {
-            // A description without its tensors would make a half-written model look whole.
-            fs::remove_file(model::description_path(&job.out, job.shard))?;
-            let (planned, texts) = (
-                model::planned(self.plan.size.n_features, range.len(), job.precision),
-                model::texts(&self.fingerprint),
-            );
-            let (pieces, found) = Pieces::safetensors(&self.tensors, &planned, &texts, !journal.done.is_empty())?;
-            if found == Found::Nothing {
-                journal.done.clear();
+        let earlier = self.finished();
+        let is_written =
+            earlier.is_some() || covered(&journal.done, range) && fs::is_file(&self.tensors) && !fs::is_file(&partial);
+        let mut times = Times::checked(check);
+        // Who is done still helps the others to make their samples ready.
+        if !self.all(is_written)? {
+            let mut begun = None;
+            if !is_written {
+                // A description without its tensors would make a half-written model look whole.
+                fs::remove_file(model::description_path(&job.out, job.shard))?;
+                let (planned, texts) = (
+                    model::planned(self.plan.size.n_features, range.len(), job.precision, &self.plan.extra),
+                    model::texts(&self.fingerprint),
+                );
+                let (pieces, found) = Pieces::safetensors(&self.tensors, &planned, &texts, !journal.done.is_empty())?;
+                if found == Found::Nothing {
+                    journal.done.clear();
+                }
+                begun = Some(pieces);
             }
             (times.rate, times.double_rate) = (cost::product_rate::<T>(), cost::product_rate::<f64>());
             let begin = Instant::now();
             let design = self.decompose(progress)?;
             times.decompose = begin.elapsed().as_secs_f64();
-            journal.design = Some(facts(&design));
+            journal.design = Some(design.facts(self.plan));
             let begin = Instant::now();
-            self.targets(&design, &pieces, &mut journal, &mut times, progress)?;
+            let selection = self.shared_selection(&design, progress)?;
+            if let Some(pieces) = begun {
+                self.targets(&design, selection.as_ref(), &pieces, &mut journal, &mut times, progress)?;
+                pieces.finish()?;
+            }
             times.targets = begin.elapsed().as_secs_f64();
-            pieces.finish()?;
+        }
+        if let Some(description) = earlier {
+            return self.outcome(description, true, times, start);
         }
         let file = safetensors::open(&self.tensors)?;
         if job.shard.is_none() {
@@ -182,6 +219,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
         let Some(design) = journal.design else {
             return Err(model::broken(&job.out, &"what the decomposition found is lost"));
         };
+        let bands = self.plan.x.parts().into_iter();
         let description = Description {
             kind: "percept linear model".to_owned(),
             n_samples: preflight.n_samples,
@@ -191,6 +229,9 @@ impl<'a, T: Real + Element> Run<'a, T> {
             shard: job.shard,
             precision: job.precision,
             params: job.params.clone(),
+            method: job.method.name().to_owned(),
+            bands: if job.bands.is_empty() { Vec::new() } else { bands.map(|band| [band.start, band.end]).collect() },
+            regions: self.plan.regions.iter().map(|region| region.name.clone()).collect(),
             design,
             counts: model::count(&model::vector(&file, "edge")?),
             left_out_rows: self.plan.left_out_rows.clone(),
@@ -204,33 +245,26 @@ impl<'a, T: Real + Element> Run<'a, T> {
         self.outcome(description, false, times, start)
     }
 
-    fn decompose(&self, progress: &dyn Progress) -> Result<Design<T>, LinearError> {
+    fn decompose(&self, progress: &dyn Progress) -> Result<Prepared<T>, LinearError> {
         let FitPlan { job, preflight, .. } = self.plan;
-        let order = if preflight.kernel { preflight.n_samples } else { preflight.n_features };
+        let order = if preflight.kernel { preflight.n_samples } else { job.components.unwrap_or(preflight.n_features) };
         progress.begin(&format!("decomposition of order {order}"), 1);
-        let keep = job.cache.is_some() || self.plan.own_cache.is_some();
-        let setup = Setup {
-            folds: Some(self.plan.folds.clone()),
-            sample_weights: self.plan.weights.as_deref(),
-            cache: keep.then_some(&self.plan.cache as _),
-            gram: None,
-        };
-        let design = Design::prepare(&self.plan.x, &job.params, setup)?;
+        let prepared = Prepared::new(self.plan, self.together)?;
         progress.advance(1);
         progress.end("");
-        Ok(design)
+        Ok(prepared)
     }
 
     fn targets(
         &self,
-        design: &Design<T>,
+        design: &Prepared<T>,
+        selection: Option<&Selection>,
         pieces: &Pieces,
         journal: &mut Journal,
         times: &mut Times,
         progress: &dyn Progress,
     ) -> Result<(), LinearError> {
-        let FitPlan { job, range, step, width, .. } = self.plan;
-        let selection = self.shared_selection(design, progress)?;
+        let FitPlan { job, range, step, .. } = self.plan;
         pieces.put("x_mean", 0, design.x_mean().view())?;
         let left = remaining(&journal.done, range, *step);
         let n_left: usize = left.iter().map(ExactSizeIterator::len).sum();
@@ -242,11 +276,10 @@ impl<'a, T: Real + Element> Run<'a, T> {
                 return Err(LinearError::Stopped { tiles: made });
             }
             let y = self.plan.y.read_columns(tile.clone())?;
-            let given = selection.as_ref().map(|selection| selection.part(tile.clone()));
-            let plain = design.fit_part(y.view(), given.as_ref(), *width)?;
-            let constant = plain.report.constant_targets.clone();
+            let given = selection.map(|selection| selection.part(tile.clone()));
+            let made = design.fit(self.plan, y.view(), given.as_ref())?;
             drop(y);
-            self.write_tile(pieces, &tile, &constant, plain.into_plain())?;
+            self.write_tile(pieces, &tile, made)?;
             pieces.flush()?;
             journal.done.push([tile.start, tile.end]);
             journal.done.sort_unstable();
@@ -258,7 +291,11 @@ impl<'a, T: Real + Element> Run<'a, T> {
     }
 
     /// Penalties that targets share, chosen over all of them before any is fitted.
-    fn shared_selection(&self, design: &Design<T>, progress: &dyn Progress) -> Result<Option<Selection>, LinearError> {
+    fn shared_selection(
+        &self,
+        prepared: &Prepared<T>,
+        progress: &dyn Progress,
+    ) -> Result<Option<Selection>, LinearError> {
         #[derive(Serialize, Deserialize)]
         struct Kept {
             fingerprint: String,
@@ -266,16 +303,17 @@ impl<'a, T: Real + Element> Run<'a, T> {
             cv_score: Vec<f64>,
             edge: Vec<Edge>,
         }
-        let Some(labels) = &self.plan.target_labels else { return Ok(None) };
-        if let Ok(text) = fs::read_text(&self.selection, MAX_JOURNAL_BYTES)
-            && let Ok(kept) = serde_json::from_str::<Kept>(&text)
-            && kept.fingerprint == self.fingerprint
-        {
-            return Ok(Some(Selection { alpha: kept.alpha, cv_score: kept.cv_score, edge: kept.edge }));
+        let (Some(labels), Some(design)) = (&self.plan.target_labels, prepared.design()) else { return Ok(None) };
+        let text = fs::read_text(&self.selection, MAX_JOURNAL_BYTES).ok();
+        let kept = text.and_then(|text| serde_json::from_str::<Kept>(&text).ok());
+        let kept = kept.filter(|kept| kept.fingerprint == self.fingerprint);
+        if self.all(kept.is_some())? {
+            return Ok(kept.map(|kept| Selection { alpha: kept.alpha, cv_score: kept.cv_score, edge: kept.edge }));
         }
         progress.begin("shared penalties", self.plan.size.n_targets as u64);
-        let selection =
-            design.choose_shared(&self.plan.y, labels, self.plan.step, &|targets| progress.advance(targets as u64))?;
+        let selection = design.choose_shared(&self.plan.y, labels, self.plan.step, self.together, &|targets| {
+            progress.advance(targets as u64)
+        })?;
         progress.end("");
         let kept = Kept {
             fingerprint: self.fingerprint.clone(),
@@ -292,8 +330,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
         &self,
         pieces: &Pieces,
         tile: &Range<usize>,
-        constant: &[usize],
-        mut plain: Plain<T>,
+        Tile { mut plain, extra }: Tile<T>,
     ) -> Result<(), LinearError> {
         let mut edge: Vec<i8> = plain
             .edge
@@ -304,7 +341,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
                 Edge::High => 1,
             })
             .collect();
-        for &target in constant {
+        for &target in &plain.report.constant_targets {
             edge[target] = CONSTANT;
         }
         for &masked in self.plan.y.masked().iter().filter(|masked| tile.contains(masked)) {
@@ -329,6 +366,10 @@ impl<'a, T: Real + Element> Run<'a, T> {
             pieces.put(name, first, ArrayView1::from(values))?;
         }
         pieces.put("edge", first, Array1::from(edge).view())?;
+        for ((name, _), values) in self.plan.extra.iter().zip(&extra) {
+            let values = values.as_standard_layout();
+            pieces.put_block(name, 0, first..first + tile.len(), values.view())?;
+        }
         let (weights, n_features) = (plain.weights.t(), plain.weights.ncols());
         for start in (0..n_features).step_by(FEATURES_PER_WRITE) {
             let end = (start + FEATURES_PER_WRITE).min(n_features);
@@ -376,8 +417,20 @@ impl<'a, T: Real + Element> Run<'a, T> {
         times: Times,
         start: Instant,
     ) -> Result<Outcome, LinearError> {
+        self.outcome_of(self.tensors.clone(), description, already_there, times, start)
+    }
+
+    /// The same of another tensors file.
+    pub(crate) fn outcome_of(
+        &self,
+        tensors: PathBuf,
+        description: Description,
+        already_there: bool,
+        times: Times,
+        start: Instant,
+    ) -> Result<Outcome, LinearError> {
         let FitPlan { job, preflight, operations, .. } = self.plan;
-        let file = safetensors::open(&self.tensors)?;
+        let file = safetensors::open(tensors)?;
         // A resumed fit finds its decomposition: only its targets are compared with their floor.
         let (double, decompose) = if times.resumed == 0 { (operations.double, times.decompose) } else { (0.0, 0.0) };
         let floor = double / times.double_rate.max(1.0) + times.share * operations.single / times.rate.max(1.0);
@@ -405,19 +458,13 @@ impl<'a, T: Real + Element> Run<'a, T> {
 /// Mean score over targets that have one.
 pub(crate) fn mean_score(file: &safetensors::SafeTensors) -> Result<Option<f64>, LinearError> {
     let (edge, scores) = (model::vector::<i8>(file, "edge")?, model::vector::<f64>(file, "cv_score")?);
-    let known: Vec<f64> =
-        edge.iter().zip(&scores).filter(|(edge, _)| **edge < CONSTANT).map(|(_, score)| *score).collect();
+    let known: Vec<f64> = edge
+        .iter()
+        .zip(&scores)
+        .filter(|(edge, score)| **edge < CONSTANT && score.is_finite())
+        .map(|(_, score)| *score)
+        .collect();
     Ok((!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64))
-}
-
-fn facts<T: Real>(design: &Design<T>) -> DesignFacts {
-    DesignFacts {
-        path: design.path(),
-        n_folds: design.n_folds(),
-        rank: design.rank(),
-        condition: design.condition(design.grid().first().copied().unwrap_or(0.0)),
-        constant_features: design.constant_features().to_vec(),
-    }
 }
 
 /// Whether ascending ranges cover `range` without a hole.

@@ -17,6 +17,67 @@ pub enum HoldOut {
     Folds(usize, Option<Reference>),
     /// Columns of an n_samples × n_splits matrix: 1 trains, 2 is scored, 0 is left out.
     Splits(Reference),
+    /// Chunks of consecutive samples at random, several times.
+    Chunks {
+        /// Samples in a chunk.
+        length: usize,
+        /// Chunks held out in each draw.
+        held: usize,
+        /// Draws.
+        draws: usize,
+        /// Where the draws come from.
+        seed: u64,
+    },
+}
+
+/// Which regression is fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// A ridge regression of all features, its penalties chosen on held-out samples. Targets pass in tiles.
+    Ridge,
+    /// The same from a kernel: `x` holds the products of samples with each other, weights are those of samples.
+    Kernel,
+    /// A scale for each feature space (`x` and each of `bands`), chosen on held-out samples. Targets are held whole.
+    Banded {
+        /// Draws over all scales.
+        n_draws: usize,
+        /// Where the draws come from.
+        seed: u64,
+    },
+    /// A few features for each target, those that correlate with it; one penalty, nothing held out. Targets pass in tiles.
+    Selected {
+        /// Features of each target.
+        n_features: usize,
+        /// Treat the intercept as one more feature under the penalty.
+        penalize_intercept: bool,
+    },
+    /// A ridge regression for each region, the best of them averaged. Targets are held whole.
+    Regions {
+        /// A label per feature: features with the same label are a region.
+        of_feature: Reference,
+        /// How many regions are averaged.
+        n_best: usize,
+        /// Whether each target has its own best regions.
+        per_target: bool,
+    },
+}
+
+impl Method {
+    /// Its name in models.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ridge => "ridge",
+            Self::Kernel => "kernel",
+            Self::Banded { .. } => "banded",
+            Self::Selected { .. } => "selected",
+            Self::Regions { .. } => "regions",
+        }
+    }
+
+    /// Whether targets are fitted all at once.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Self::Banded { .. } | Self::Regions { .. })
+    }
 }
 
 /// What to do about values that are not finite.
@@ -53,8 +114,12 @@ impl FitJob {
     pub fn new(x: Reference, y: Reference, hold_out: HoldOut, params: RidgeParams, out: PathBuf) -> Self {
         Self {
             x,
+            bands: Vec::new(),
             y,
             hold_out,
+            method: Method::Ridge,
+            average: None,
+            components: None,
             stimuli: None,
             allow_leaks: false,
             weights: None,
@@ -77,10 +142,18 @@ impl FitJob {
 pub struct FitJob {
     /// Samples × features.
     pub x: Reference,
+    /// Further features of the same samples, to the right of `x`.
+    pub bands: Vec<Reference>,
     /// Samples × targets.
     pub y: Reference,
     /// What is held out.
     pub hold_out: HoldOut,
+    /// Which regression is fitted.
+    pub method: Method,
+    /// A label per sample: samples with the same label are averaged and weigh as many as they are.
+    pub average: Option<Reference>,
+    /// Features are replaced by so many principal components of the training samples; the model's weights are those of features.
+    pub components: Option<usize>,
     /// A label per sample; folds that part samples with one label are refused, unless `allow_leaks`.
     pub stimuli: Option<Reference>,
     /// Go on although folds part the repeats of a stimulus.

@@ -7,6 +7,7 @@
 //! - [`model`]: the folder that a fit leaves: safetensors, JSON, a Parquet table of targets
 //! - [`mod@predict`]: predictions of a model for new samples
 //! - [`shard`]: parts of a fit made by several processes, and putting them together
+//! - [`together`]: one fit by several processes that speak to each other; `mpi`: by MPI (feature `mpi`)
 //! - [`source`]: samples and targets in files, with what is missing left out
 //! - [`cache`]: decompositions kept by content hash
 //! - [`memory`]: what the machine has and what this process took
@@ -18,13 +19,18 @@ pub mod error;
 pub mod fit;
 pub mod job;
 pub mod memory;
+mod method;
 pub mod model;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod plan;
 pub mod predict;
+mod prepared;
 pub mod shard;
 pub mod source;
+pub mod together;
 
 pub use error::LinearError;
-pub use job::{FitJob, HoldOut, Missing, Precision, Shard};
+pub use job::{FitJob, HoldOut, Method, Missing, Precision, Shard};
 pub use plan::{FitPlan, plan};
 pub use predict::{PredictJob, predict};

@@ -15,6 +15,13 @@ pub fn resident_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmRSS:")
 }
 
+/// Processors of this machine, whether this process may use them or not.
+pub fn n_processors() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let count = text.lines().filter(|line| line.starts_with("processor")).count();
+    (count > 0).then_some(count)
+}
+
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
     // These are no data of the user but words of the kernel, absent on other systems.
     let text = std::fs::read_to_string(path).ok()?;
@@ -33,5 +40,6 @@ mod tests {
         drop(held);
         assert!(peak_bytes().is_none_or(|peak| peak >= 60 << 20));
         assert!(resident_bytes().is_none_or(|now| now > 0));
+        assert!(n_processors().is_none_or(|n| n >= std::thread::available_parallelism().map_or(1, Into::into)));
     }
 }

@@ -4,6 +4,8 @@
 //!   `norm` (length of the weights), `edge` (-1 and 1: the penalty is the smallest or largest of the grid; 0: inside it; 2: the
 //!   target is constant; 3: it was masked), `x_mean`, `offset` (the prediction at `x_mean`). A prediction is
 //!   `x @ weights + intercept`, or more exactly in single precision `(x - x_mean) @ weights + offset`.
+//! - beside these `scales` (n_bands × n_targets: the scale of each feature space) of a banded ridge, and `region_score` (n_regions ×
+//!   n_targets: the held-out score of each region's own model) of an average over regions
 //! - `targets.parquet`: one row per target: `target`, `alpha`, `cv_score`, `edge`, `norm`
 //! - `model.json`: sizes, settings, what the fit found, provenance; written last, so a folder that has it is whole
 //!
@@ -50,6 +52,15 @@ pub struct Description {
     pub precision: Precision,
     /// Settings of the regression.
     pub params: RidgeParams,
+    /// Which regression it is: `ridge`, `kernel`, `banded`, `selected` or `regions`.
+    #[serde(default = "ridge")]
+    pub method: String,
+    /// First feature of each of several feature spaces, and one past the last; empty when there is one.
+    #[serde(default)]
+    pub bands: Vec<[usize; 2]>,
+    /// Labels of the regions, in the order of `region_score`.
+    #[serde(default)]
+    pub regions: Vec<String>,
     /// What the samples are like.
     pub design: DesignFacts,
     /// How many targets stand where.
@@ -66,6 +77,10 @@ pub struct Description {
     pub fingerprint: String,
 }
 
+fn ridge() -> String {
+    "ridge".to_owned()
+}
+
 /// What a decomposition found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DesignFacts {
@@ -73,10 +88,10 @@ pub struct DesignFacts {
     pub path: percept_regress::Path,
     /// Sets held out in turn.
     pub n_folds: usize,
-    /// Numerical rank after centring.
-    pub rank: usize,
+    /// Numerical rank after centring, where one decomposition served all targets.
+    pub rank: Option<usize>,
     /// Condition number of the decomposed matrix with the smallest penalty of the grid.
-    pub condition: f64,
+    pub condition: Option<f64>,
     /// Features that do not vary; their weights are 0.
     pub constant_features: Vec<usize>,
 }
@@ -118,13 +133,18 @@ pub(crate) fn named(stem: &str, shard: Option<Shard>, ending: &str) -> String {
 }
 
 /// The tensors of a model of this size.
-pub(crate) fn planned(n_features: usize, n_targets: usize, precision: Precision) -> Vec<Planned> {
+pub(crate) fn planned(
+    n_features: usize,
+    n_targets: usize,
+    precision: Precision,
+    extra: &[(&'static str, usize)],
+) -> Vec<Planned> {
     let weights = match precision {
         Precision::Single => Number::F32,
         Precision::Double => Number::F64,
     };
     let tensor = |name: &str, number, shape: &[usize]| Planned { name: name.to_owned(), number, shape: shape.to_vec() };
-    vec![
+    let mut all = vec![
         tensor("alpha", Number::F64, &[n_targets]),
         tensor("cv_score", Number::F64, &[n_targets]),
         tensor("edge", Number::I8, &[n_targets]),
@@ -133,13 +153,20 @@ pub(crate) fn planned(n_features: usize, n_targets: usize, precision: Precision)
         tensor("offset", Number::F64, &[n_targets]),
         tensor("weights", weights, &[n_features, n_targets]),
         tensor("x_mean", Number::F64, &[n_features]),
-    ]
+    ];
+    all.extend(extra.iter().map(|(name, rows)| tensor(name, Number::F64, &[*rows, n_targets])));
+    all
 }
 
 /// The bytes of the tensors of a model.
-pub(crate) fn tensor_bytes(n_features: usize, n_targets: usize, precision: Precision) -> u64 {
+pub(crate) fn tensor_bytes(
+    n_features: usize,
+    n_targets: usize,
+    precision: Precision,
+    extra: &[(&'static str, usize)],
+) -> u64 {
     let bytes = |planned: &Planned| planned.shape.iter().product::<usize>() as u64 * planned.number.width() as u64;
-    planned(n_features, n_targets, precision).iter().map(bytes).sum()
+    planned(n_features, n_targets, precision, extra).iter().map(bytes).sum()
 }
 
 /// Texts in the tensors file.

@@ -3,21 +3,21 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use percept_core::Provenance;
 use percept_core::provenance::content_hash;
+use percept_core::{Provenance, Seed};
 use percept_io::array::Reference;
 use percept_io::number::Element;
 use percept_io::{fs, pieces};
-use percept_regress::cost::{self, Memory, Operations, Size};
+use percept_regress::cost::{Memory, Operations, Size};
 use percept_regress::folds::{self, Leaks};
-use percept_regress::{AlphaChoice, Folds, LeakReport, Real};
+use percept_regress::{AlphaChoice, Folds, LeakReport, Real, Region, Repeats};
 use serde::Serialize;
 
 use crate::cache::FolderCache;
 use crate::error::LinearError;
-use crate::job::{FitJob, HoldOut, Missing, Precision, Shard};
+use crate::job::{FitJob, HoldOut, Method, Missing, Precision, Shard};
 use crate::source::{self, Opened, Source};
-use crate::{memory, model};
+use crate::{memory, method, model};
 
 /// Targets beyond which a tile gains nothing.
 const MOST_TARGETS_PER_TILE: usize = 8192;
@@ -72,6 +72,9 @@ pub struct FitPlan<T> {
     pub(crate) x: Source<T>,
     pub(crate) y: Source<T>,
     pub(crate) folds: Folds,
+    pub(crate) regions: Vec<Region>,
+    /// Tensors of this method beside those of every model, by name and rows.
+    pub(crate) extra: Vec<(&'static str, usize)>,
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) target_labels: Option<Vec<usize>>,
     pub(crate) left_out_rows: Vec<usize>,
@@ -95,16 +98,30 @@ pub struct FitPlan<T> {
 /// # Errors
 /// Every kind of [`LinearError`] but [`LinearError::Stopped`].
 pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> {
+    let job = &method::settled(job)?;
     job.params.grid()?;
-    let Opened { x, y, left_out_rows } = source::open_both::<T>(&job.x, &job.y, job.missing)?;
+    let references: Vec<Reference> = std::iter::once(&job.x).chain(&job.bands).cloned().collect();
+    let Opened { mut x, mut y, left_out_rows } = source::open_both::<T>(&references, &job.y, job.missing)?;
     let n_file = x.file_dim().0;
-    let n_samples = n_file - left_out_rows.len();
-    let size = Size { n_samples, n_features: x.file_dim().1, n_targets: y.file_dim().1 };
-    let (folds, leaks) = folds_of(job, n_file, &left_out_rows)?;
-    let weights = match &job.weights {
+    let mut weights = match &job.weights {
         Some(list) => Some(source::numbers(list, n_file, &left_out_rows, &job.x)?),
         None => None,
     };
+    let mut repeats = None;
+    if let Some(list) = &job.average {
+        let labels = source::labels(list, n_file, &left_out_rows, &job.x)?;
+        let found = Repeats::by_label(&labels);
+        let averages = found.weights(weights.as_deref())?;
+        x.average(found.clone(), weights.clone());
+        y.average(found.clone(), weights.take());
+        weights = Some(averages);
+        repeats = Some(found);
+    }
+    let lists = Lists { n: n_file, left_out: &left_out_rows, repeats: repeats.as_ref() };
+    let n_samples = lists.n_samples();
+    let size = Size { n_samples, n_features: x.file_dim().1, n_targets: y.file_dim().1 };
+    let (folds, leaks) = folds_of(job, &lists)?;
+    let regions = method::regions(job, size.n_features)?;
     let mut target_labels = match &job.target_groups {
         Some(list) => Some(source::labels(list, size.n_targets, &[], &job.y)?),
         None => None,
@@ -112,23 +129,26 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     if target_labels.is_none() && job.params.choice == AlphaChoice::Shared {
         target_labels = Some(vec![0; size.n_targets]);
     }
-    let width = cost::task_width(&job.params, size.n_targets);
+    let width = method::task_width(job, size.n_targets);
     let range = shard_range(size.n_targets, width, job.shard)?;
     let n_threads = rayon::current_num_threads();
-    let needs = cost::memory::<T>(size, &job.params, Some(&folds), n_threads);
+    let needs = method::memory::<T>(job, size, &folds, &regions, n_threads);
     let granted = job.memory.or_else(|| memory::available_bytes().map(|free| (free as f64 * SHARE_OF_FREE) as u64));
     let granted = granted.unwrap_or(u64::MAX);
     let base = memory::resident_bytes().unwrap_or(64 << 20).max(x.held_bytes() + y.held_bytes());
     let most = job.targets_per_tile.unwrap_or(MOST_TARGETS_PER_TILE);
     let (step, memory_bytes) = tile(needs, base, granted, width, range.len(), most)?;
-    let kernel = job.params.takes_kernel(n_samples, size.n_features, folds.largest());
+    let n_features = job.components.unwrap_or(size.n_features);
+    let kernel = job.params.takes_kernel(n_samples, n_features, folds.largest());
 
     let n_tiles = range.len().div_ceil(step);
-    let spectrum_order = if kernel { n_samples } else { size.n_features } as u64;
+    let spectrum_order = if kernel { n_samples } else { job.components.unwrap_or(size.n_features) } as u64;
     // The decomposition is kept while there is something to resume.
-    let own_cache = (job.cache.is_none() && n_tiles > 1).then(|| job.out.join("unfinished"));
+    let own_cache =
+        (job.cache.is_none() && n_tiles > 1 && job.method == Method::Ridge).then(|| job.out.join("unfinished"));
     let keeps = job.cache.is_some() || own_cache.is_some();
-    let disk_bytes = model::tensor_bytes(size.n_features, range.len(), job.precision)
+    let extra = method::extra_tensors(job, &regions);
+    let disk_bytes = model::tensor_bytes(size.n_features, range.len(), job.precision, &extra)
         + if keeps { 8 * spectrum_order * spectrum_order } else { 0 };
     let disk_free = pieces::free_bytes(&job.out);
     let partial = pieces::partial_path(&model::tensors_path(&job.out, job.shard))?;
@@ -140,19 +160,16 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     }
     let provenance = provenance(job)?;
     let cache_folder = job.cache.clone().or_else(|| own_cache.clone()).unwrap_or_else(|| job.out.clone());
-    let samples = format!(
-        "{} {} left out {left_out_rows:?} masked {:?}",
-        provenance.inputs["x"],
-        provenance.inputs.get("weights").map_or("", String::as_str),
-        x.masked()
-    );
-    let operations = cost::operations(Size { n_targets: range.len(), ..size }, &job.params, Some(&folds));
+    let of_samples = ["x", "weights", "average"].map(|name| provenance.inputs.get(name).map_or("", String::as_str));
+    let samples =
+        format!("{of_samples:?} components {:?} left out {left_out_rows:?} masked {:?}", job.components, x.masked());
+    let operations = method::operations(job, Size { n_targets: range.len(), ..size }, &folds, &regions);
     let preflight = Preflight {
         n_samples,
         n_features: size.n_features,
         n_targets: size.n_targets,
         targets: [range.start, range.end],
-        n_folds: folds.len(),
+        n_folds: if matches!(job.method, Method::Selected { .. }) { 0 } else { folds.len() },
         kernel,
         memory_bytes,
         memory_granted: granted,
@@ -172,6 +189,8 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
         x,
         y,
         folds,
+        regions,
+        extra,
         weights,
         target_labels,
         left_out_rows,
@@ -187,10 +206,64 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     })
 }
 
+impl<T: Real> FitPlan<T> {
+    /// Bytes of the tensors that this process writes.
+    pub(crate) fn shard_bytes(&self) -> u64 {
+        model::tensor_bytes(self.size.n_features, self.range.len(), self.job.precision, &self.extra)
+    }
+}
+
+/// Lists with one entry per row of the files, brought to one per sample.
+struct Lists<'a> {
+    n: usize,
+    left_out: &'a [usize],
+    repeats: Option<&'a Repeats>,
+}
+
+impl Lists<'_> {
+    fn n_samples(&self) -> usize {
+        self.repeats.map_or(self.n - self.left_out.len(), |repeats| repeats.samples.len())
+    }
+
+    fn labels(&self, job: &FitJob, reference: &Reference) -> Result<Vec<usize>, LinearError> {
+        let labels = source::labels(reference, self.n, self.left_out, &job.x)?;
+        match self.repeats {
+            Some(repeats) => Ok(repeats.common("a list of labels", &labels)?),
+            None => Ok(labels),
+        }
+    }
+
+    /// Samples on one side of a split.
+    fn splits(&self, job: &FitJob, reference: &Reference) -> Result<Vec<(Vec<usize>, Vec<usize>)>, LinearError> {
+        let table = reference.read_matrix::<f64>()?;
+        if table.nrows() != self.n {
+            return Err(LinearError::Lengths {
+                left: reference.to_string(),
+                left_len: table.nrows(),
+                right: job.x.to_string(),
+                right_len: self.n,
+                unit: "rows",
+                unit_one: "sample",
+            });
+        }
+        let rows: Vec<usize> = (0..self.n).filter(|row| self.left_out.binary_search(row).is_err()).collect();
+        let codes = |split: usize| -> Result<Vec<f64>, LinearError> {
+            let codes: Vec<f64> = rows.iter().map(|&row| table[(row, split)]).collect();
+            match self.repeats {
+                Some(repeats) => Ok(repeats.common("a split", &codes)?),
+                None => Ok(codes),
+            }
+        };
+        let side =
+            |codes: &[f64], code: f64| (0..codes.len()).filter(|&sample| codes[sample] == code).collect::<Vec<_>>();
+        (0..table.ncols()).map(|split| codes(split).map(|codes| (side(&codes, 1.0), side(&codes, 2.0)))).collect()
+    }
+}
+
 /// What is held out, and what leaks where that is allowed.
-fn folds_of(job: &FitJob, n: usize, left_out: &[usize]) -> Result<(Folds, Option<LeakReport>), LinearError> {
-    let kept = n - left_out.len();
-    let list = |reference: &Reference| source::labels(reference, n, left_out, &job.x);
+fn folds_of(job: &FitJob, lists: &Lists<'_>) -> Result<(Folds, Option<LeakReport>), LinearError> {
+    let kept = lists.n_samples();
+    let list = |reference: &Reference| lists.labels(job, reference);
     let mut of_sample: Option<Vec<usize>> = None;
     let folds = match &job.hold_out {
         HoldOut::Samples => {
@@ -214,24 +287,9 @@ fn folds_of(job: &FitJob, n: usize, left_out: &[usize]) -> Result<(Folds, Option
             of_sample = Some(folds.fold_of_sample());
             folds
         }
-        HoldOut::Splits(reference) => {
-            let table = reference.read_matrix::<f64>()?;
-            if table.nrows() != n {
-                return Err(LinearError::Lengths {
-                    left: reference.to_string(),
-                    left_len: table.nrows(),
-                    right: job.x.to_string(),
-                    right_len: n,
-                    unit: "rows",
-                    unit_one: "sample",
-                });
-            }
-            let rows: Vec<usize> = (0..n).filter(|row| left_out.binary_search(row).is_err()).collect();
-            let side = |split: usize, code: f64| -> Vec<usize> {
-                (0..rows.len()).filter(|&sample| table[(rows[sample], split)] == code).collect()
-            };
-            let splits: Vec<_> = (0..table.ncols()).map(|split| (side(split, 1.0), side(split, 2.0))).collect();
-            Folds::splits(&splits, kept)?
+        HoldOut::Splits(reference) => Folds::splits(&lists.splits(job, reference)?, kept)?,
+        HoldOut::Chunks { length, held, draws, seed } => {
+            Folds::chunks(*length, *held, *draws, kept, Seed::new(*seed).named("chunks"))?
         }
     };
     let Some(stimuli) = &job.stimuli else { return Ok((folds, None)) };
@@ -292,14 +350,26 @@ fn provenance(job: &FitJob) -> Result<Provenance, LinearError> {
         Ok(())
     };
     input("x", &job.x)?;
+    for (band, reference) in job.bands.iter().enumerate() {
+        input(&format!("x{}", band + 2), reference)?;
+    }
     input("y", &job.y)?;
     let (what, list) = match &job.hold_out {
         HoldOut::Samples => ("samples".to_owned(), None),
         HoldOut::Groups(list) => ("groups".to_owned(), Some(list)),
         HoldOut::Folds(k, list) => (format!("{k} folds"), list.as_ref()),
         HoldOut::Splits(list) => ("splits".to_owned(), Some(list)),
+        HoldOut::Chunks { length, held, draws, seed } => {
+            (format!("{draws} draws of {held} chunks of {length}, seed {seed}"), None)
+        }
+    };
+    let of_feature = match &job.method {
+        Method::Regions { of_feature, .. } => Some(of_feature),
+        _ => None,
     };
     let lists = [
+        ("average", job.average.as_ref()),
+        ("regions", of_feature),
         ("hold_out", list),
         ("stimuli", job.stimuli.as_ref()),
         ("weights", job.weights.as_ref()),
@@ -325,6 +395,8 @@ fn provenance(job: &FitJob) -> Result<Provenance, LinearError> {
         ("precision", precision),
         ("missing", missing),
         ("params", params.as_str()),
+        ("method", &method::words(&job.method)),
+        ("components", &job.components.map_or_else(|| "all features".to_owned(), |n| n.to_string())),
     ];
     provenance.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(provenance)

@@ -30,6 +30,8 @@ pub struct PredictJob {
     pub model: PathBuf,
     /// Samples × features.
     pub x: Reference,
+    /// Further features of the same samples, as the model was fitted with.
+    pub bands: Vec<Reference>,
     /// What to do about missing values in features that the model uses.
     pub missing: Missing,
     /// Bytes of memory granted; by default most of what is free.
@@ -79,7 +81,8 @@ fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> R
         let what = format!("weights are {shape:?}, but {n_features} × {n_targets} are described");
         return Err(model::broken(&job.model, &what));
     }
-    let mut x = Source::<T>::open(&job.x)?;
+    let references: Vec<Reference> = std::iter::once(&job.x).chain(&job.bands).cloned().collect();
+    let mut x = Source::<T>::side_by_side(&references)?;
     let (n_samples, got) = x.file_dim();
     if got != n_features {
         return Err(percept_regress::RegressError::Features { expected: n_features, got }.into());

@@ -73,7 +73,7 @@ fn merge_as<T: Real + Element>(
     let first = &shards[0];
     let (n_features, n_targets) = (first.n_features, first.n_targets);
     let fingerprint = first.provenance.fingerprint();
-    let planned = model::planned(n_features, n_targets, first.precision);
+    let planned = model::planned(n_features, n_targets, first.precision, &[]);
     let path = model::tensors_path(folder, None);
     fs::remove_file(model::description_path(folder, None))?;
     let (pieces, _) = Pieces::safetensors(&path, &planned, &model::texts(&fingerprint), false)?;

@@ -6,7 +6,7 @@ use ndarray::{Array2, CowArray, Ix2, s};
 use percept_io::array::Reference;
 use percept_io::matrix::Matrix;
 use percept_io::number::Element;
-use percept_regress::{Real, RegressError, Samples, Targets};
+use percept_regress::{Real, RegressError, Repeats, Samples, Targets};
 
 use crate::error::LinearError;
 use crate::job::Missing;
@@ -16,14 +16,24 @@ const SCAN_BYTES: usize = 64 << 20;
 /// How many rows or columns an error names.
 const NAMED: usize = 5;
 
-/// A matrix in a file, without the rows and columns that are left out.
+/// Matrices in files, side by side, without the rows and columns that are left out, repeats averaged if asked.
 #[derive(Debug)]
 pub struct Source<T> {
-    matrix: Matrix<T>,
+    matrices: Vec<Matrix<T>>,
+    /// First column of each matrix, then one past the last.
+    starts: Vec<usize>,
     /// Rows of the file, ascending, or all.
     rows: Option<Vec<usize>>,
     /// Columns that read as 0, ascending.
     masked: Vec<usize>,
+    averaged: Option<Averaged>,
+}
+
+/// Which of the rows that are left become one, and their weights.
+#[derive(Debug)]
+struct Averaged {
+    repeats: Repeats,
+    weights: Option<Vec<f64>>,
 }
 
 /// Where values are not finite.
@@ -45,17 +55,77 @@ impl<T: Real + Element> Source<T> {
     /// # Errors
     /// If the file cannot be read.
     pub fn open(reference: &Reference) -> Result<Self, LinearError> {
-        Ok(Self { matrix: Matrix::open(reference)?, rows: None, masked: Vec::new() })
+        Self::side_by_side(std::slice::from_ref(reference))
     }
 
-    /// Rows and columns of the file.
+    /// Opens matrices with the same rows as one.
+    ///
+    /// # Errors
+    /// [`LinearError::Lengths`] when rows differ in number, and failures to read.
+    pub fn side_by_side(references: &[Reference]) -> Result<Self, LinearError> {
+        let mut source = Self { matrices: Vec::new(), starts: vec![0], rows: None, masked: Vec::new(), averaged: None };
+        let mut end = 0;
+        for reference in references {
+            let matrix = Matrix::open(reference)?;
+            if let Some(first) = source.matrices.first()
+                && first.dim().0 != matrix.dim().0
+            {
+                return Err(LinearError::Lengths {
+                    left: first.reference().to_string(),
+                    left_len: first.dim().0,
+                    right: reference.to_string(),
+                    right_len: matrix.dim().0,
+                    unit: "rows",
+                    unit_one: "sample",
+                });
+            }
+            end += matrix.dim().1;
+            source.starts.push(end);
+            source.matrices.push(matrix);
+        }
+        Ok(source)
+    }
+
+    /// Rows and columns of the files.
     pub fn file_dim(&self) -> (usize, usize) {
-        self.matrix.dim()
+        let rows = self.matrices.first().map_or(0, |matrix| matrix.dim().0);
+        (rows, self.starts.last().copied().unwrap_or(0))
+    }
+
+    /// Columns of each matrix.
+    pub fn parts(&self) -> Vec<Range<usize>> {
+        self.starts.windows(2).map(|pair| pair[0]..pair[1]).collect()
     }
 
     /// Bytes held in memory all the time.
     pub fn held_bytes(&self) -> u64 {
-        self.matrix.held_bytes()
+        self.matrices.iter().map(Matrix::held_bytes).sum()
+    }
+
+    fn file_rows(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
+        if let [matrix] = self.matrices.as_slice() {
+            return Ok(matrix.rows(range)?);
+        }
+        let mut values = Array2::zeros((range.len(), self.file_dim().1));
+        for (matrix, columns) in self.matrices.iter().zip(self.parts()) {
+            values.slice_mut(s![.., columns]).assign(&matrix.rows(range.clone())?);
+        }
+        Ok(values)
+    }
+
+    fn file_columns(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
+        if let [matrix] = self.matrices.as_slice() {
+            return Ok(matrix.columns(range)?);
+        }
+        let mut values = Array2::zeros((self.file_dim().0, range.len()));
+        for (matrix, place) in self.matrices.iter().zip(self.parts()) {
+            let (start, end) = (range.start.max(place.start), range.end.min(place.end));
+            if start < end {
+                let part = matrix.columns(start - place.start..end - place.start)?;
+                values.slice_mut(s![.., start - range.start..end - range.start]).assign(&part);
+            }
+        }
+        Ok(values)
     }
 
     /// Columns that read as 0.
@@ -69,12 +139,12 @@ impl<T: Real + Element> Source<T> {
     /// # Errors
     /// If the file cannot be read.
     pub fn gaps(&self) -> Result<Gaps, LinearError> {
-        let (n_rows, n_columns) = self.matrix.dim();
+        let (n_rows, n_columns) = self.file_dim();
         let step = (SCAN_BYTES / (n_columns.max(1) * size_of::<T>())).max(1);
         let mut gaps = Gaps { of_row: vec![0; n_rows], ..Gaps::default() };
         let mut of_column = vec![0usize; n_columns];
         for start in (0..n_rows).step_by(step) {
-            let block = self.matrix.rows(start..(start + step).min(n_rows))?;
+            let block = self.file_rows(start..(start + step).min(n_rows))?;
             for (row, values) in block.rows().into_iter().enumerate() {
                 let n = values.iter().filter(|value| !value.is_finite()).count();
                 if n == 0 {
@@ -98,14 +168,20 @@ impl<T: Real + Element> Source<T> {
     /// Leaves out rows and masks columns.
     pub fn leave_out(&mut self, rows: &[usize], columns: Vec<usize>) {
         if !rows.is_empty() {
-            let kept = (0..self.matrix.dim().0).filter(|row| rows.binary_search(row).is_err());
+            let kept = (0..self.file_dim().0).filter(|row| rows.binary_search(row).is_err());
             self.rows = Some(kept.collect());
         }
         self.masked = columns;
     }
 
+    /// Averages the rows that are left: one row for each stimulus, weighted by `weights` of rows.
+    pub fn average(&mut self, repeats: Repeats, weights: Option<Vec<f64>>) {
+        self.averaged = Some(Averaged { repeats, weights });
+    }
+
     fn n_rows(&self) -> usize {
-        self.rows.as_ref().map_or(self.matrix.dim().0, Vec::len)
+        let left = || self.rows.as_ref().map_or(self.file_dim().0, Vec::len);
+        self.averaged.as_ref().map_or_else(left, |averaged| averaged.repeats.samples.len())
     }
 
     fn clear(&self, mut values: Array2<T>, columns: Range<usize>) -> Array2<T> {
@@ -116,39 +192,58 @@ impl<T: Real + Element> Source<T> {
         values
     }
 
-    /// The rows `range` of those that are left.
+    /// The rows `range` of those that are left, or of the averages.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn read_rows(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
-        let values = match &self.rows {
-            None => self.matrix.rows(range)?,
-            Some(rows) => {
-                let wanted = &rows[range];
-                let mut values = Array2::zeros((wanted.len(), self.matrix.dim().1));
-                let mut done = 0;
-                while done < wanted.len() {
-                    let first = wanted[done];
-                    let run = wanted[done..].iter().enumerate().take_while(|(i, row)| **row == first + i).count();
-                    values.slice_mut(s![done..done + run, ..]).assign(&self.matrix.rows(first..first + run)?);
-                    done += run;
-                }
-                values
+        let of_file = |row: usize| self.rows.as_ref().map_or(row, |rows| rows[row]);
+        let values = match (&self.rows, &self.averaged) {
+            (None, None) => self.file_rows(range)?,
+            (Some(rows), None) => self.gather(&rows[range])?,
+            (_, Some(Averaged { repeats, weights })) => {
+                let samples = &repeats.samples[range];
+                let left: Vec<usize> = samples.iter().flatten().copied().collect();
+                let values = self.gather(&left.iter().map(|&row| of_file(row)).collect::<Vec<_>>())?;
+                let weights = weights.as_ref().map(|all| left.iter().map(|&row| all[row]).collect::<Vec<f64>>());
+                let mut next = 0;
+                let places = samples.iter().map(|samples| {
+                    next += samples.len();
+                    (next - samples.len()..next).collect()
+                });
+                let places = Repeats { labels: (0..samples.len()).collect(), samples: places.collect() };
+                places.average(values.view(), weights.as_deref())?
             }
         };
-        let n_columns = self.matrix.dim().1;
-        Ok(self.clear(values, 0..n_columns))
+        Ok(self.clear(values, 0..self.file_dim().1))
     }
 
-    /// The columns `range`, all rows that are left.
+    /// Rows of the file in any order.
+    fn gather(&self, wanted: &[usize]) -> Result<Array2<T>, LinearError> {
+        let mut values = Array2::zeros((wanted.len(), self.file_dim().1));
+        let mut done = 0;
+        while done < wanted.len() {
+            let first = wanted[done];
+            let run = wanted[done..].iter().enumerate().take_while(|(i, row)| **row == first + i).count();
+            values.slice_mut(s![done..done + run, ..]).assign(&self.file_rows(first..first + run)?);
+            done += run;
+        }
+        Ok(values)
+    }
+
+    /// The columns `range`, all rows that are left, or their averages.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn read_columns(&self, range: Range<usize>) -> Result<Array2<T>, LinearError> {
-        let values = self.matrix.columns(range.clone())?;
+        let values = self.file_columns(range.clone())?;
         let values = match &self.rows {
             None => values,
             Some(rows) => values.select(ndarray::Axis(0), rows),
+        };
+        let values = match &self.averaged {
+            None => values,
+            Some(Averaged { repeats, weights }) => repeats.average(values.view(), weights.as_deref())?,
         };
         Ok(self.clear(values, range))
     }
@@ -163,7 +258,7 @@ fn unreadable(error: LinearError) -> RegressError {
 
 impl<T: Real + Element> Samples<T> for Source<T> {
     fn dim(&self) -> (usize, usize) {
-        (self.n_rows(), self.matrix.dim().1)
+        (self.n_rows(), self.file_dim().1)
     }
 
     fn rows(&self, rows: Range<usize>) -> Result<CowArray<'_, T, Ix2>, RegressError> {
@@ -173,7 +268,7 @@ impl<T: Real + Element> Samples<T> for Source<T> {
 
 impl<T: Real + Element> Targets<T> for Source<T> {
     fn dim(&self) -> (usize, usize) {
-        (self.n_rows(), self.matrix.dim().1)
+        (self.n_rows(), self.file_dim().1)
     }
 
     fn columns(&self, columns: Range<usize>) -> Result<CowArray<'_, T, Ix2>, RegressError> {
@@ -196,11 +291,15 @@ pub struct Opened<T> {
 ///
 /// # Errors
 /// [`LinearError::Missing`], [`LinearError::Lengths`], and failures to read.
-pub fn open_both<T: Real + Element>(x: &Reference, y: &Reference, missing: Missing) -> Result<Opened<T>, LinearError> {
-    let (mut samples, mut targets) = (Source::<T>::open(x)?, Source::<T>::open(y)?);
+pub fn open_both<T: Real + Element>(
+    x: &[Reference],
+    y: &Reference,
+    missing: Missing,
+) -> Result<Opened<T>, LinearError> {
+    let (mut samples, mut targets) = (Source::<T>::side_by_side(x)?, Source::<T>::open(y)?);
     let (left_len, right_len) = (samples.file_dim().0, targets.file_dim().0);
     if left_len != right_len {
-        let (left, right) = (x.to_string(), y.to_string());
+        let (left, right) = (x[0].to_string(), y.to_string());
         return Err(LinearError::Lengths { left, left_len, right, right_len, unit: "rows", unit_one: "sample" });
     }
     let (in_x, in_y) = (samples.gaps()?, targets.gaps()?);

@@ -22,7 +22,7 @@ use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::RidgeParams;
 use crate::ridge::same_rows;
-use crate::samples::Samples;
+use crate::samples::{Samples, checked_roots};
 use crate::solver::real::Real;
 
 /// Features that share a scale.
@@ -110,9 +110,25 @@ impl BandedCv {
         bands: &[Band],
         folds: &Folds,
     ) -> Result<Banded<T>, RegressError> {
+        self.fit_with(x, y, bands, folds, None)
+    }
+
+    /// The same with a weight > 0 per sample.
+    ///
+    /// # Errors
+    /// Those of [`BandedCv::fit`], and [`RegressError::Weight`].
+    pub fn fit_with<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        bands: &[Band],
+        folds: &Folds,
+        sample_weights: Option<&[f64]>,
+    ) -> Result<Banded<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         check_bands(bands, x.ncols())?;
-        let gram = Gram::new(&x, None, &self.params.ridge)?;
+        checked_roots(sample_weights, x.nrows())?;
+        let gram = Gram::new(&x, sample_weights, &self.params.ridge)?;
         let mut candidates = self.first(bands.len());
         let n_targets = y.ncols();
         let mut best = Best {
@@ -126,7 +142,7 @@ impl BandedCv {
                 candidates.extend(self.around(&candidates, &best, round, bands.len()));
             }
             for (candidate, scales) in candidates.iter().enumerate().skip(scored) {
-                let Some(design) = self.design(x, &gram, bands, scales, Some(folds))? else { continue };
+                let Some(design) = self.design(x, &gram, bands, scales, Some(folds), sample_weights)? else { continue };
                 let scores = design.scores(y)?;
                 for (&alpha, row) in design.grid().iter().zip(scores.rows()) {
                     for (target, &score) in row.iter().enumerate() {
@@ -139,7 +155,7 @@ impl BandedCv {
             }
             scored = candidates.len();
         }
-        self.refit(x, y, bands, &gram, &candidates, best)
+        self.refit(x, y, bands, &gram, &candidates, best, sample_weights)
     }
 
     /// Held-out scores of given scales: n_alphas × n_targets.
@@ -157,7 +173,7 @@ impl BandedCv {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         check_bands(bands, x.ncols())?;
         let gram = Gram::new(&x, None, &self.params.ridge)?;
-        match self.design(x, &gram, bands, scales, Some(folds))? {
+        match self.design(x, &gram, bands, scales, Some(folds), None)? {
             Some(design) => design.scores(y),
             None => Err(RegressError::ConstantDesign { features: x.ncols() }),
         }
@@ -206,6 +222,7 @@ impl BandedCv {
         bands: &[Band],
         scales: &[f64],
         folds: Option<&Folds>,
+        sample_weights: Option<&[f64]>,
     ) -> Result<Option<Design<T>>, RegressError> {
         let factors = factors(bands, scales, x.ncols());
         let Some(scaled) = gram.scaled(&factors) else { return Ok(None) };
@@ -218,7 +235,7 @@ impl BandedCv {
         let samples = Scaled { x, columns };
         // Features are standardised and scaled already; on the covariance path even where samples are few.
         let params = RidgeParams { standardize: false, path: crate::Path::Covariance, ..self.params.ridge.clone() };
-        let setup = Setup { folds: folds.cloned(), gram: Some(scaled), ..Setup::default() };
+        let setup = Setup { folds: folds.cloned(), gram: Some(scaled), sample_weights, ..Setup::default() };
         Design::prepare(&samples, &params, setup).map(Some)
     }
 
@@ -230,6 +247,7 @@ impl BandedCv {
         gram: &Gram,
         candidates: &[Vec<f64>],
         best: Best,
+        sample_weights: Option<&[f64]>,
     ) -> Result<Banded<T>, RegressError> {
         let (n_features, n_targets) = (x.ncols(), y.ncols());
         let mut weights = Array2::<T>::zeros((n_features, n_targets));
@@ -242,7 +260,9 @@ impl BandedCv {
         for candidate in used {
             let targets: Vec<usize> = (0..n_targets).filter(|&target| best.candidate[target] == candidate).collect();
             let alphas: Vec<f64> = targets.iter().map(|&target| best.alpha[target]).collect();
-            let Some(design) = self.design(x, gram, bands, &candidates[candidate], None)? else { continue };
+            let Some(design) = self.design(x, gram, bands, &candidates[candidate], None, sample_weights)? else {
+                continue;
+            };
             let part = y.select(Axis(1), &targets);
             let ridge = design.fit_fixed(part.view(), &alphas)?;
             let factors = factors(bands, &candidates[candidate], n_features);

@@ -18,10 +18,11 @@ use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
 use crate::ridge::{Ridge, same_rows};
 use crate::samples::{Samples, Targets, checked_roots};
 use crate::selection::{Groups, Selection, best, edge_of};
-use crate::solver::basis::{Basis, Inverses, Spectrum, covariance_spectrum, given_kernel_spectrum, kernel_spectrum};
+use crate::solver::basis::{Basis, Inverses, Spectrum, covariance, covariance_spectrum, kernel_spectrum};
 use crate::solver::heldout::{HeldOut, Tile};
 use crate::solver::real::Real;
 use crate::solver::standard::{Standard, all_finite};
+use crate::together::{Share, Together};
 
 /// A place that keeps decompositions between runs. What the samples are is the keeper's business: it must tell samples with
 /// other content, other rows or other weights apart.
@@ -47,6 +48,8 @@ pub struct Setup<'a> {
     pub cache: Option<&'a dyn SpectrumCache>,
     /// The Gram matrix, if it is known: that of a region is part of that of the whole brain.
     pub gram: Option<Gram>,
+    /// The other processes, if several prepare this design.
+    pub together: Option<&'a dyn Together>,
 }
 
 /// Training samples, standardised and decomposed: all of a fit that does not depend on targets.
@@ -54,15 +57,15 @@ pub struct Setup<'a> {
 /// It holds n_samples × n_directions and n_features × n_directions numbers (the latter n_samples × n_features on the kernel
 /// path), and per penalty the square of each group's size.
 pub struct Design<T: Real = f32> {
-    params: RidgeParams,
-    grid: Vec<f64>,
-    folds: Folds,
-    roots: Vec<f64>,
-    standard: Standard,
-    basis: Basis<T>,
-    inverses: Inverses<T>,
+    pub(crate) params: RidgeParams,
+    pub(crate) grid: Vec<f64>,
+    pub(crate) folds: Folds,
+    pub(crate) roots: Vec<f64>,
+    pub(crate) standard: Standard,
+    pub(crate) basis: Basis<T>,
+    pub(crate) inverses: Inverses<T>,
     /// Group blocks of penalties beyond the grid, made when a target first wants them; by the bits of the penalty.
-    beyond: Mutex<BTreeMap<u64, Arc<Inverses<T>>>>,
+    pub(crate) beyond: Mutex<BTreeMap<u64, Arc<Inverses<T>>>>,
 }
 
 /// What one task finds out about its targets.
@@ -106,87 +109,46 @@ impl<T: Real> Design<T> {
             return Err(RegressError::TooFewSamples { rows: n });
         }
         let roots = checked_roots(setup.sample_weights, n)?;
+        let share = Share(setup.together);
         let gram = setup.gram.filter(|gram| gram.standard.mean.len() == n_features);
         let standard = match &gram {
             Some(gram) => gram.standard.clone(),
-            None => Standard::fit(x, setup.sample_weights, params.intercept, params.standardize)?,
+            None => Standard::fit(x, setup.sample_weights, params.centers(), params.standardize, share)?,
         };
         let kernel = params.takes_kernel(n, standard.kept.len(), folds.largest());
         let path = if kernel { "kernel" } else { "covariance" };
-        let name = format!("{path}-intercept={}-standardize={}", params.intercept, params.standardize);
+        let center = if params.center { "-center" } else { "" };
+        let name = format!("{path}-intercept={}{center}-standardize={}", params.intercept, params.standardize);
         let order = if kernel { n - usize::from(params.intercept) } else { standard.kept.len() };
         let rows = if kernel { n } else { order };
-        let kept = setup.cache.and_then(|cache| cache.load(&name));
+        let kept = setup.cache.filter(|_| share.is_first()).and_then(|cache| cache.load(&name));
         let kept = kept.filter(|kept| kept.vectors.dim() == (rows, kept.values.len()) && kept.values.len() <= order);
+        let kept = share.spectrum(kept)?;
         let is_new = kept.is_none();
         let keep = |spectrum: &Spectrum| match setup.cache {
-            Some(cache) if is_new => cache.store(&name, spectrum),
+            Some(cache) if is_new && share.is_first() => cache.store(&name, spectrum),
             _ => Ok(()),
         };
         let basis = if kernel {
             let x = x.rows(0..n)?;
             let spectrum = match kept {
                 Some(spectrum) => spectrum,
-                None => kernel_spectrum(x.view(), &standard, &roots, params.intercept)?,
+                None => kernel_spectrum(x.view(), &standard, &roots, params.intercept, share)?,
             };
             keep(&spectrum)?;
             Basis::kernel(x.view(), &standard, &roots, params.intercept, spectrum)
         } else {
             let spectrum = match (kept, gram) {
                 (Some(spectrum), _) => spectrum,
-                (None, Some(gram)) => covariance_spectrum(gram.lower, n)?,
-                (None, None) => covariance_spectrum(crate::solver::basis::covariance(x, &standard, &roots)?, n)?,
+                (None, Some(gram)) => covariance_spectrum(gram.lower, n, share)?,
+                (None, None) => covariance_spectrum(covariance(x, &standard, &roots, share)?, n, share)?,
             };
             keep(&spectrum)?;
-            Basis::covariance(x, &standard, &roots, params.intercept, spectrum)?
+            Basis::covariance(x, &standard, &roots, params.intercept, spectrum, share)?
         };
-        let inverses = basis.inverses(&folds, &grid)?;
+        let inverses = basis.inverses(&folds, &grid, share)?;
         let beyond = Mutex::default();
         Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond })
-    }
-
-    /// Prepares a kernel ridge regression: `kernel` (n_samples × n_samples, symmetric and positive semidefinite; its lower
-    /// triangle is read) holds the products of samples in any feature space, which need not be centred.
-    ///
-    /// Weights of the fitted [`Ridge`] are dual: n_samples × n_targets. Its predictions take the kernel between new samples and
-    /// the training samples (n_new × n_samples). `standardize` has no meaning here, and no cache is used.
-    ///
-    /// # Errors
-    /// Those of [`Design::prepare`]; [`RegressError::Setting`] for a kernel that is not square.
-    pub fn from_kernel(
-        kernel: ArrayView2<'_, f64>,
-        params: &RidgeParams,
-        setup: Setup<'_>,
-    ) -> Result<Self, RegressError> {
-        let n = kernel.nrows();
-        if n != kernel.ncols() {
-            return Err(RegressError::Setting {
-                what: format!("the kernel is {n} × {}", kernel.ncols()),
-                expected: "as many rows as columns".to_owned(),
-                remedy: "give the kernel of the training samples with themselves",
-            });
-        }
-        all_finite("kernel", kernel)?;
-        if params.intercept && n < 2 {
-            return Err(RegressError::TooFewSamples { rows: n });
-        }
-        let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
-        let folds = setup.folds.unwrap_or_else(|| Folds::none(n));
-        same_rows("kernel", n, "folds", folds.n_samples())?;
-        let roots = checked_roots(setup.sample_weights, n)?;
-        let lower = Array2::from_shape_fn((n, n), |(i, j)| if j <= i { kernel[(i, j)] } else { kernel[(j, i)] });
-        let mut mean = ndarray::Array1::zeros(n);
-        if params.intercept {
-            // A new sample's kernel is centred by the mean over training samples; dual weights sum to 0, so nothing else matters.
-            let total: f64 = roots.iter().map(|root| root * root).sum();
-            for (row, root) in lower.rows().into_iter().zip(&roots) {
-                mean.zip_mut_with(&row, |mean, value| *mean += root * root * value / total);
-            }
-        }
-        let standard = Standard { mean, scale: ndarray::Array1::ones(n), kept: (0..n).collect(), constant: Vec::new() };
-        let basis = Basis::dual(&roots, params.intercept, given_kernel_spectrum(lower, &roots, params.intercept)?);
-        let inverses = basis.inverses(&folds, &grid)?;
-        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond: Mutex::default() })
     }
 
     /// Chooses a penalty for each target of `y` (n_samples × n_targets) and fits.
@@ -199,7 +161,7 @@ impl<T: Real> Design<T> {
         match self.params.choice {
             AlphaChoice::PerTarget => self.fit_part(y, None, width),
             AlphaChoice::Shared => {
-                let selection = self.choose_shared(&y, &vec![0; y.ncols()], y.ncols().max(1), &|_| {})?;
+                let selection = self.choose_shared(&y, &vec![0; y.ncols()], y.ncols().max(1), None, &|_| {})?;
                 self.fit_part(y, Some(&selection), width)
             }
         }
@@ -282,7 +244,7 @@ impl<T: Real> Design<T> {
     ///
     /// Targets are read `step` at a time; `step` must be a multiple of [`Design::task_width`] of all of them, or all. A group
     /// whose best penalty is an end of the grid is tried with one more as often as the settings allow. `tick` hears how many
-    /// targets were scored.
+    /// targets were scored. Several processes score a share of the steps each.
     ///
     /// # Errors
     /// As [`Design::fit`], and failures to read.
@@ -291,22 +253,29 @@ impl<T: Real> Design<T> {
         y: &dyn Targets<T>,
         label_of_target: &[usize],
         step: usize,
+        together: Option<&dyn Together>,
         tick: &dyn Fn(usize),
     ) -> Result<Selection, RegressError> {
         self.needs_folds()?;
+        let share = Share(together);
         let n_targets = y.dim().1;
         per_target("labels", n_targets, label_of_target.len())?;
         let mut tables: Vec<(f64, Vec<f64>)> = Vec::new();
         let score = |alphas: &[f64], inverses: &Inverses<T>| -> Result<Vec<(f64, Vec<f64>)>, RegressError> {
             let mut rows: Vec<(f64, Vec<f64>)> = alphas.iter().map(|&alpha| (alpha, Vec::new())).collect();
-            for columns in tasks(n_targets, step) {
+            for (piece, columns) in tasks(n_targets, step).into_iter().enumerate() {
                 let width = columns.len();
-                let part = y.columns(columns)?;
-                self.accept(part.view())?;
-                let scores = self.score_part(part.view(), alphas, inverses, self.task_width(n_targets));
-                rows.iter_mut().zip(scores.rows()).for_each(|((_, row), scores)| row.extend(scores));
+                if share.is_mine(piece) {
+                    let part = y.columns(columns)?;
+                    self.accept(part.view())?;
+                    let scores = self.score_part(part.view(), alphas, inverses, self.task_width(n_targets));
+                    rows.iter_mut().zip(scores.rows()).for_each(|((_, row), scores)| row.extend(scores));
+                } else {
+                    rows.iter_mut().for_each(|(_, row)| row.resize(row.len() + width, 0.0));
+                }
                 tick(width);
             }
+            rows.iter_mut().try_for_each(|(_, row)| share.sum(row))?;
             Ok(rows)
         };
         tables.extend(score(&self.grid, &self.inverses)?);
@@ -494,7 +463,7 @@ impl<T: Real> Design<T> {
         }
         // Not held while working: a thread that waits for its share of this work may take up another task, which would wait
         // for the lock in turn. Two tasks may do the same work, with the same result.
-        let inverses = Arc::new(self.basis.inverses(&self.folds, &[alpha])?);
+        let inverses = Arc::new(self.basis.inverses(&self.folds, &[alpha], Share::default())?);
         let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
         beyond.insert(alpha.to_bits(), Arc::clone(&inverses));
         Ok(inverses)

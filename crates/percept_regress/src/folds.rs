@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use percept_core::Seed;
+use percept_core::seed::permutation;
+
 use crate::error::RegressError;
 
 /// What to do about folds that leak.
@@ -103,7 +106,7 @@ impl Folds {
     }
 
     /// `k` folds of about equal size. Groups (samples with the same label) stay whole and in ascending order of labels, so
-    /// that neighbouring groups share a fold; without labels, folds are runs of consecutive samples.
+    /// that neighbouring groups share a fold; without labels, folds are runs of consecutive samples, the same as scikit-learn's `KFold`.
     ///
     /// # Errors
     /// [`RegressError::Setting`] when there are fewer groups than folds or `k` is less than 2.
@@ -111,6 +114,14 @@ impl Folds {
         let own: Vec<usize>;
         let labels = if let Some(labels) = label_of_sample {
             labels
+        } else if (2..=n_samples).contains(&k) {
+            // As scikit-learn's `KFold`: the first folds take what does not divide.
+            let (size, more) = (n_samples / k, n_samples % k);
+            let longer = more * (size + 1);
+            let fold = |sample: usize| {
+                if sample < longer { sample / (size + 1) } else { more + (sample - longer) / size }
+            };
+            return Self::by_label(&(0..n_samples).map(fold).collect::<Vec<_>>());
         } else {
             own = (0..n_samples).collect();
             &own
@@ -175,6 +186,39 @@ impl Folds {
             let gap: Vec<usize> =
                 (0..n_samples).filter(|sample| !train_set.contains(sample) && !test_set.contains(sample)).collect();
             folds.push(label, &test, &gap);
+        }
+        folds.some()
+    }
+
+    /// `n_draws` draws, each of which holds out `n_held` chunks of `chunk` consecutive samples chosen at random: Huth's choice
+    /// for series in time, where neighbours resemble each other. Samples behind the last whole chunk are always trained on.
+    ///
+    /// # Errors
+    /// [`RegressError::Setting`] when a draw holds out nothing or leaves no chunk.
+    pub fn chunks(
+        chunk: usize,
+        n_held: usize,
+        n_draws: usize,
+        n_samples: usize,
+        seed: Seed,
+    ) -> Result<Self, RegressError> {
+        let n_chunks = n_samples.checked_div(chunk).unwrap_or(0);
+        if n_held == 0 || n_draws == 0 || n_held >= n_chunks {
+            return Err(RegressError::Setting {
+                what: format!(
+                    "{n_draws} draws of {n_held} chunks of {chunk} samples, of {n_chunks} in {n_samples} samples"
+                ),
+                expected: "at least one draw of at least one chunk, and fewer chunks than there are".to_owned(),
+                remedy: "hold out fewer or shorter chunks",
+            });
+        }
+        let mut folds = Self::none(n_samples);
+        for draw in 0..n_draws {
+            let mut held = permutation(seed.at(draw as u64), n_chunks);
+            held.truncate(n_held);
+            held.sort_unstable();
+            let samples: Vec<usize> = held.into_iter().flat_map(|held| held * chunk..(held + 1) * chunk).collect();
+            folds.push(draw, &samples, &[]);
         }
         folds.some()
     }
@@ -356,7 +400,10 @@ mod tests {
         let plain = Folds::k(3, None, 7).expect("seven samples");
         assert_eq!(plain.members, vec![0, 1, 2, 3, 4, 5, 6]);
         assert_eq!(plain.ranges, vec![0..3, 3..5, 5..7]);
+        let uneven = Folds::k(5, None, 48).expect("48 samples");
+        assert_eq!(uneven.ranges, vec![0..10, 10..20, 20..30, 30..39, 39..48]);
         assert!(Folds::k(4, Some(&[1, 1, 2, 3]), 4).is_err());
+        assert!(Folds::k(5, None, 4).is_err() && Folds::k(1, None, 4).is_err());
     }
 
     #[test]
@@ -364,6 +411,25 @@ mod tests {
         let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2];
         let folds = Folds::k(3, Some(&labels), 10).expect("three groups");
         assert_eq!(folds.ranges, vec![0..8, 8..9, 9..10]);
+    }
+
+    #[test]
+    fn chunks_are_whole_held_out_at_random_and_differ_between_draws() {
+        let folds = Folds::chunks(5, 3, 6, 63, Seed::new(1)).expect("twelve chunks");
+        assert_eq!(folds.len(), 6);
+        let mut distinct = BTreeSet::new();
+        for draw in 0..6 {
+            let samples = folds.samples(draw);
+            assert_eq!((samples.len(), folds.n_scored[draw]), (15, 15));
+            assert!(samples.chunks(5).all(|chunk| chunk[0].is_multiple_of(5) && chunk[4] == chunk[0] + 4));
+            assert!(samples.iter().all(|sample| *sample < 60), "the rest is always trained on");
+            distinct.insert(samples.to_vec());
+        }
+        assert!(distinct.len() > 4, "{distinct:?}");
+        assert_eq!(folds, Folds::chunks(5, 3, 6, 63, Seed::new(1)).expect("the seed decides"));
+        for (chunk, held, draws) in [(0, 1, 1), (5, 12, 1), (5, 0, 1), (5, 1, 0), (64, 1, 1)] {
+            assert!(Folds::chunks(chunk, held, draws, 63, Seed::new(1)).is_err(), "{chunk} {held} {draws}");
+        }
     }
 
     #[test]

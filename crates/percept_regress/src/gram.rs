@@ -11,6 +11,7 @@ use crate::samples::Samples;
 use crate::solver::basis::{covariance, roots};
 use crate::solver::real::Real;
 use crate::solver::standard::Standard;
+use crate::together::Share;
 
 /// XᵀX of standardised samples, in f64, with what they were standardised by.
 #[derive(Clone, Debug)]
@@ -30,8 +31,8 @@ impl Gram {
         sample_weights: Option<&[f64]>,
         params: &RidgeParams,
     ) -> Result<Self, RegressError> {
-        let standard = Standard::fit(x, sample_weights, params.intercept, params.standardize)?;
-        let lower = covariance(x, &standard, &roots(sample_weights, x.dim().0))?;
+        let standard = Standard::fit(x, sample_weights, params.centers(), params.standardize, Share::default())?;
+        let lower = covariance(x, &standard, &roots(sample_weights, x.dim().0), Share::default())?;
         Ok(Self { lower, standard })
     }
 

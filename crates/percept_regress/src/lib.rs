@@ -3,8 +3,13 @@
 //! Estimators stand above, pure solvers below:
 //! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
+//! - [`kernel`]: designs of which only the products of samples are known
 //! - [`banded`]: a scale for each band of features
+//! - [`regions`]: a model per region, the best averaged
+//! - [`repeats`]: samples of one stimulus averaged, with the weight of the average
+//! - [`pca`]: principal components of features, fitted on training samples
 //! - [`samples`]: samples and targets that are read piece by piece
+//! - [`together`]: several processes that prepare one design
 //! - [`cost`]: operations and memory of a fit before it is begun
 //! - [`selected`]: a few features for each target, chosen by their correlation with it
 //! - [`params`]: the settings of a fit and what a fit reports about itself
@@ -22,22 +27,31 @@ pub mod design;
 pub mod error;
 pub mod folds;
 pub mod gram;
+pub mod kernel;
 pub mod params;
+pub mod pca;
+pub mod regions;
+pub mod repeats;
 pub mod ridge;
 pub mod samples;
 pub mod selected;
 pub mod selection;
 mod solver;
+pub mod together;
 
 pub use banded::{Band, Banded, BandedCv, BandedParams};
 pub use design::{Design, Setup, SpectrumCache};
 pub use error::RegressError;
 pub use folds::{Folds, LeakReport, Leaks};
 pub use gram::Gram;
-pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score};
+pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score, TAKAGI2023_ALPHAS};
+pub use pca::Pca;
+pub use regions::{Best, Region, Regions, RegionsParams};
+pub use repeats::Repeats;
 pub use ridge::{Plain, Ridge, RidgeCv, predict_part};
 pub use samples::{Samples, Targets};
-pub use selected::{Selected, SelectedParams};
+pub use selected::{Selected, SelectedDesign, SelectedParams};
 pub use selection::Selection;
 pub use solver::basis::Spectrum;
 pub use solver::real::Real;
+pub use together::Together;

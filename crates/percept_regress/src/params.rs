@@ -61,6 +61,9 @@ pub enum Path {
     Kernel,
 }
 
+/// The penalties of Takagi and Nishimoto's released code for latents and text conditions.
+pub const TAKAGI2023_ALPHAS: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+
 /// Settings of a ridge fit.
 ///
 /// The objective is ‖Y − 1b − XW‖² + α‖W‖², with X standardised if asked and the intercept b free of penalty.
@@ -76,6 +79,8 @@ pub struct RidgeParams {
     pub score: Score,
     /// Fit an intercept without penalty.
     pub intercept: bool,
+    /// Subtract the features' means even without an intercept; targets stay as they are, so predictions lose their mean.
+    pub center: bool,
     /// Divide every feature by its standard deviation over the training samples (ddof 0).
     pub standardize: bool,
     /// Which matrix is decomposed.
@@ -94,6 +99,7 @@ impl Default for RidgeParams {
             choice: AlphaChoice::PerTarget,
             score: Score::R2,
             intercept: true,
+            center: false,
             standardize: true,
             path: Path::Auto,
             pooling: Pooling::Samples,
@@ -114,6 +120,21 @@ impl RidgeParams {
         Self { intercept: false, ..Self::sklearn(alphas) }
     }
 
+    /// The fit of Takagi and Nishimoto's released code: features standardised, no intercept, targets as they are (so that
+    /// predictions lose the targets' mean), himalaya's choice of penalties over the folds given. Theirs are five of consecutive
+    /// trials ([`crate::Folds::k`]), which put repeats of one image on both sides; the grid is [`TAKAGI2023_ALPHAS`].
+    pub fn takagi2023(alphas: Vec<f64>) -> Self {
+        Self { standardize: true, center: true, ..Self::himalaya(alphas) }
+    }
+
+    /// The ridge of Huth and colleagues' code: features and targets as they are (z-score them by story first), no intercept, mean
+    /// over draws of the correlation. Numbers of their grid are squared to become penalties. Theirs are draws of
+    /// random chunks ([`crate::Folds::chunks`]).
+    pub fn huth(numbers: &[f64]) -> Self {
+        let alphas = numbers.iter().map(|number| number * number).collect();
+        Self { score: Score::Pearson, ..Self::himalaya(alphas) }
+    }
+
     /// The grid in ascending order without duplicates.
     ///
     /// # Errors
@@ -129,6 +150,11 @@ impl RidgeParams {
         grid.sort_by(f64::total_cmp);
         grid.dedup();
         Ok(grid)
+    }
+
+    /// Whether features lose their means.
+    pub(crate) fn centers(&self) -> bool {
+        self.intercept || self.center
     }
 
     /// Whether the kernel is decomposed for this shape, `largest` being the size of the largest fold: when a fold leaves

@@ -3,13 +3,14 @@
 //! References: Hoerl and Kennard 1970, doi:10.1080/00401706.1970.10488634 (ridge); Golub, Heath and Wahba 1979,
 //! doi:10.1080/00401706.1979.10489751 (leave-one-out in closed form); Rifkin and Lippert 2007, MIT-CSAIL-TR-2007-025 (kernel form).
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::folds::{self, Folds, LeakReport, Leaks};
 use crate::params::{Edge, FitReport, RidgeParams};
+use crate::selection::Selection;
 use crate::solver::product::{multiply, panel_rows};
 use crate::solver::real::Real;
 use crate::solver::standard::all_finite;
@@ -149,6 +150,33 @@ impl RidgeCv {
     ) -> Result<Ridge<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         Design::prepare(&x, &self.params, Setup { folds: Some(folds), sample_weights, ..Setup::default() })?.fit(y)
+    }
+}
+
+impl<T: Real> Plain<T> {
+    /// A model from its weights (n_targets × n_features) and intercepts.
+    pub fn new(
+        weights: Array2<T>,
+        intercept: Vec<f64>,
+        x_mean: ArrayView1<'_, f64>,
+        selection: Selection,
+        report: FitReport,
+    ) -> Self {
+        let (offset, norm): (Vec<f64>, Vec<f64>) = weights
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .zip(&intercept)
+            .map(|(weights, intercept)| {
+                let (mut shift, mut squares) = (0.0, 0.0);
+                for (weight, mean) in weights.iter().zip(x_mean) {
+                    shift += weight.as_f64() * mean;
+                    squares += weight.as_f64().powi(2);
+                }
+                (intercept + shift, f64::sqrt(squares))
+            })
+            .unzip();
+        let Selection { alpha, cv_score, edge } = selection;
+        Self { weights, intercept, offset, norm, alpha, cv_score, edge, report }
     }
 }
 

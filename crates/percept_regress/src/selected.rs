@@ -7,19 +7,21 @@
 //! References: Horikawa and Kamitani 2017, doi:10.1038/ncomms15037; their package `fastl2lir`, whose penalised intercept is
 //! had by `penalize_intercept`.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::error::RegressError;
 use crate::ridge::same_rows;
+use crate::solver::product::multiply;
 use crate::solver::real::Real;
 use crate::solver::spectrum::{gram, mirror, solve};
 use crate::solver::standard::all_finite;
+use crate::together::Share;
 
 /// Features whose variance is below this have no correlation (as in `fastl2lir`).
 const SMALLEST_VARIANCE: f64 = 1e-8;
-/// Targets whose correlations are computed at a time.
-const TARGETS_PER_BLOCK: usize = 256;
+/// Targets of one task. Targets that are cut at multiples of it get the same bits as all at once.
+pub const TARGETS_PER_BLOCK: usize = 16;
 
 /// Settings of a fit with selected features.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +59,41 @@ impl<T: Real> Selected<T> {
     /// With `penalize_intercept` weights equal those of `fastl2lir` to 1e-9.
     pub fn fit(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>, params: &SelectedParams) -> Result<Self, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
+        SelectedDesign::new(x, params)?.fit(y)
+    }
+
+    /// Predictions: n_samples × n_targets.
+    ///
+    /// # Errors
+    /// [`RegressError::Features`].
+    pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
+        if x.ncols() != self.weights.nrows() {
+            return Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() });
+        }
+        Ok(x.dot(&self.weights) + &self.intercept)
+    }
+}
+
+/// Samples from which features are selected, ready for any number of target sets. Cut targets at multiples of
+/// [`TARGETS_PER_BLOCK`] for the same bits as all at once.
+pub struct SelectedDesign {
+    params: SelectedParams,
+    /// Centred samples: n_samples × n_features.
+    x: Array2<f64>,
+    x_mean: Array1<f64>,
+    /// XᵀX of centred features.
+    inner: Array2<f64>,
+    lengths: Vec<f64>,
+    varies: Vec<bool>,
+}
+
+impl SelectedDesign {
+    /// Prepares samples (n_samples × n_features), in f64.
+    ///
+    /// # Errors
+    /// Those of [`Selected::fit`] that concern `x` and the settings.
+    pub fn new<T: Real>(x: ArrayView2<'_, T>, params: &SelectedParams) -> Result<Self, RegressError> {
         all_finite("x", x)?;
-        all_finite("y", y)?;
         if !params.alpha.is_finite() || params.alpha < 0.0 {
             return Err(RegressError::Alphas { found: format!("`{}`", params.alpha) });
         }
@@ -70,44 +105,51 @@ impl<T: Real> Selected<T> {
             });
         }
         let (n, p) = x.dim();
-        let x = x.mapv(Real::as_f64);
-        let y = y.mapv(Real::as_f64);
-        let mean = |values: &Array2<f64>| values.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(values.ncols()));
-        let (x_mean, y_mean) = (mean(&x), mean(&y));
-        let x = x - &x_mean;
-        let y = y - &y_mean;
-        let mut inner = gram::<f64>(p, n, |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned()))?;
+        let mut x = x.mapv(Real::as_f64);
+        let x_mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(p));
+        x -= &x_mean;
+        let mut inner = gram::<f64>(p, n, Share::default(), |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned()))?;
         mirror(&mut inner);
-        let lengths: Vec<f64> = inner.diag().iter().map(|square| square.sqrt()).collect();
-        let varies: Vec<bool> = inner.diag().iter().map(|square| square / n as f64 >= SMALLEST_VARIANCE).collect();
-        let k = params.n_features.min(p);
+        let lengths = inner.diag().iter().map(|square| square.sqrt()).collect();
+        let varies = inner.diag().iter().map(|square| square / n as f64 >= SMALLEST_VARIANCE).collect();
+        Ok(Self { params: *params, x, x_mean, inner, lengths, varies })
+    }
+
+    /// Features that do not vary.
+    pub fn constant_features(&self) -> Vec<usize> {
+        (0..self.varies.len()).filter(|&feature| !self.varies[feature]).collect()
+    }
+
+    /// Means of the features.
+    pub fn x_mean(&self) -> &Array1<f64> {
+        &self.x_mean
+    }
+
+    /// Selects and fits for each target of `y` (n_samples × n_targets).
+    ///
+    /// # Errors
+    /// Those of [`Selected::fit`] that concern `y`.
+    pub fn fit<T: Real>(&self, y: ArrayView2<'_, T>) -> Result<Selected<T>, RegressError> {
+        same_rows("x", self.x.nrows(), "y", y.nrows())?;
+        all_finite("y", y)?;
+        let p = self.x.ncols();
+        let mut y = y.mapv(Real::as_f64);
+        let y_mean = y.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(y.ncols()));
+        y -= &y_mean;
         let starts: Vec<usize> = (0..y.ncols()).step_by(TARGETS_PER_BLOCK).collect();
-        let solved: Vec<(Vec<usize>, Vec<f64>, f64)> = starts
+        let solved: Vec<TargetFit> = starts
             .into_par_iter()
             .flat_map_iter(|start| {
                 let end = (start + TARGETS_PER_BLOCK).min(y.ncols());
-                let products = y.slice(ndarray::s![.., start..end]).t().dot(&x);
+                let block = y.slice(ndarray::s![.., start..end]).t().as_standard_layout().into_owned();
+                let mut products = Array2::zeros((end - start, p));
+                multiply(products.view_mut(), block.view(), self.x.view(), false);
                 (start..end)
-                    .map(|target| {
-                        let products = products.row(target - start);
-                        let strength = |feature: usize| {
-                            if varies[feature] { (products[feature] / lengths[feature]).abs() } else { 0.0 }
-                        };
-                        let mut order: Vec<usize> = (0..p).collect();
-                        order.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
-                        order.truncate(k);
-                        let problem = Problem { inner: &inner, x_mean: &x_mean, n: n as f64, params };
-                        let (weights, intercept) = problem.solve(
-                            &order,
-                            &order.iter().map(|&i| products[i]).collect::<Vec<_>>(),
-                            y_mean[target],
-                        )?;
-                        Ok((order, weights, intercept))
-                    })
+                    .map(|target| self.fit_target(products.row(target - start), y_mean[target]))
                     .collect::<Vec<_>>()
             })
             .collect::<Result<_, RegressError>>()?;
-        let mut model = Self {
+        let mut model = Selected {
             weights: Array2::zeros((p, y.ncols())),
             intercept: Array1::zeros(y.ncols()),
             features: Vec::with_capacity(y.ncols()),
@@ -122,17 +164,24 @@ impl<T: Real> Selected<T> {
         Ok(model)
     }
 
-    /// Predictions: n_samples × n_targets.
-    ///
-    /// # Errors
-    /// [`RegressError::Features`].
-    pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
-        if x.ncols() != self.weights.nrows() {
-            return Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() });
-        }
-        Ok(x.dot(&self.weights) + &self.intercept)
+    /// Features, weights and intercept of the target with these products with the features.
+    fn fit_target(&self, products: ArrayView1<'_, f64>, y_mean: f64) -> Result<TargetFit, RegressError> {
+        let strength = |feature: usize| {
+            if self.varies[feature] { (products[feature] / self.lengths[feature]).abs() } else { 0.0 }
+        };
+        let mut order: Vec<usize> = (0..products.len()).collect();
+        order.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
+        order.truncate(self.params.n_features);
+        let n = self.x.nrows() as f64;
+        let problem = Problem { inner: &self.inner, x_mean: &self.x_mean, n, params: &self.params };
+        let products: Vec<f64> = order.iter().map(|&feature| products[feature]).collect();
+        let (weights, intercept) = problem.solve(&order, &products, y_mean)?;
+        Ok((order, weights, intercept))
     }
 }
+
+/// Selected features, their weights, the intercept.
+type TargetFit = (Vec<usize>, Vec<f64>, f64);
 
 /// What the systems of all targets share.
 struct Problem<'a> {

@@ -65,10 +65,7 @@ pub fn delayed<T: NdFloat>(
 }
 
 /// Where each run lies.
-fn runs(
-    (rows, columns): (usize, usize),
-    run_of_sample: &[usize],
-) -> Result<Vec<std::ops::Range<usize>>, SignalError> {
+fn runs((rows, columns): (usize, usize), run_of_sample: &[usize]) -> Result<Vec<std::ops::Range<usize>>, SignalError> {
     if rows != run_of_sample.len() {
         return Err(SignalError::LabelCount { rows, labels: "runs", found: run_of_sample.len() });
     }
@@ -138,10 +135,7 @@ mod tests {
     fn columns_stand_delay_by_delay_and_negative_delays_look_ahead() {
         let features = array![[1.0f32, 10.0], [2.0, 20.0], [3.0, 30.0]];
         let found = delayed(features.view(), &[5; 3], &[1, -1]).expect("fits");
-        assert_eq!(
-            found.features,
-            array![[0.0, 0.0, 2.0, 20.0], [1.0, 10.0, 3.0, 30.0], [2.0, 20.0, 0.0, 0.0]]
-        );
+        assert_eq!(found.features, array![[0.0, 0.0, 2.0, 20.0], [1.0, 10.0, 3.0, 30.0], [2.0, 20.0, 0.0, 0.0]]);
         assert_eq!(found.complete, vec![false, true, false]);
     }
 

@@ -36,7 +36,9 @@ pub enum SignalError {
         problem: String,
     },
     /// The samples of a run do not follow each other, so what came before a sample is not known.
-    #[error("run `{run}` comes back at sample {sample} after another run (put samples in the order of time, or name each stretch of them differently)")]
+    #[error(
+        "run `{run}` comes back at sample {sample} after another run (put samples in the order of time, or name each stretch of them differently)"
+    )]
     ScatteredRun {
         /// The run's label.
         run: usize,

@@ -1,17 +1,20 @@
 //! `percept fit`: ridge regression on files, streamed and resumable; `percept fit --merge` puts shards together.
 
+#[cfg_attr(not(feature = "mpi"), path = "fit/alone.rs")]
+mod company;
+
 use anyhow::{Context, bail};
 use percept::io::array::Reference;
 use percept::linear::fit::{Outcome, clear_abandoned, fit};
-use percept::linear::job::{FitJob, HoldOut, Missing, Precision};
+use percept::linear::job::{FitJob, HoldOut, Method, Missing, Precision};
 use percept::linear::plan::Preflight;
 use percept::linear::shard::merge;
-use percept::regress::{AlphaChoice, Path, Pooling, RidgeParams, Score};
+use percept::regress::{AlphaChoice, Pooling, RidgeParams, Score, TAKAGI2023_ALPHAS};
 
-use crate::arguments::{Fit, FitPrecision, FitScore};
+use crate::arguments::{Fit, FitPrecision, FitScore, Preset};
 use crate::output::{bytes, clock, json, say};
 use crate::progress::Bars;
-use crate::settings::{parse_alphas, parse_bytes, parse_shard};
+use crate::settings::{parse_alphas, parse_bytes, parse_chunks, parse_shard};
 
 /// Fits, or merges shards.
 pub(crate) fn run(arguments: &Fit) -> anyhow::Result<()> {
@@ -21,6 +24,9 @@ pub(crate) fn run(arguments: &Fit) -> anyhow::Result<()> {
         return if arguments.json { json(&description) } else { Ok(()) };
     }
     let job = job(arguments)?;
+    if company::fit(arguments, &job)? {
+        return Ok(());
+    }
     clear_abandoned(&job.out)?;
     let outcome = fit(&job, &mut tell, &Bars::new())?;
     if arguments.json {
@@ -34,33 +40,17 @@ fn job(arguments: &Fit) -> anyhow::Result<FitJob> {
     let list = |text: &Option<String>| -> anyhow::Result<Option<Reference>> {
         Ok(text.as_deref().map(str::parse).transpose()?)
     };
-    let (Some(x), Some(y)) = (list(&arguments.x)?, list(&arguments.y)?) else {
+    let mut x = arguments.x.iter().map(|text| Ok(text.parse()?)).collect::<anyhow::Result<Vec<Reference>>>()?;
+    let (false, Some(y)) = (x.is_empty(), list(&arguments.y)?) else {
         bail!("`--x` and `--y` are needed (or `--merge` to put shards together)");
     };
-    let groups = list(&arguments.groups)?;
-    let hold_out = match (list(&arguments.splits)?, arguments.folds, groups) {
-        (Some(splits), None, None) => HoldOut::Splits(splits),
-        (None, Some(k), groups) => HoldOut::Folds(k, groups),
-        (None, None, Some(groups)) => HoldOut::Groups(groups),
-        (None, None, None) => HoldOut::Samples,
-        _ => bail!("`--splits` says already what is held out (leave `--folds` and `--groups` away)"),
-    };
-    let pooling = if arguments.mean_over_folds { Pooling::Folds } else { Pooling::Samples };
-    let params = RidgeParams {
-        alphas: parse_alphas(&arguments.alphas)?,
-        choice: if arguments.shared { AlphaChoice::Shared } else { AlphaChoice::PerTarget },
-        score: match arguments.score {
-            FitScore::R2 => Score::R2,
-            FitScore::Mse => Score::NegMse,
-            FitScore::R => Score::Pearson,
-        },
-        intercept: !arguments.no_intercept,
-        standardize: arguments.standardize,
-        path: Path::Auto,
-        pooling,
-        extend: arguments.extend,
-    };
-    let mut job = FitJob::new(x, y, hold_out, params, arguments.out.clone());
+    let bands = x.split_off(1);
+    let params = params(arguments)?;
+    let mut job = FitJob::new(x.remove(0), y, hold_out(arguments)?, params, arguments.out.clone());
+    job.method = method(arguments, !bands.is_empty())?;
+    job.bands = bands;
+    job.average = list(&arguments.average)?;
+    job.components = arguments.components;
     job.stimuli = list(&arguments.stimuli)?;
     job.allow_leaks = arguments.allow_leaks;
     job.weights = list(&arguments.weights)?;
@@ -76,6 +66,87 @@ fn job(arguments: &Fit) -> anyhow::Result<FitJob> {
     job.shard = arguments.shard.as_deref().map(parse_shard).transpose()?;
     job.stop_after = arguments.stop_after;
     Ok(job)
+}
+
+/// What is held out in turn.
+fn hold_out(arguments: &Fit) -> anyhow::Result<HoldOut> {
+    let parse = |text: &Option<String>| -> anyhow::Result<Option<Reference>> {
+        Ok(text.as_deref().map(str::parse).transpose()?)
+    };
+    let chunks = arguments.chunks.as_deref().map(parse_chunks).transpose()?;
+    let groups = parse(&arguments.groups)?;
+    Ok(match (parse(&arguments.splits)?, chunks, arguments.folds, groups) {
+        (Some(splits), None, None, None) => HoldOut::Splits(splits),
+        (None, Some([length, held, draws]), None, None) => {
+            HoldOut::Chunks { length, held, draws, seed: arguments.seed }
+        }
+        (None, None, Some(k), groups) => HoldOut::Folds(k, groups),
+        (None, None, None, Some(groups)) => HoldOut::Groups(groups),
+        (None, None, None, None) => match arguments.preset {
+            Some(Preset::Himalaya | Preset::Takagi2023) => HoldOut::Folds(5, None),
+            Some(Preset::Huth) => bail!(
+                "`--preset huth` averages correlations over draws of chunks, so say which (as `--chunks 40:20:15`, or give `--folds`, `--groups` or `--splits`)"
+            ),
+            _ => HoldOut::Samples,
+        },
+        _ => bail!(
+            "`--splits` and `--chunks` say already what is held out (give one of them, or `--folds` and `--groups`)"
+        ),
+    })
+}
+
+/// The settings of the regression.
+fn params(arguments: &Fit) -> anyhow::Result<RidgeParams> {
+    let grid = |default: &dyn Fn() -> Vec<f64>| match &arguments.alphas {
+        Some(text) => parse_alphas(text),
+        None => Ok(default()),
+    };
+    let params = match arguments.preset {
+        Some(Preset::Sklearn) => RidgeParams::sklearn(grid(&|| vec![0.1, 1.0, 10.0])?),
+        Some(Preset::Himalaya) => RidgeParams::himalaya(grid(&|| vec![0.1, 1.0])?),
+        Some(Preset::Takagi2023) => RidgeParams::takagi2023(grid(&|| TAKAGI2023_ALPHAS.to_vec())?),
+        Some(Preset::Huth) => {
+            RidgeParams::huth(&grid(&|| (0..10).map(|step| 10f64.powf(1.0 + f64::from(step) * 2.0 / 9.0)).collect())?)
+        }
+        Some(Preset::Fastl2lir) => {
+            RidgeParams { standardize: false, alphas: grid(&|| vec![1.0])?, ..RidgeParams::default() }
+        }
+        None => RidgeParams {
+            alphas: parse_alphas(arguments.alphas.as_deref().unwrap_or("1:1e7:8"))?,
+            score: match arguments.score {
+                FitScore::R2 => Score::R2,
+                FitScore::Mse => Score::NegMse,
+                FitScore::R => Score::Pearson,
+            },
+            intercept: !arguments.no_intercept,
+            standardize: arguments.standardize,
+            pooling: if arguments.mean_over_folds { Pooling::Folds } else { Pooling::Samples },
+            ..RidgeParams::default()
+        },
+    };
+    let choice = if arguments.shared { AlphaChoice::Shared } else { AlphaChoice::PerTarget };
+    Ok(RidgeParams { choice, extend: arguments.extend, ..params })
+}
+
+/// Which regression is asked for.
+fn method(arguments: &Fit, has_bands: bool) -> anyhow::Result<Method> {
+    let is_fastl2lir = arguments.preset == Some(Preset::Fastl2lir);
+    let selects = arguments.select.is_some() || is_fastl2lir;
+    let asked = [has_bands, arguments.kernel, selects, arguments.regions.is_some()];
+    if asked.iter().filter(|asked| **asked).count() > 1 {
+        bail!("several `--x`, `--kernel`, `--select` and `--regions` exclude each other (give one of them)");
+    }
+    Ok(match &arguments.regions {
+        Some(list) => {
+            Method::Regions { of_feature: list.parse()?, n_best: arguments.best, per_target: arguments.best_per_target }
+        }
+        None if has_bands => Method::Banded { n_draws: arguments.draws, seed: arguments.seed },
+        None if arguments.kernel => Method::Kernel,
+        None if selects => {
+            Method::Selected { n_features: arguments.select.unwrap_or(usize::MAX), penalize_intercept: is_fastl2lir }
+        }
+        None => Method::Ridge,
+    })
 }
 
 /// What the fit needs, before it begins.

@@ -9,9 +9,12 @@ use crate::settings::parse_bytes;
 
 /// Predicts.
 pub(crate) fn run(arguments: &Predict) -> anyhow::Result<()> {
+    let mut x = arguments.x.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    let bands = x.split_off(1);
     let job = PredictJob {
         model: arguments.model.clone(),
-        x: arguments.x.parse()?,
+        x: x.remove(0),
+        bands,
         missing: if arguments.mask_missing { Missing::Mask } else { Missing::Refuse },
         memory: arguments.memory.as_deref().map(parse_bytes).transpose()?,
         out: arguments.out.clone(),

@@ -1,5 +1,6 @@
 //! The program as its users meet it: words of help and errors, exit codes, stdout and stderr.
 
+mod fit;
 mod pipes;
 mod program;
 mod words;

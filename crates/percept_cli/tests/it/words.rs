@@ -49,6 +49,11 @@ fn help_of_a_command_names_its_arguments() {
     says(&["model", "verify", "--help"], 0, &["<DIR>", "--json"]);
     says(&["features", "--help"], 0, &["--space <NAME>", "--images <SOURCE>", "--texts <FILE>", "--pool <HOW>"]);
     says(&["fit", "--help"], 0, &["--x <FILE>", "--groups <FILE>", "--folds <K>", "--memory <BYTES>", "--shard <I/N>"]);
+    says(
+        &["fit", "--help"],
+        0,
+        &["--preset <NAME>", "takagi2023", "--regions <FILE>", "--average <FILE>", "--components <K>"],
+    );
     says(&["predict", "--help"], 0, &["--model <MODEL>", "--x <FILE>", "--out <FILE.npy>", "--json"]);
     says(&["report", "--help"], 0, &["<RUNDIR>"]);
 }

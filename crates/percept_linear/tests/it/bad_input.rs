@@ -70,6 +70,7 @@ fn masking_leaves_out_empty_rows_and_columns_with_holes_and_changes_nothing_else
     let mut job = PredictJob {
         model: problem.path("masked"),
         x: problem.reference("new.npy"),
+        bands: Vec::new(),
         missing: Missing::Mask,
         memory: None,
         out: problem.path("p.npy"),
@@ -162,6 +163,7 @@ fn a_folder_that_is_no_model_is_named() {
     let job = PredictJob {
         model: problem.path("absent"),
         x: problem.reference("x.npy"),
+        bands: Vec::new(),
         missing: Missing::Refuse,
         memory: None,
         out: problem.path("p.npy"),

@@ -49,6 +49,7 @@ fn predictions_are_x_times_weights_plus_intercept_in_any_tiles() {
     let job = PredictJob {
         model: problem.path("model"),
         x: problem.reference("x.npy"),
+        bands: Vec::new(),
         missing: Missing::Refuse,
         memory: None,
         out: problem.path("p.npy"),

@@ -3,5 +3,7 @@
 mod bad_input;
 mod files;
 mod fit;
+mod methods;
 mod resume;
 mod stories;
+mod together;

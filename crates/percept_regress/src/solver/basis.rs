@@ -25,11 +25,14 @@ use super::standard::{ROWS_PER_READ, Standard};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::samples::Samples;
+use crate::together::Share;
 
 /// Held-out rows handled by one task.
 pub(crate) const BLOCK_ROWS: usize = 512;
 /// Groups larger than this are inverted one after the other, each by all threads.
 const LARGE_GROUP: usize = 256;
+/// Small groups are shared among processes in runs of so many.
+const SMALL_RUN: usize = 64;
 /// Pivots of I − H below this are rounding errors of sums of n products in f64.
 const SMALLEST_PIVOT: f64 = 1e-11;
 
@@ -91,21 +94,28 @@ pub(crate) fn covariance<T: Real>(
     x: &dyn Samples<T>,
     standard: &Standard,
     roots: &[f64],
+    share: Share<'_>,
 ) -> Result<Array2<f64>, RegressError> {
-    gram::<f64>(standard.kept.len(), x.dim().0, |range| {
+    gram::<f64>(standard.kept.len(), x.dim().0, share, |range| {
         let start = range.start;
         Ok(standard.table(x.rows(range)?.view(), |row| roots[start + row]))
     })
 }
 
 /// The spectrum of the covariance, its null directions dropped.
-pub(crate) fn covariance_spectrum(lower: Array2<f64>, n_samples: usize) -> Result<Spectrum, RegressError> {
-    let order = lower.nrows();
-    let (mut values, vectors) = eigen(lower)?;
-    let rank = clear_null(&mut values, n_samples.max(order));
-    let values = values.split_off(order - rank);
-    let vectors = if rank == order { vectors } else { vectors.slice(s![.., order - rank..]).to_owned() };
-    Ok(Spectrum { values, vectors })
+pub(crate) fn covariance_spectrum(
+    lower: Array2<f64>,
+    n_samples: usize,
+    share: Share<'_>,
+) -> Result<Spectrum, RegressError> {
+    share.once(|| {
+        let order = lower.nrows();
+        let (mut values, vectors) = eigen(lower)?;
+        let rank = clear_null(&mut values, n_samples.max(order));
+        let values = values.split_off(order - rank);
+        let vectors = if rank == order { vectors } else { vectors.slice(s![.., order - rank..]).to_owned() };
+        Ok(Spectrum { values, vectors })
+    })
 }
 
 /// The spectrum of the kernel on the complement of the intercept's direction.
@@ -114,15 +124,18 @@ pub(crate) fn kernel_spectrum<T: Real>(
     standard: &Standard,
     roots: &[f64],
     intercept: bool,
+    share: Share<'_>,
 ) -> Result<Spectrum, RegressError> {
     let (n, p) = (x.nrows(), standard.kept.len());
-    let lower = gram(n, p, |range| {
+    let lower = gram(n, p, share, |range| {
         // n × features, transposed: the columns of the block are the samples.
         Ok(standard.part(range).table::<T, f64>(x, |row| roots[row]).reversed_axes())
     })?;
-    let (mut values, vectors) = if intercept { eigen_off(lower, &direction(roots))? } else { eigen(lower)? };
-    clear_null(&mut values, n.max(p));
-    Ok(Spectrum { values, vectors })
+    share.once(|| {
+        let (mut values, vectors) = if intercept { eigen_off(lower, &direction(roots))? } else { eigen(lower)? };
+        clear_null(&mut values, n.max(p));
+        Ok(Spectrum { values, vectors })
+    })
 }
 
 /// The spectrum of a kernel that was computed elsewhere, given by its lower triangle.
@@ -148,17 +161,20 @@ impl<T: Real> Basis<T> {
         roots: &[f64],
         intercept: bool,
         spectrum: Spectrum,
+        share: Share<'_>,
     ) -> Result<Self, RegressError> {
         let n = x.dim().0;
         let Spectrum { values, vectors } = spectrum;
         let rank = values.len();
         let mut z = Array2::zeros((n, rank));
-        for (block, mut out) in z.axis_chunks_iter_mut(Axis(0), ROWS_PER_READ).enumerate() {
+        let blocks = z.axis_chunks_iter_mut(Axis(0), ROWS_PER_READ).enumerate();
+        for (block, mut out) in blocks.filter(|(block, _)| share.is_mine(*block)) {
             let start = block * ROWS_PER_READ;
             let rows = x.rows(start..start + out.nrows())?;
             let rows: Array2<f64> = standard.table(rows.view(), |row| roots[start + row]);
             out.zip_mut_with(&multiply_parallel(rows.view(), vectors.view()), |out, &value| *out = T::from_f64(value));
         }
+        share.fill(z.as_slice_mut().expect("freshly allocated arrays are contiguous"))?;
         let mut transposed = Array2::zeros((rank, standard.kept.len()));
         transposed.axis_iter_mut(Axis(0)).into_par_iter().zip(vectors.axis_iter(Axis(1))).for_each(
             |(mut out, vector)| out.iter_mut().zip(vector).for_each(|(out, &value)| *out = T::from_f64(value)),
@@ -265,8 +281,8 @@ impl<T: Real> Basis<T> {
         projected
     }
 
-    /// (I − H_gg)⁻¹ of every fold for the penalties of `grid`; see the head of this file for the kernel's form.
-    pub(crate) fn inverses(&self, folds: &Folds, grid: &[f64]) -> Result<Inverses<T>, RegressError> {
+    /// (I − H_gg)⁻¹ of every fold for the penalties of `grid`, each made by one share; see the head of this file for the kernel's form.
+    pub(crate) fn inverses(&self, folds: &Folds, grid: &[f64], share: Share<'_>) -> Result<Inverses<T>, RegressError> {
         let shrinkage: Vec<Vec<f64>> = grid
             .iter()
             .map(|&alpha| {
@@ -286,7 +302,13 @@ impl<T: Real> Basis<T> {
         let flush = |waiting: &mut Vec<Range<usize>>, blocks: &mut Vec<Vec<T>>| -> Result<(), RegressError> {
             let pieces: Vec<_> = std::mem::take(waiting)
                 .into_par_iter()
-                .map(|members| self.invert_small(members, folds, grid, &shrinkage))
+                .map(|members| {
+                    if share.is_mine(members.start / SMALL_RUN) {
+                        return self.invert_small(members, folds, grid, &shrinkage);
+                    }
+                    let size: usize = members.map(|fold| folds.ranges[fold].len().pow(2)).sum();
+                    Ok(grid.iter().map(|_| vec![T::zero(); size]).collect())
+                })
                 .collect();
             for piece in pieces {
                 for (all, part) in blocks.iter_mut().zip(piece?) {
@@ -302,7 +324,12 @@ impl<T: Real> Basis<T> {
             }
             flush(&mut waiting, &mut blocks)?;
             for fold in members {
-                for ((&alpha, shrinkage), all) in grid.iter().zip(&shrinkage).zip(&mut blocks) {
+                for (position, all) in blocks.iter_mut().enumerate() {
+                    let (alpha, shrinkage) = (grid[position], &shrinkage[position]);
+                    if !share.is_mine(fold * grid.len() + position) {
+                        all.resize(all.len() + folds.ranges[fold].len().pow(2), T::zero());
+                        continue;
+                    }
                     let inverse = self.invert_large(folds.samples(fold), shrinkage);
                     let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
                     all.extend(inverse.iter().map(|&value| T::from_f64(value)));
@@ -310,6 +337,7 @@ impl<T: Real> Basis<T> {
             }
         }
         flush(&mut waiting, &mut blocks)?;
+        blocks.iter_mut().try_for_each(|blocks| share.fill(blocks))?;
         Ok(Inverses { blocks, offsets })
     }
 
@@ -353,7 +381,7 @@ impl<T: Real> Basis<T> {
     /// The same for a group of hundreds or thousands of samples: products in the precision of the samples, sums in f64.
     fn invert_large(&self, samples: &[usize], shrinkage: &[f64]) -> Option<Array2<f64>> {
         let roots: Vec<T> = shrinkage.iter().map(|factor| T::from_f64(factor.sqrt())).collect();
-        let mut hat = gram(samples.len(), roots.len(), |range| {
+        let mut hat = gram(samples.len(), roots.len(), Share::default(), |range| {
             let mut block = Array2::<T>::zeros((samples.len(), range.len()));
             block.axis_iter_mut(Axis(0)).into_par_iter().zip(samples).for_each(|(mut out, &sample)| {
                 let row = self.z.row(sample);

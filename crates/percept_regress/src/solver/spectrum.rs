@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::product::matrix;
 use super::real::Real;
 use crate::error::RegressError;
+use crate::together::Share;
 
 /// Rows of a parallel panel of the Gram matrix.
 const PANEL: usize = 128;
@@ -22,7 +23,7 @@ pub(crate) const INNER: usize = 512;
 /// Tasks that the eigensolver is cut into, whatever the number of threads, so that its bits do not depend on it.
 const EIGEN_TASKS: usize = 4;
 
-/// The lower triangle of Σ BᵀB over blocks B, summed in f64; the upper triangle is left unspecified.
+/// The lower triangle of Σ BᵀB over blocks B, of all shares together, summed in f64; the upper triangle is left unspecified.
 ///
 /// Products of one block are made in the precision of the block: f64 where the matrix will be decomposed.
 ///
@@ -31,10 +32,11 @@ const EIGEN_TASKS: usize = 4;
 pub(crate) fn gram<T: Real>(
     order: usize,
     n_inner: usize,
+    share: Share<'_>,
     block: impl Fn(std::ops::Range<usize>) -> Result<Array2<T>, RegressError>,
 ) -> Result<Array2<f64>, RegressError> {
     let mut gram = Array2::<f64>::zeros((order, order));
-    for start in (0..n_inner).step_by(INNER) {
+    for start in (0..n_inner).step_by(INNER).filter(|start| share.is_mine(start / INNER)) {
         let block = block(start..(start + INNER).min(n_inner))?;
         let block = matrix(block.view());
         gram.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().enumerate().for_each(|(panel_idx, mut panel)| {
@@ -45,6 +47,7 @@ pub(crate) fn gram<T: Real>(
             T::add_product(panel, order, left.transpose(), right);
         });
     }
+    share.sum(gram.as_slice_mut().expect("freshly allocated arrays are contiguous"))?;
     Ok(gram)
 }
 
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn gram_of_blocks_is_the_lower_triangle_of_the_product() {
         let x = Array2::from_shape_fn((700, 150), |(i, j)| ((i * 31 + j * 17) % 23) as f64 - 11.0);
-        let gram = gram(150, 700, |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned())).expect("in memory");
+        let gram =
+            gram(150, 700, Share::default(), |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned())).expect("in memory");
         let expected = x.t().dot(&x);
         for i in 0..150 {
             for j in 0..=i {

@@ -6,17 +6,18 @@ use rayon::prelude::*;
 use super::real::Real;
 use crate::error::RegressError;
 use crate::samples::Samples;
+use crate::together::Share;
 
 /// Means and scales of features.
 #[derive(Clone, Debug)]
 pub(crate) struct Standard {
-    /// What is subtracted from each of the n_features columns; 0 without an intercept.
+    /// What is subtracted from each of the n_features columns; 0 unless centred.
     pub(crate) mean: Array1<f64>,
     /// What each column is divided by; 1 where nothing is to be divided.
     pub(crate) scale: Array1<f64>,
     /// Columns that take part in the fit, ascending.
     pub(crate) kept: Vec<usize>,
-    /// Columns that do not vary (with an intercept) or are all zero (without), ascending.
+    /// Columns that do not vary (when centred) or are all zero (when not), ascending.
     pub(crate) constant: Vec<usize>,
 }
 
@@ -30,7 +31,8 @@ pub(crate) const ROWS_PER_READ: usize = 512;
 struct Column {
     sum: f64,
     squares: f64,
-    first: f64,
+    /// The first value that was seen.
+    first: Option<f64>,
     same: bool,
 }
 
@@ -42,29 +44,32 @@ impl Standard {
     pub(crate) fn fit<T: Real>(
         x: &dyn Samples<T>,
         weights: Option<&[f64]>,
-        intercept: bool,
+        center: bool,
         standardize: bool,
+        share: Share<'_>,
     ) -> Result<Self, RegressError> {
         let (n_samples, n_features) = x.dim();
         let total: f64 = weights.map_or(n_samples as f64, |weights| weights.iter().sum());
         let weight = |sample: usize| weights.map_or(1.0, |weights| weights[sample]);
-        let mut columns = vec![Column { sum: 0.0, squares: 0.0, first: 0.0, same: true }; n_features];
-        pass(x, &mut columns, |start, column, values| {
-            if start == 0 {
-                column.first = values[0].as_f64();
-            }
+        let mut columns = vec![Column { sum: 0.0, squares: 0.0, first: None, same: true }; n_features];
+        pass(x, &mut columns, share, |start, column, values| {
+            let first = *column.first.get_or_insert(values[0].as_f64());
             for (row, value) in values.iter().enumerate() {
                 let value = value.as_f64();
                 column.sum += weight(start + row) * value;
-                column.same &= value == column.first;
+                column.same &= value == first;
             }
         })?;
-        pass(x, &mut columns, |start, column, values| {
+        agree(&mut columns, share)?;
+        pass(x, &mut columns, share, |start, column, values| {
             let mean = column.sum / total;
             for (row, value) in values.iter().enumerate() {
                 column.squares += weight(start + row) * (value.as_f64() - mean).powi(2);
             }
         })?;
+        let mut squares: Vec<f64> = columns.iter().map(|column| column.squares).collect();
+        share.sum(&mut squares)?;
+        columns.iter_mut().zip(squares).for_each(|(column, squares)| column.squares = squares);
         let mut standard = Self {
             mean: Array1::zeros(n_features),
             scale: Array1::ones(n_features),
@@ -75,11 +80,11 @@ impl Standard {
             let (mean, deviation) = (column.sum / total, (column.squares / total).sqrt());
             // Ten rounding errors of the input's own precision around its mean carry no information.
             let constant = column.same || deviation <= 10.0 * f64::EPSILON * mean.abs();
-            let zero = column.same && column.first == 0.0;
-            if intercept {
+            let zero = column.same && column.first == Some(0.0);
+            if center {
                 standard.mean[position] = mean;
             }
-            if (intercept && constant) || zero {
+            if (center && constant) || zero {
                 standard.constant.push(position);
                 continue;
             }
@@ -131,14 +136,43 @@ impl Standard {
     }
 }
 
-/// Hands every column of `x` to `visit(first_row, column, values)`, some rows at a time, and refuses values that are not finite.
+/// Sums and sameness over all shares.
+fn agree(columns: &mut [Column], share: Share<'_>) -> Result<(), RegressError> {
+    if share.0.is_none() {
+        return Ok(());
+    }
+    let mut sums: Vec<f64> = columns.iter().map(|column| column.sum).collect();
+    share.sum(&mut sums)?;
+    // Per column whether there is a first value, which, and whether the others are the same.
+    let own: Vec<f64> = columns
+        .iter()
+        .flat_map(|column| {
+            [f64::from(u8::from(column.first.is_some())), column.first.unwrap_or(0.0), f64::from(u8::from(column.same))]
+        })
+        .collect();
+    let all = share.gather(&own)?;
+    for (position, column) in columns.iter_mut().enumerate() {
+        column.sum = sums[position];
+        column.first = None;
+        for shares in all.chunks_exact(own.len()) {
+            let &[is_there, first, same] = &shares[3 * position..3 * position + 3] else { continue };
+            if is_there > 0.0 {
+                column.same &= same > 0.0 && first == *column.first.get_or_insert(first);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Hands every column of this share of `x` to `visit(first_row, column, values)`, some rows at a time, and refuses values that are not finite.
 fn pass<T: Real>(
     x: &dyn Samples<T>,
     columns: &mut [Column],
+    share: Share<'_>,
     visit: impl Fn(usize, &mut Column, ArrayView1<'_, T>) + Sync,
 ) -> Result<(), RegressError> {
     let n_samples = x.dim().0;
-    for start in (0..n_samples).step_by(ROWS_PER_READ) {
+    for start in (0..n_samples).step_by(ROWS_PER_READ).filter(|start| share.is_mine(start / ROWS_PER_READ)) {
         let rows = x.rows(start..(start + ROWS_PER_READ).min(n_samples))?;
         all_finite("x", rows.view()).map_err(|error| match error {
             RegressError::NonFinite { matrix, count, row, column } => {
@@ -189,7 +223,7 @@ mod tests {
     #[test]
     fn columns_get_mean_zero_and_deviation_one_and_constant_ones_are_dropped() {
         let x = array![[1.0f32, 5.0, 0.0], [3.0, 5.0, 0.0], [5.0, 5.0, 0.0], [7.0, 5.0, 0.0]];
-        let standard = Standard::fit(&x.view(), None, true, true).expect("one column varies");
+        let standard = Standard::fit(&x.view(), None, true, true, Share::default()).expect("one column varies");
         assert_eq!((standard.kept.clone(), standard.constant.clone()), (vec![0], vec![1, 2]));
         let mut out = Array1::<f64>::zeros(1);
         standard.apply(x.row(3), 1.0, out.view_mut());
@@ -200,15 +234,15 @@ mod tests {
     fn a_weight_of_two_counts_a_sample_twice() {
         let x = array![[1.0], [4.0], [7.0]];
         let twice = array![[1.0], [4.0], [4.0], [7.0]];
-        let weighted = Standard::fit(&x.view(), Some(&[1.0, 2.0, 1.0]), true, true).expect("varies");
-        let plain = Standard::fit(&twice.view(), None, true, true).expect("varies");
+        let weighted = Standard::fit(&x.view(), Some(&[1.0, 2.0, 1.0]), true, true, Share::default()).expect("varies");
+        let plain = Standard::fit(&twice.view(), None, true, true, Share::default()).expect("varies");
         assert_eq!((weighted.mean[0], weighted.scale[0]), (plain.mean[0], plain.scale[0]));
     }
 
     #[test]
     fn without_an_intercept_a_constant_column_is_a_feature() {
         let x = array![[1.0, 5.0, 0.0], [3.0, 5.0, 0.0]];
-        let standard = Standard::fit(&x.view(), None, false, true).expect("two columns");
+        let standard = Standard::fit(&x.view(), None, false, true, Share::default()).expect("two columns");
         assert_eq!((standard.kept, standard.constant), (vec![0, 1], vec![2]));
         assert_eq!((standard.mean[0], standard.scale[0], standard.scale[1]), (0.0, 1.0, 1.0));
     }
@@ -216,7 +250,7 @@ mod tests {
     #[test]
     fn a_design_without_variation_is_refused() {
         let x = array![[2.0, 5.0], [2.0, 5.0]];
-        let error = Standard::fit(&x.view(), None, true, true).expect_err("nothing varies");
+        let error = Standard::fit(&x.view(), None, true, true, Share::default()).expect_err("nothing varies");
         assert_eq!(error, RegressError::ConstantDesign { features: 2 });
     }
 }

@@ -99,6 +99,24 @@ fn planted_bands_are_found_and_split_scores_add_up() {
 }
 
 #[test]
+fn whole_weights_repeat_samples() {
+    let x = normal("x", 50, 15) + 1.0;
+    let y = targets("y", &x, 3) + 4.0;
+    let weights: Vec<f64> = (0..50).map(|row| 1.0 + f64::from(row % 3)).collect();
+    let rows: Vec<usize> = (0..50).flat_map(|row| vec![row; weights[row] as usize]).collect();
+    let of_row: Vec<usize> = (0..50).map(|row| row / 10).collect();
+    let labels: Vec<usize> = rows.iter().map(|&row| of_row[row]).collect();
+    let (once, repeated) = (Folds::by_label(&of_row).expect("folds"), Folds::by_label(&labels).expect("folds"));
+    let cv = BandedCv::new(params());
+    let weighted = cv.fit_with(x.view(), y.view(), &bands(), &once, Some(&weights)).expect("fits");
+    let (x, y) = (x.select(Axis(0), &rows), y.select(Axis(0), &rows));
+    let plain = cv.fit(x.view(), y.view(), &bands(), &repeated).expect("fits");
+    assert_eq!(weighted.alpha, plain.alpha);
+    assert!(difference(&weighted.weights, &plain.weights) < 1e-9);
+    assert!(cv.fit_with(x.view(), y.view(), &bands(), &repeated, Some(&[1.0])).is_err());
+}
+
+#[test]
 fn one_candidate_is_plain_ridge() {
     let x = normal("x", 50, 15) * 2.0 + 1.0;
     let y = targets("y", &x, 3) + 4.0;
