@@ -13,9 +13,10 @@ pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
     let settings = RunSettings::new(arguments.run, &default_out(&arguments.experiment)?)?;
     let experiment = Experiment::open(&arguments.experiment, &settings.overrides)?;
     let outcome = b2c::train(&experiment, &settings.out, &Bars::new())?;
-    say(format!("encoders: {}", settings.out.display()));
+    let report = percept::report::write(&settings.out, &outcome)?;
+    say(format!("report: {}", report.display()));
     if settings.json {
-        return json(&outcome);
+        return json(&outcome.scores);
     }
     say(format!("{:<24} {:>24} {:>24}", "test images", "context cosine", "context pairwise"));
     for pair in outcome.scores.chunks(2) {

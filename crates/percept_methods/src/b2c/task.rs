@@ -80,7 +80,8 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Method
         losses,
         (training.shards, kv_rate),
         batch,
-    )?;
+    )?
+    .with_checkpoints(training.checkpoints);
     let vars = task.params().vars();
     let n_changed =
         vars.iter().filter(|(name, _)| name.starts_with(UNET)).map(|(_, var)| var.as_tensor().elem_count()).sum();

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::error::ExperimentError;
 use super::section::Section;
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "patched",
     "blocks",
     "width",
@@ -36,6 +36,7 @@ const KEYS: [&str; 28] = [
     "patience",
     "on_failure",
     "memory_gb",
+    "checkpoints",
     "seed",
     "losses",
 ];
@@ -136,6 +137,8 @@ pub struct B2cTraining {
     pub on_failure: OnFailure,
     /// Memory that training may take, in gigabytes; more is refused before it starts.
     pub memory_gb: f64,
+    /// Make the U-Net's activations again in the backward pass instead of holding them: less memory, a third more time.
+    pub checkpoints: bool,
     /// The seed of weights, batches and noise.
     pub seed: u64,
     /// The weight of each loss term.
@@ -288,6 +291,7 @@ fn training(mut section: Section<'_>, seed: u64) -> Result<B2cTraining, Experime
         patience: section.size("patience", 0, 5)?,
         on_failure: section.choice("on_failure", &on_failure, OnFailure::Warn)?,
         memory_gb: section.number("memory_gb", 0.1..=1e6, 20.0)?,
+        checkpoints: section.boolean("checkpoints", false)?,
         seed: section.count("seed", 0, seed)?,
         losses,
     })

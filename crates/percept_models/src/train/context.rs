@@ -150,6 +150,12 @@ impl<'a> ContextTask<'a> {
         Ok(Self { params, encoder, unet, denoiser, losses, n_shards, kv_rate, batch: Box::new(batch) })
     }
 
+    /// The same with activations of the U-Net made again in the backward pass instead of held: less memory, more time.
+    #[must_use]
+    pub fn with_checkpoints(self, checkpoints: bool) -> Self {
+        Self { unet: self.unet.with_checkpoints(checkpoints), ..self }
+    }
+
     /// The encoder in its present state.
     pub fn encoder(&self) -> &ContextEncoder {
         &self.encoder
