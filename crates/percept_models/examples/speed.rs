@@ -1,10 +1,11 @@
 //! Times one case of `benches/peers/diffusion.py`: a model of a real configuration with random weights.
 //!
-//! `speed CONFIG.json unet|unet-kv|vae-decode|clip-text ROUNDS`; prints seconds per round and peak bytes as JSON.
+//! `speed CONFIG.json unet|unet-kv|unet-context|vae-decode|clip-text ROUNDS`; prints seconds per round and peak bytes as JSON.
+//! `unet-context` is `unet-kv` with the gradient of the context too, and with activation checkpoints.
 
 use std::{error::Error, io::Write, time::Instant};
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use percept_core::Seed;
 use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
@@ -43,10 +44,13 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
                 Ok(())
             })
         }
-        "unet-kv" => {
+        "unet-kv" | "unet-context" => {
             let keys_and_values = |name: &str| name.contains("attn2.to_k") || name.contains("attn2.to_v");
             let params = Params::random_training(seed, keys_and_values);
             let (model, latents, context) = unet(&params)?;
+            let checkpoints = name == "unet-context";
+            let model = model.with_checkpoints(checkpoints);
+            let context = if checkpoints { Var::from_tensor(&context)?.into_inner() } else { context };
             Box::new(move || {
                 sharded_gradients(&params, 1, |_| {
                     Ok(model.forward(&latents, &[500.0], &context)?.sqr()?.mean_all()?)
@@ -72,7 +76,11 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
                 Ok(())
             })
         }
-        _ => return Err(format!("no case `{name}` (there are unet, unet-kv, vae-decode, clip-text)").into()),
+        _ => {
+            return Err(
+                format!("no case `{name}` (there are unet, unet-kv, unet-context, vae-decode, clip-text)").into()
+            );
+        }
     })
 }
 

@@ -10,6 +10,7 @@
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors
 
+mod attention_map;
 pub mod autoencoder;
 pub mod autoencoder_tiny;
 pub mod compvis;

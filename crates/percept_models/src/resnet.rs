@@ -7,7 +7,7 @@ use crate::{
     nn::{
         Activation,
         layers::{Conv2d, GroupNorm, Linear},
-        ops,
+        maps, ops,
         params::Params,
     },
 };
@@ -48,12 +48,12 @@ impl ResnetBlock {
         let mut h = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
         if let (Some(layer), Some(step)) = (&self.step, step) {
             let shift = layer.forward(&ops::activate(step, Activation::Silu)?)?;
-            h = h.broadcast_add(&shift.unsqueeze(2)?.unsqueeze(3)?)?;
+            h = maps::add_channels(&h, &shift)?;
         }
         let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
         match &self.shortcut {
-            Some(conv) => Ok((conv.forward(x)? + h)?),
-            None => Ok((x + h)?),
+            Some(conv) => Ok(maps::add(&conv.forward(x)?, &h)?),
+            None => Ok(maps::add(x, &h)?),
         }
     }
 }

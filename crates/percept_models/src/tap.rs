@@ -57,6 +57,21 @@ impl Taps {
         }
     }
 
+    /// As [`Self::see`] for a value that costs something: it is made only when it is wanted.
+    pub(crate) fn see_made(&mut self, name: Arguments<'_>, make: impl FnOnce() -> Result<Tensor>) -> Result<()> {
+        if self.is_idle() {
+            return Ok(());
+        }
+        let full = format!("{}{name}", self.prefix);
+        if self.wanted.contains(&full) {
+            self.found.insert(full.clone(), make()?.detach());
+        }
+        if let Some(names) = &mut self.listing {
+            names.push(full);
+        }
+        Ok(())
+    }
+
     /// Runs `work`, all of whose places lie below `name`.
     pub(crate) fn within<T>(&mut self, name: Arguments<'_>, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.is_idle() {

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{
-    flops, ops,
+    flops, maps, ops,
     params::{Init, Params},
 };
 use crate::error::Result;
@@ -69,18 +69,18 @@ pub(crate) struct Linear {
 impl Linear {
     pub(crate) fn new(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
         let init = Init::Uniform { fan_in: inputs };
-        let weight = p.get("weight", &[outputs, inputs], init)?;
+        let weight = p.get_matrix("weight", [outputs, inputs], init)?;
         Ok(Self { weight, bias: Some(p.get("bias", &[outputs], init)?) })
     }
 
     pub(crate) fn without_bias(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
-        Ok(Self { weight: p.get("weight", &[outputs, inputs], Init::Uniform { fan_in: inputs })?, bias: None })
+        Ok(Self { weight: p.get_matrix("weight", [outputs, inputs], Init::Uniform { fan_in: inputs })?, bias: None })
     }
 
     /// From a weight stored as (inputs, outputs) and its bias, of which columns `from` to `from + outputs` are taken
     /// (GPT-2's `Conv1D`, which packs queries, keys and values). The copy is made once: such a layer does not train.
     pub(crate) fn from_columns((weight, bias): &(Tensor, Tensor), from: usize, outputs: usize) -> Result<Self> {
-        let weight = weight.narrow(1, from, outputs)?.t()?.contiguous()?;
+        let weight = weight.narrow(1, from, outputs)?.contiguous()?.t()?;
         Ok(Self { weight, bias: Some(bias.narrow(0, from, outputs)?.contiguous()?) })
     }
 
@@ -91,10 +91,38 @@ impl Linear {
     }
 }
 
-/// A 1×1 convolution that some checkpoints store as a linear layer.
+/// A projection between feature maps and tokens, which checkpoints store as a 1×1 convolution or as a linear layer.
 pub(crate) enum Projection {
     Conv(Conv2d),
     Linear(Linear),
+}
+
+impl Projection {
+    /// Weight (O, C) and bias (O).
+    fn matrix(&self) -> Result<(Tensor, Tensor)> {
+        Ok(match self {
+            Self::Conv(conv) => (conv.weight.flatten_from(1)?, conv.bias.clone()),
+            Self::Linear(linear) => {
+                let bias = linear.bias.clone();
+                let none = || Tensor::zeros(linear.weight.dim(0)?, linear.weight.dtype(), linear.weight.device());
+                (linear.weight.clone(), bias.map_or_else(none, Ok)?)
+            }
+        })
+    }
+
+    /// (B, C, H, W) → (B, H·W, O).
+    pub(crate) fn to_tokens(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.matrix()?;
+        flops::add(x.elem_count() * weight.dim(0)?);
+        Ok(maps::map_to_tokens(x, &weight, &bias)?)
+    }
+
+    /// (B, H·W, C) → (B, O, H, W), as high and wide as `like`.
+    pub(crate) fn to_map(&self, tokens: &Tensor, like: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.matrix()?;
+        flops::add(tokens.elem_count() * weight.dim(0)?);
+        Ok(maps::tokens_to_map(tokens, &weight, &bias, [like.dim(2)?, like.dim(3)?])?)
+    }
 }
 
 /// Group normalisation over (B, C, …).

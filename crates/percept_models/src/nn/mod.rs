@@ -5,6 +5,7 @@ pub(crate) mod elementwise;
 pub(crate) mod flops;
 pub(crate) mod kernel;
 pub(crate) mod layers;
+pub(crate) mod maps;
 mod names;
 pub(crate) mod ops;
 pub mod params;

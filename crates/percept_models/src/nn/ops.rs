@@ -5,7 +5,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail,
+};
 
 use super::kernel::{
     attention::{self, AttentionShape},
@@ -17,7 +19,7 @@ use super::kernel::{
 };
 
 /// The contiguous `f32` values of a storage.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let all: &[f32] = storage.as_slice()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&all[start..end]),
@@ -224,10 +226,28 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: &Tensor, stride: usize, pad: 
     x.contiguous()?.apply_op3(&w.contiguous()?, &bias.contiguous()?, Known(Conv { shape, needs }))
 }
 
+/// The weight (O, I) of a linear layer as an operand: by rows, or by columns where it is stored so and does not train.
+/// `true` for the latter, and then the tensor is (I, O).
+pub(super) fn weight_operand(w: &Tensor) -> Result<(Tensor, bool)> {
+    if !w.track_op() && !w.is_contiguous() {
+        let turned = w.t()?;
+        if turned.is_contiguous() {
+            return Ok((turned, true));
+        }
+    }
+    Ok((w.contiguous()?, false))
+}
+
+/// A weight from [`weight_operand`] as a matrix O × I.
+pub(super) fn weight_matrix(w: &[f32], [outputs, inputs]: [usize; 2], turned: bool) -> Mat<'_> {
+    if turned { Mat::rows(w, outputs).t() } else { Mat::rows(w, inputs) }
+}
+
 struct Linear {
     rows: usize,
     inputs: usize,
     outputs: usize,
+    turned: bool,
     needs: [bool; 3],
 }
 
@@ -238,7 +258,8 @@ impl Linear {
             out.chunks_mut(self.outputs).for_each(|row| row.copy_from_slice(bias));
         }
         let dims = [self.rows, self.outputs, self.inputs];
-        let (a, b) = (Mat::rows(x, self.inputs), Mat::rows(w, self.inputs).t());
+        let w = weight_matrix(w, [self.outputs, self.inputs], self.turned);
+        let (a, b) = (Mat::rows(x, self.inputs), w.t());
         matmul(dims, &mut out, self.outputs, bias.is_some(), 1.0, a, b);
         out
     }
@@ -247,7 +268,7 @@ impl Linear {
         self.needs[0].then(|| {
             let (n, i, o) = (self.rows, self.inputs, self.outputs);
             let mut dx = vec![0.0; n * i];
-            matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), Mat::rows(w, i));
+            matmul([n, i, o], &mut dx, i, false, 1.0, Mat::rows(grad, o), weight_matrix(w, [o, i], self.turned));
             dx
         })
     }
@@ -298,8 +319,9 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
         bail!("linear layer expects {inputs} inputs, got {last}");
     }
     let needs = [x.track_op(), w.track_op(), bias.is_some_and(Tensor::track_op)];
-    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, needs };
-    let (x, w) = (x.contiguous()?, w.contiguous()?);
+    let (w, turned) = weight_operand(w)?;
+    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, turned, needs };
+    let x = x.contiguous()?;
     match bias {
         Some(bias) if bias.dims() == [outputs] => x.apply_op3(&w, &bias.contiguous()?, Known(op)),
         Some(bias) => bail!("linear layer of {outputs} outputs got a bias of shape {:?}", bias.dims()),

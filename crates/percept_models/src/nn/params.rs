@@ -11,6 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor, Var};
 use percept_core::Seed;
 
+use super::{kernel::turn, ops::with_values};
 use crate::error::{ModelError, Result};
 
 /// How a new parameter is drawn.
@@ -33,8 +34,8 @@ pub enum Init {
 }
 
 enum Source {
-    /// Tensors read from files.
-    Files { tensors: BTreeMap<String, Tensor>, origin: String },
+    /// Tensors read from files; those that were taken are no longer here, so that none is held twice.
+    Files { tensors: BTreeMap<String, Option<Tensor>>, origin: String },
     /// Fresh draws, each from the stream named after the tensor.
     Random(Seed),
 }
@@ -73,7 +74,7 @@ impl Params {
 
     /// Frozen parameters from tensors that were read from `origin` (named in errors).
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>, origin: impl Into<String>) -> Self {
-        Self::new(Source::Files { tensors, origin: origin.into() }, Box::new(|_| false))
+        Self::from_tensors_training(tensors, origin, |_| false)
     }
 
     /// Reports missing and misshapen tensors by [`Self::problems`] and not as errors; zeros stand in for them.
@@ -95,6 +96,7 @@ impl Params {
         origin: impl Into<String>,
         trains: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, Some(tensor))).collect();
         Self::new(Source::Files { tensors, origin: origin.into() }, Box::new(trains))
     }
 
@@ -151,22 +153,41 @@ impl Params {
     /// # Errors
     /// [`ModelError::MissingTensor`] and [`ModelError::WrongShape`] when it comes from files.
     pub fn get(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        self.take(name, shape, init, false)
+    }
+
+    /// As [`Self::get`] for the weight (outputs, inputs) of a linear layer: a frozen one is stored by its columns, as
+    /// products with few rows want it.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn get_matrix(&self, name: &str, shape: [usize; 2], init: Init) -> Result<Tensor> {
+        self.take(name, &shape, init, true)
+    }
+
+    fn take(&self, name: &str, shape: &[usize], init: Init, turned: bool) -> Result<Tensor> {
         let full = self.full_name(name);
         let mut store = self.store();
-        let found = match &store.source {
-            Source::Files { tensors, origin } => match tensors.get(&full) {
-                None => {
-                    Err(ModelError::MissingTensor { name: full.clone(), shape: shape.to_vec(), origin: origin.clone() })
+        let known = store.vars.get(&full).map(Var::as_tensor).or_else(|| store.frozen.get(&full)).cloned();
+        let wrong = |found: &[usize], origin: &str| ModelError::WrongShape {
+            name: full.clone(),
+            expected: shape.to_vec(),
+            found: found.to_vec(),
+            origin: origin.to_owned(),
+        };
+        let found = match (known, &mut store.source) {
+            (Some(tensor), _) if tensor.dims() == shape => return Ok(tensor),
+            (Some(tensor), Source::Files { origin, .. }) => Err(wrong(tensor.dims(), origin)),
+            (Some(tensor), Source::Random(_)) => Err(wrong(tensor.dims(), "fresh parameters")),
+            (None, Source::Files { tensors, origin }) => match tensors.get_mut(&full) {
+                Some(Some(tensor)) if tensor.dims() != shape => Err(wrong(tensor.dims(), origin)),
+                Some(slot) if slot.is_some() => {
+                    let tensor = slot.take().map(|tensor| tensor.to_dtype(DType::F32)).transpose()?;
+                    tensor.ok_or_else(|| missing(&full, shape, origin))
                 }
-                Some(tensor) if tensor.dims() != shape => Err(ModelError::WrongShape {
-                    name: full.clone(),
-                    expected: shape.to_vec(),
-                    found: tensor.dims().to_vec(),
-                    origin: origin.clone(),
-                }),
-                Some(tensor) => Ok(tensor.to_dtype(DType::F32)?),
+                _ => Err(missing(&full, shape, origin)),
             },
-            Source::Random(seed) => Ok(draw(seed.named(&full), shape, init)?),
+            (None, Source::Random(seed)) => Ok(draw(seed.named(&full), shape, init)?),
         };
         let tensor = match (found, &mut store.problems) {
             (Ok(tensor), _) => tensor,
@@ -183,6 +204,7 @@ impl Params {
             store.vars.insert(full, var);
             Ok(tensor)
         } else {
+            let tensor = if turned { by_columns(&tensor)? } else { tensor };
             store.frozen.insert(full, tensor.clone());
             Ok(tensor)
         }
@@ -222,6 +244,17 @@ impl Params {
             }
         }
     }
+}
+
+fn missing(name: &str, shape: &[usize], origin: &str) -> ModelError {
+    ModelError::MissingTensor { name: name.to_owned(), shape: shape.to_vec(), origin: origin.to_owned() }
+}
+
+/// The same matrix (O, I), stored by its columns.
+fn by_columns(matrix: &Tensor) -> Result<Tensor> {
+    let (rows, columns) = matrix.dims2()?;
+    let turned = with_values(matrix, |values| turn(values, columns))?;
+    Ok(Tensor::from_vec(turned, (columns, rows), &Device::Cpu)?.t()?)
 }
 
 fn draw(seed: Seed, shape: &[usize], init: Init) -> Result<Tensor> {

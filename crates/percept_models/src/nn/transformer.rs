@@ -1,6 +1,6 @@
 //! Attention layers and Transformer blocks: diffusers' spatial Transformer of the U-Net, and CLIP's encoder layer.
 
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 
 use super::{
     Activation,
@@ -8,7 +8,7 @@ use super::{
     elementwise::Elementwise,
     flops,
     layers::{Conv2d, GroupNorm, LayerNorm, Linear, Projection},
-    ops,
+    maps, ops,
     params::Params,
 };
 use crate::{error::Result, tap::Taps};
@@ -38,6 +38,18 @@ impl CrossAttention {
     pub(crate) fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let (q, k, v) = (self.q.forward(x)?, self.k.forward(context)?, self.v.forward(context)?);
         self.out.forward(&attend(&q, &k, &v, self.heads, false)?)
+    }
+
+    /// How much each token of `x` (B, L, width) looks at each of `context` (B, S, context), mean over heads: (B, L, S).
+    fn weights(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
+        let (q, k) = (self.q.forward(x)?, self.k.forward(context)?);
+        let (batch, queries, width) = q.dims3()?;
+        let (keys, dim) = (k.dim(1)?, width / self.heads);
+        let split =
+            |x: &Tensor, length: usize| x.reshape((batch, length, self.heads, dim))?.transpose(1, 2)?.contiguous();
+        let scores = (split(&q, queries)?.matmul(&split(&k, keys)?.t()?.contiguous()?)? * (1.0 / (dim as f64).sqrt()))?;
+        let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+        Ok(scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?.mean(1)?)
     }
 }
 
@@ -71,14 +83,15 @@ impl TransformerBlock {
         let h = self.norm1.forward(x)?;
         let h = self.attn1.forward(&h, &h)?;
         taps.see(format_args!("self"), &h);
-        let x = (x + h)?;
+        let x = maps::add(x, &h)?;
         let h = self.norm2.forward(&x)?;
+        taps.see_made(format_args!("cross.weights"), || self.attn2.weights(&h, context.unwrap_or(&h)))?;
         let h = self.attn2.forward(&h, context.unwrap_or(&h))?;
         taps.see(format_args!("cross"), &h);
-        let x = (&x + h)?;
+        let x = maps::add(&x, &h)?;
         let h = self.ff_out.forward(&ops::geglu(&self.ff_in.forward(&self.norm3.forward(&x)?)?)?)?;
         taps.see(format_args!("ff"), &h);
-        Ok((&x + h)?)
+        Ok(maps::add(&x, &h)?)
     }
 }
 
@@ -121,22 +134,14 @@ impl SpatialTransformer {
 
     /// `x` (B, C, H, W), `context` (B, S, context) → (B, C, H, W).
     pub(crate) fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
-        let h = self.norm.forward(x)?;
-        let mut tokens = match &self.proj_in {
-            Projection::Conv(conv) => to_tokens(&conv.forward(&h)?)?,
-            Projection::Linear(linear) => linear.forward(&to_tokens(&h)?)?,
-        };
+        let mut tokens = self.proj_in.to_tokens(&self.norm.forward(x)?)?;
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = match i {
                 0 => block.forward(&tokens, context, taps)?,
                 _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, context, taps))?,
             };
         }
-        let h = match &self.proj_out {
-            Projection::Conv(conv) => conv.forward(&to_map(&tokens, x)?)?,
-            Projection::Linear(linear) => to_map(&linear.forward(&tokens)?, x)?,
-        };
-        Ok((h + x)?)
+        Ok(maps::add(&self.proj_out.to_map(&tokens, x)?, x)?)
     }
 }
 

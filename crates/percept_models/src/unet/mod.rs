@@ -266,7 +266,7 @@ impl UNet2DConditionModel {
 
     /// As [`Self::forward`], with any conditioning, and with places that are read in passing: `step`, `conv_in`,
     /// `down.{level}.…`, `mid.…`, `up.{level}.…` (levels count from the finest in `down` and from the coarsest in `up`, as
-    /// in the checkpoint) with `resnet.{i}`, `attn.{i}`, `attn.{i}.self`, `attn.{i}.cross`, `attn.{i}.ff` and `sample`
+    /// in the checkpoint) with `resnet.{i}`, `attn.{i}`, `attn.{i}.self`, `attn.{i}.cross`, `attn.{i}.cross.weights` (positions × tokens of the context, mean over heads), `attn.{i}.ff` and `sample`
     /// below them, `down.{level}`, `mid` and `up.{level}` themselves, and `out`.
     ///
     /// # Errors

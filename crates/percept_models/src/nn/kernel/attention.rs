@@ -228,8 +228,8 @@ pub(crate) fn backward(shape: &AttentionShape, known: &Operands<'_>, needs: [boo
         let (dk, dv) = rest.split_at_mut(keys * dim);
         let (k, v) = (&k[unit * keys * dim..][..keys * dim], &v[unit * keys * dim..][..keys * dim]);
         let (sample, head) = (unit / heads, unit % heads);
-        let of_sample = |x| -> &[f32] { &<&[f32]>::clone(&x)[sample * queries * width..][..queries * width] };
-        let (q, out, grad) = (of_sample(known.q), of_sample(known.out), of_sample(known.grad));
+        let span = sample * queries * width..(sample + 1) * queries * width;
+        let (q, out, grad) = (&known.q[span.clone()], &known.out[span.clone()], &known.grad[span]);
         let sums = &known.sums[sample * queries * heads..];
         let rows = shape.rows();
         let (mut of_q, mut of_grad) = (Queries::default(), Queries::default());

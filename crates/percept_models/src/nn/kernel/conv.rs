@@ -12,8 +12,16 @@ use super::{
 /// Elements of an im2col tile: half a megabyte, so that it stays in the second-level cache.
 const TILE: usize = 1 << 17;
 
+/// Pixels of an im2col tile at least, however large that makes it: every tile reads all weights.
+const TILE_PIXELS: usize = 256;
+
 /// Channels from which Winograd's transforms pay.
 const WINOGRAD_FROM: usize = 32;
+/// Channels and output pixels at which they do not: the weights are transformed, and grow fourfold, at every call, which
+/// costs more than it saves where they are many and the picture is small. (Not by batch: a picture's result must not
+/// depend on its company.)
+const HEAVY_FROM: usize = 512;
+const SMALL: usize = 512;
 
 /// How a convolution is computed.
 enum Method {
@@ -55,7 +63,7 @@ impl ConvShape {
             Method::Columns
         } else if few < WINOGRAD_FROM {
             Method::Direct
-        } else if EXACT.load(Ordering::Relaxed) {
+        } else if EXACT.load(Ordering::Relaxed) || few >= HEAVY_FROM && self.out_height() * self.out_width() < SMALL {
             Method::Columns
         } else {
             Method::Winograd
@@ -88,7 +96,8 @@ impl ConvShape {
 
     /// Output rows per tile.
     fn tile_rows(&self) -> usize {
-        (TILE / (self.depth() * self.out_width()).max(1)).clamp(1, self.out_height())
+        let pixels = (TILE / self.depth().max(1)).max(TILE_PIXELS);
+        (pixels / self.out_width().max(1)).clamp(1, self.out_height())
     }
 
     /// The output columns whose input column lies inside the picture, for kernel column `kx`.

@@ -61,6 +61,56 @@ pub(crate) fn for_each_part<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + Se
     }
 }
 
+thread_local! {
+    static SPARE: std::cell::RefCell<Vec<Vec<f32>>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Memory for values between two steps of a kernel, kept by the thread for the next call and not cleared in between.
+pub(crate) struct Scratch(Vec<f32>);
+
+impl Scratch {
+    /// Elements of a buffer that is kept: 64 MB; a thread has as many buffers as it had in use at once.
+    const LARGEST: usize = 1 << 24;
+
+    pub(crate) fn take() -> Self {
+        Self(SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
+    }
+
+    /// `n` elements, of any value.
+    pub(crate) fn of_length(&mut self, n: usize) -> &mut [f32] {
+        if self.0.len() < n {
+            self.0.resize(n, 0.0);
+        }
+        &mut self.0[..n]
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.0.len() <= Self::LARGEST {
+            SPARE.with_borrow_mut(|spare| spare.push(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+/// The transpose of a row-major matrix of `columns` columns.
+pub(crate) fn turn(matrix: &[f32], columns: usize) -> Vec<f32> {
+    const SIDE: usize = 16;
+    let rows = matrix.len() / columns.max(1);
+    let mut out = vec![0.0; matrix.len()];
+    for_each_chunk(&mut out, SIDE * rows, |index, out| {
+        for first in (0..rows).step_by(SIDE) {
+            for (i, to) in out.chunks_exact_mut(rows).enumerate() {
+                let from = matrix[first * columns + index * SIDE + i..].iter().step_by(columns);
+                for (to, value) in to[first..rows.min(first + SIDE)].iter_mut().zip(from) {
+                    *to = *value;
+                }
+            }
+        }
+    });
+    out
+}
+
 /// Runs a loop with the widest vector instructions of this processor (AVX-512, AVX2, NEON or the portable baseline).
 pub(crate) fn vectorised<F: pulp::NullaryFnOnce>(work: F) -> F::Output {
     pulp::Arch::new().dispatch(work)

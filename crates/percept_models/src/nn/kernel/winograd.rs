@@ -8,6 +8,7 @@
 //! weights a matrix product over tiles between the transformed input and the transformed gradient.
 
 use super::{
+    Scratch,
     conv::ConvShape,
     for_each_chunk,
     matmul::{Mat, matmul},
@@ -25,6 +26,28 @@ const POINTS: usize = PATCH * PATCH;
 const BLOCK: usize = 1 << 22;
 
 type Lanes = [f32; LANES];
+
+/// Copies lanes to where they belong; whole vectors without asking how many there are.
+#[inline(always)]
+fn store(to: &mut [f32], lanes: &Lanes) {
+    match to.first_chunk_mut::<LANES>() {
+        Some(whole) => *whole = *lanes,
+        None => to.copy_from_slice(&lanes[..to.len()]),
+    }
+}
+
+/// The reverse of [`store`]; lanes without a value are zero.
+#[inline(always)]
+fn load(from: &[f32]) -> Lanes {
+    match from.first_chunk::<LANES>() {
+        Some(whole) => *whole,
+        None => {
+            let mut lanes = [0.0; LANES];
+            lanes[..from.len()].copy_from_slice(from);
+            lanes
+        }
+    }
+}
 
 /// Rows of Bᵀ: a patch's row or column to six points.
 #[inline(always)]
@@ -260,7 +283,7 @@ fn transform_pictures<const N: usize>(
                 let points = both(&grid, &transform);
                 let count = LANES.min(tiles - first);
                 for (point, lanes) in points.as_flattened().iter().enumerate() {
-                    to[point * tiles + first..][..count].copy_from_slice(&lanes[..count]);
+                    store(&mut to[point * tiles + first..][..count], lanes);
                 }
             }
         });
@@ -284,7 +307,7 @@ fn transform_weights(
                     }
                 }
                 for (point, lanes) in both(&grid, weight_to_points).as_flattened().iter().enumerate() {
-                    out[point * columns + first..][..count].copy_from_slice(&lanes[..count]);
+                    store(&mut out[point * columns + first..][..count], lanes);
                 }
             }
         });
@@ -305,13 +328,13 @@ fn convolve(
     let batch = x.len() / (channels * height * width).max(1);
     let pixels = tiling.height * tiling.width;
     let mut out = vec![0.0; batch * outputs * pixels];
-    let (mut points, mut products) = (Vec::new(), Vec::new());
+    let (mut points, mut products) = (Scratch::take(), Scratch::take());
     for block in tiling.blocks(batch, channels.max(outputs)) {
         let tiles = tiling.tiles(&block);
-        points.resize(channels * POINTS * tiles, 0.0);
-        products.resize(POINTS * outputs * tiles, 0.0);
-        transform_pictures(tiling, &block, x, [channels, height, width], pad, &mut points, patch_to_points);
-        for_each_chunk(&mut products, outputs * tiles, |point, to| {
+        let points = points.of_length(channels * POINTS * tiles);
+        let products = products.of_length(POINTS * outputs * tiles);
+        transform_pictures(tiling, &block, x, [channels, height, width], pad, points, patch_to_points);
+        for_each_chunk(products, outputs * tiles, |point, to| {
             let a = Mat::rows(&weights[point * channels..], POINTS * channels);
             let b = Mat::rows(&points[point * tiles..], POINTS * tiles);
             matmul([outputs, tiles, channels], to, tiles, false, 1.0, a, b);
@@ -328,7 +351,7 @@ fn convolve(
                     let mut grid = [[[0.0; LANES]; PATCH]; PATCH];
                     for (point, lanes) in grid.as_flattened_mut().iter_mut().enumerate() {
                         let from = (point * outputs + output) * tiles + sample * per_sample + first;
-                        lanes[..count].copy_from_slice(&products[from..from + count]);
+                        *lanes = load(&products[from..from + count]);
                     }
                     let tile = both(&grid, points_to_tile);
                     tiling.for_each_tile(&one, first, |lane, _, row, column| {
@@ -369,17 +392,17 @@ pub(super) fn backward_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec
     let (channels, outputs) = (shape.in_channels, shape.out_channels);
     let tiling = Tiling::new(shape);
     let batch = x.len() / (channels * shape.height * shape.width).max(1);
-    let (mut points, mut gradients) = (Vec::new(), Vec::new());
+    let (mut points, mut gradients) = (Scratch::take(), Scratch::take());
     let mut sums = vec![0.0; POINTS * outputs * channels];
     for (index, block) in tiling.blocks(batch, channels.max(outputs)).iter().enumerate() {
         let tiles = tiling.tiles(block);
-        points.resize(channels * POINTS * tiles, 0.0);
-        gradients.resize(outputs * POINTS * tiles, 0.0);
+        let points = points.of_length(channels * POINTS * tiles);
+        let gradients = gradients.of_length(outputs * POINTS * tiles);
         let pad = [shape.pad[0], shape.pad[1]];
         let size = [channels, shape.height, shape.width];
-        transform_pictures(&tiling, block, x, size, pad, &mut points, patch_to_points);
+        transform_pictures(&tiling, block, x, size, pad, points, patch_to_points);
         let size = [outputs, shape.out_height(), shape.out_width()];
-        transform_pictures(&tiling, block, grad, size, [0, 0], &mut gradients, tile_to_points);
+        transform_pictures(&tiling, block, grad, size, [0, 0], gradients, tile_to_points);
         for_each_chunk(&mut sums, outputs * channels, |point, to| {
             let a = Mat::rows(&gradients[point * tiles..], POINTS * tiles);
             let b = Mat::rows(&points[point * tiles..], POINTS * tiles).t();
@@ -394,7 +417,7 @@ pub(super) fn backward_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec
                 let mut grid = [[[0.0; LANES]; PATCH]; PATCH];
                 for (point, lanes) in grid.as_flattened_mut().iter_mut().enumerate() {
                     let from = (point * outputs + output) * channels + first;
-                    lanes[..count].copy_from_slice(&sums[from..from + count]);
+                    *lanes = load(&sums[from..from + count]);
                 }
                 for (tap, lanes) in both(&grid, points_to_weight).as_flattened().iter().enumerate() {
                     for (lane, value) in lanes.iter().take(count).enumerate() {
