@@ -12,8 +12,8 @@ use crate::words::{self, Role, Unit};
 const WIDTH: f64 = 480.0;
 /// Room for names, at least; longer names get more.
 const LEFT: f64 = 76.0;
-/// Width of a letter of a name.
-const LETTER: f64 = 7.6;
+/// Width of a bold letter of a name.
+const LETTER: f64 = 8.6;
 const RIGHT: f64 = 66.0;
 const TOP: f64 = 8.0;
 const ROW: f64 = 26.0;
@@ -135,7 +135,7 @@ fn plot(out: &mut String, panel: &Panel) {
     let bottom = height - AXIS;
     let (low, high, step) = axis(&panel.rows);
     let longest = panel.rows.iter().map(|row| row.method.chars().count()).max().unwrap_or(0) as f64;
-    let left = (longest * LETTER + 16.0).clamp(LEFT, WIDTH / 2.0);
+    let left = (longest * LETTER + 18.0).clamp(LEFT, WIDTH / 2.0);
     let x = |value: f64| left + (value.clamp(low, high) - low) / (high - low) * (WIDTH - left - RIGHT);
     let described: Vec<String> =
         panel.rows.iter().map(|row| format!("{} {}", row.method, written(words.unit, row.value))).collect();

@@ -90,6 +90,12 @@ impl Scale {
         Some(self.from + share * (self.to - self.from))
     }
 
+    /// How far from the left edge a vertical axis stands, so that its name and its ticks have room.
+    pub(super) fn room_for_ticks(&self) -> f64 {
+        let longest = self.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
+        32.0 + 7.0 * longest as f64
+    }
+
     /// Whether 0 lies inside, not at an end.
     pub(super) fn crosses_zero(&self) -> bool {
         !self.log && self.low < 0.0 && self.high > 0.0
@@ -118,7 +124,7 @@ pub(super) fn short(value: f64) -> String {
         size if size >= 1000.0 => written(value, 0),
         size if size >= 100.0 => format!("{value:.0}").replace('-', "\u{2212}"),
         size if size >= 10.0 => format!("{value:.1}").replace('-', "\u{2212}"),
-        size if size >= 0.01 => decimal(value),
+        size if size >= 0.001 => decimal(value),
         _ => format!("{value:.1e}").replace('-', "\u{2212}"),
     }
 }

@@ -13,6 +13,8 @@ use crate::markup::escape;
 const WIDTH: f64 = 640.0;
 const RIGHT: f64 = 74.0;
 const TOP: f64 = 14.0;
+/// Width of a bold letter of a name.
+const LETTER: f64 = 8.2;
 
 /// Appends legend and chart.
 pub(super) fn draw(out: &mut String, figure: &Estimates) {
@@ -80,10 +82,11 @@ fn described(figure: &Estimates, place: impl Fn(f64) -> String) -> String {
 /// Points over an axis of numbers.
 fn points(out: &mut String, figure: &Estimates, axis: &Axis) {
     const HEIGHT: f64 = 340.0;
-    let (left, right, top, bottom) = (66.0, WIDTH - 18.0, TOP, HEIGHT - 50.0);
+    let (right, top, bottom) = (WIDTH - 18.0, TOP, HEIGHT - 50.0);
+    let y = Scale::new(all_values(figure), figure.y.log, factor(&figure.y), (bottom, top), 5);
+    let left = y.room_for_ticks();
     let all_x = figure.series.iter().flat_map(|series| &series.points).map(|point| point.x);
     let x = Scale::new(all_x, axis.log, factor(axis), (left, right), 6);
-    let y = Scale::new(all_values(figure), figure.y.log, factor(&figure.y), (bottom, top), 5);
     let place = |value: f64| format!("{} {}", short(value * factor(axis)), axis.label);
     let _ = writeln!(
         out,
@@ -152,7 +155,7 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
     let n_series = figure.series.len().max(1) as f64;
     let pitch = ROW * n_series + if n_series > 1.0 { GAP } else { 0.0 };
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
-    let left = (longest * 7.6 + 20.0).clamp(90.0, 260.0);
+    let left = (longest * LETTER + 20.0).clamp(90.0, 280.0);
     let (right, top) = (WIDTH - RIGHT, TOP);
     let bottom = top + pitch * names.len() as f64;
     let height = bottom + 50.0;
@@ -238,7 +241,7 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
 
 /// A name cut to what fits into `width` pixels.
 fn clipped(name: &str, width: f64) -> String {
-    let room = ((width - 16.0) / 7.6) as usize;
+    let room = ((width - 16.0) / LETTER) as usize;
     if name.chars().count() <= room {
         return name.to_owned();
     }

@@ -10,8 +10,7 @@ use crate::markup::escape;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 22.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
 
@@ -37,11 +36,12 @@ pub(super) fn draw(out: &mut String, figure: &Lines) {
 
 fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
     let points = || panel.series.iter().flat_map(|curve| &curve.points);
+    let y = Scale::new(points().map(|point| point[1]), panel.y.log, factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
+    let left = y.room_for_ticks();
     // The same stretch of x in all panels.
     let all_x =
         figure.panels.iter().flat_map(|panel| &panel.series).flat_map(|curve| &curve.points).map(|point| point[0]);
-    let x = Scale::new(all_x, figure.x.log, factor(&figure.x), (LEFT, WIDTH - RIGHT), 4);
-    let y = Scale::new(points().map(|point| point[1]), panel.y.log, factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
+    let x = Scale::new(all_x, figure.x.log, factor(&figure.x), (left, WIDTH - RIGHT), 4);
     let described: Vec<String> = panel
         .series
         .iter()
@@ -60,8 +60,8 @@ fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
         escape(&axis_name(&figure.x)),
         escape(&described.join(", ")),
     );
-    grid(out, &x, &y, (LEFT, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
-    names_of_axes(out, &axis_name(&figure.x), &axis_name(&panel.y), (LEFT, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    grid(out, &x, &y, (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    names_of_axes(out, &axis_name(&figure.x), &axis_name(&panel.y), (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
     for curve in &panel.series {
         let number = names.iter().position(|name| *name == curve.name).unwrap_or(0);
         let mut path = String::new();
