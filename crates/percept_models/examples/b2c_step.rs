@@ -14,9 +14,7 @@ use percept_models::{
     context_encoder::{ContextEncoderConfig, GroupConfig, tokens_in_proportion},
     nn::params::Params,
     scheduler::{NoiseSchedule, SchedulerConfig},
-    train::{
-        AdamW, ContextBatch, ContextLosses, ContextTask, Denoiser, Optimiser, Task, context_parameters,
-    },
+    train::{AdamW, ContextBatch, ContextLosses, ContextTask, Denoiser, Optimiser, Task, context_parameters},
     unet::{UNet2DConditionModel, UnetConfig},
 };
 

@@ -78,7 +78,11 @@ impl DiffusionPack {
                 for weights in taps.finish()?.into_values() {
                     let positions = weights.dim(1)?;
                     let values = Array2::from_shape_vec((positions, tokens), to_vec(&weights)?).map_err(|source| {
-                        ModelError::Input { what: "attention weights", expected: "positions × tokens".into(), got: source.to_string() }
+                        ModelError::Input {
+                            what: "attention weights",
+                            expected: "positions × tokens".into(),
+                            got: source.to_string(),
+                        }
                     })?;
                     add(&mut maps.index_axis_mut(ndarray::Axis(0), row), &values, share);
                 }

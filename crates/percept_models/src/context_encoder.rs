@@ -99,9 +99,7 @@ impl ContextEncoderConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse("dropout", self.dropout.to_string(), "0 to below 1");
         }
-        let fits = |group: &GroupConfig| {
-            (1..=1 << 24).contains(&group.inputs) && (1..=LARGEST).contains(&group.tokens)
-        };
+        let fits = |group: &GroupConfig| (1..=1 << 24).contains(&group.inputs) && (1..=LARGEST).contains(&group.tokens);
         if self.groups.is_empty() || !self.groups.iter().all(fits) {
             return refuse("groups", format!("{:?}", self.groups), "one or more groups with inputs and tokens");
         }

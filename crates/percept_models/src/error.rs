@@ -88,7 +88,9 @@ pub enum ModelError {
         step: usize,
     },
     /// Training stopped because a loss or weight is no number.
-    #[error("{what} is not finite at step {step}; {checkpoint} (lower the learning rate or the weight of that term, and train into another folder)")]
+    #[error(
+        "{what} is not finite at step {step}; {checkpoint} (lower the learning rate or the weight of that term, and train into another folder)"
+    )]
     Diverged {
         /// The loss term or tensor.
         what: String,

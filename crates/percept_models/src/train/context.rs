@@ -233,12 +233,10 @@ impl<'a> ContextTask<'a> {
         };
         let signal = column(&|step| schedule.mix(step).0)?;
         let amount = column(&|step| schedule.mix(step).1)?;
-        let mixed = |a: &Tensor, b: &Tensor| -> Result<Tensor> {
-            Ok((a.broadcast_mul(&signal)? + b.broadcast_mul(&amount)?)?)
-        };
-        let less = |a: &Tensor, b: &Tensor| -> Result<Tensor> {
-            Ok((a.broadcast_mul(&signal)? - b.broadcast_mul(&amount)?)?)
-        };
+        let mixed =
+            |a: &Tensor, b: &Tensor| -> Result<Tensor> { Ok((a.broadcast_mul(&signal)? + b.broadcast_mul(&amount)?)?) };
+        let less =
+            |a: &Tensor, b: &Tensor| -> Result<Tensor> { Ok((a.broadcast_mul(&signal)? - b.broadcast_mul(&amount)?)?) };
         let noisy = mixed(&clean, &noise)?;
         let steps: Vec<f64> = draws.iter().map(|draw| draw.step as f64).collect();
         let output = self.unet.forward(&noisy, &steps, context)?;
@@ -256,9 +254,7 @@ impl<'a> ContextTask<'a> {
             match schedule.config().prediction_type {
                 Prediction::Epsilon => Ok(output.clone()),
                 Prediction::Sample => Ok((&noisy - output.broadcast_mul(&signal)?)?.broadcast_mul(&divide)?),
-                Prediction::VPrediction => {
-                    Ok((output.broadcast_mul(&signal)? + noisy.broadcast_mul(&amount)?)?)
-                }
+                Prediction::VPrediction => Ok((output.broadcast_mul(&signal)? + noisy.broadcast_mul(&amount)?)?),
             }
         };
         let squared = |a: &Tensor, b: &Tensor, weight: &dyn Fn(usize) -> f64| -> Result<Tensor> {
@@ -329,7 +325,13 @@ pub struct Noised {
 }
 
 /// Noise and steps for `rows` rows of shard `shard` of `n_shards`: the steps are stratified over the whole batch.
-pub fn draw_noise(seed: Seed, rows: usize, length: usize, (shard, n_shards): (usize, usize), total: usize) -> Vec<Noised> {
+pub fn draw_noise(
+    seed: Seed,
+    rows: usize,
+    length: usize,
+    (shard, n_shards): (usize, usize),
+    total: usize,
+) -> Vec<Noised> {
     use rand::Rng;
     let mut stream = seed.named("steps").stream();
     let slots = (rows * n_shards) as f64;

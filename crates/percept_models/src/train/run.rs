@@ -213,7 +213,10 @@ impl Curve {
     fn write(&self) -> Result<()> {
         let mut text = match &self.head {
             Some(head) => head.clone(),
-            None => std::iter::once("step,loss,learning_rate").chain(self.names.iter().copied()).collect::<Vec<_>>().join(","),
+            None => std::iter::once("step,loss,learning_rate")
+                .chain(self.names.iter().copied())
+                .collect::<Vec<_>>()
+                .join(","),
         };
         text.push('\n');
         for line in &self.lines {

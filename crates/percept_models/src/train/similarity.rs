@@ -51,9 +51,8 @@ fn gaussian(size: usize) -> Result<Tensor> {
 /// The symmetric contrastive loss of pairs: both (B, F); each row of `a` must find its partner in `b` among all, and the
 /// other way round, by cosine over `temperature` (Radford et al. 2021). A scalar; 0 for a single pair.
 pub(super) fn contrastive(a: &Tensor, b: &Tensor, temperature: f64) -> Result<Tensor> {
-    let unit = |x: &Tensor| -> Result<Tensor> {
-        Ok(x.broadcast_div(&(x.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()?)?)
-    };
+    let unit =
+        |x: &Tensor| -> Result<Tensor> { Ok(x.broadcast_div(&(x.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()?)?) };
     let logits = (unit(a)?.matmul(&unit(b)?.t()?.contiguous()?)? * (1.0 / temperature))?;
     let n = logits.dim(0)?;
     let eye = Tensor::eye(n, DType::F32, &Device::Cpu)?;
