@@ -64,21 +64,21 @@ fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
     names_of_axes(out, &axis_name(&figure.x), &axis_name(&panel.y), (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
     for curve in &panel.series {
         let number = names.iter().position(|name| *name == curve.name).unwrap_or(0);
-        let mut path = String::new();
-        let mut pen_down = false;
-        for point in &curve.points {
-            match (x.place(point[0]), y.place(point[1])) {
-                (Some(x), Some(y)) => {
-                    let _ = write!(path, "{}{x:.1} {y:.1}", if pen_down { "L" } else { "M" });
-                    pen_down = true;
-                }
-                // A value that is none leaves a gap.
-                _ => pen_down = false,
+        let placed: Vec<Option<(f64, f64)>> =
+            curve.points.iter().map(|point| x.place(point[0]).zip(y.place(point[1]))).collect();
+        let (mut path, mut alone) = (String::new(), String::new());
+        // A value that is none leaves a gap; a value between two gaps is a dot, since a line of one point is not seen.
+        for piece in placed.split(Option::is_none) {
+            for (i, (x, y)) in piece.iter().flatten().enumerate() {
+                let _ = write!(path, "{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" });
+            }
+            if let [Some((x, y))] = piece {
+                let _ = write!(alone, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
             }
         }
         let _ = writeln!(
             out,
-            "<g class=\"{}\"><path class=\"curve\" d=\"{path}\"><title>{}</title></path></g>",
+            "<g class=\"{}\">{alone}<path class=\"curve\" d=\"{path}\"><title>{}</title></path></g>",
             colour(number),
             escape(&curve.name)
         );

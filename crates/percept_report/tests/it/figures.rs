@@ -122,13 +122,16 @@ fn values_that_are_none_leave_gaps_and_holes() {
     let mut model = many::model();
     let Figure::Lines(lines) = &mut model.sections[0].figures[0] else { panic!("lines") };
     lines.panels[0].series[0].points[5][1] = f64::NAN;
+    lines.panels[1].series[0].points.truncate(1);
     let Figure::Matrix(matrix) = &mut model.sections[2].figures[0] else { panic!("matrix") };
     matrix.values[1][3] = f64::NAN;
     let html = page(&model);
     assert!(!html.contains("NaN") && html.contains("class=\"hole\""));
-    let curve = between(&html, "<path class=\"curve\" d=\"M", "\"");
-    let gapped = between(&html[html.find("loss terms:").expect("the panel")..], "<g class=\"s0\"><path", "</path>");
-    assert_eq!(gapped.matches('M').count(), 2, "{curve}");
+    let panel = |title: &str| &html[html.find(title).unwrap_or_else(|| panic!("`{title}` is missing"))..];
+    let gapped = between(panel("loss terms: "), "<g class=\"s0\"><path", "</path>");
+    assert_eq!(gapped.matches('M').count(), 2, "{gapped}");
+    let single = between(panel("validation: "), "<g class=\"s4\">", "</g>");
+    assert!(single.starts_with("<g class=\"s4\"><circle "), "a single value is seen: {single}");
 }
 
 #[test]
