@@ -312,7 +312,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
         }
         progress.begin("shared penalties", self.plan.size.n_targets as u64);
         let selection = design.choose_shared(&self.plan.y, labels, self.plan.step, self.together, &|targets| {
-            progress.advance(targets as u64)
+            progress.advance(targets as u64);
         })?;
         progress.end("");
         let kept = Kept {

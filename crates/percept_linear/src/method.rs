@@ -8,7 +8,7 @@ use percept_regress::selected::TARGETS_PER_BLOCK;
 use percept_regress::{AlphaChoice, BandedParams, Folds, Path, Real, Region, RegressError, RidgeParams};
 
 use crate::error::LinearError;
-use crate::job::{FitJob, Method};
+use crate::job::{FitJob, Method, Missing};
 use crate::source;
 
 /// The job with what its method implies, refused where settings contradict each other.
@@ -23,6 +23,13 @@ pub(crate) fn settled(job: &FitJob) -> Result<FitJob, LinearError> {
     match &job.method {
         Method::Kernel => {
             job.params = RidgeParams { path: Path::Kernel, standardize: false, center: false, ..job.params };
+            if job.missing == Missing::Mask {
+                return refuse(
+                    "missing values masked",
+                    "a whole kernel",
+                    "leave samples out of both sides of the kernel",
+                );
+            }
             if !job.bands.is_empty() || job.average.is_some() {
                 return refuse(
                     "several matrices or averaged repeats",

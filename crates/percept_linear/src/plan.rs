@@ -213,6 +213,9 @@ impl<T: Real> FitPlan<T> {
     }
 }
 
+/// Samples that train and samples that are scored.
+type Split = (Vec<usize>, Vec<usize>);
+
 /// Lists with one entry per row of the files, brought to one per sample.
 struct Lists<'a> {
     n: usize,
@@ -234,7 +237,7 @@ impl Lists<'_> {
     }
 
     /// Samples on one side of a split.
-    fn splits(&self, job: &FitJob, reference: &Reference) -> Result<Vec<(Vec<usize>, Vec<usize>)>, LinearError> {
+    fn splits(&self, job: &FitJob, reference: &Reference) -> Result<Vec<Split>, LinearError> {
         let table = reference.read_matrix::<f64>()?;
         if table.nrows() != self.n {
             return Err(LinearError::Lengths {

@@ -156,8 +156,8 @@ impl<T: Real + Element> Prepared<T> {
                 };
                 Ok(self.tile(plan, y, weights, &intercept, selection, Vec::new()))
             }
-            Self::Whole(x) => match &plan.job.method {
-                Method::Regions { n_best, per_target, .. } => {
+            Self::Whole(x) => {
+                if let Method::Regions { n_best, per_target, .. } = &plan.job.method {
                     let best = if *per_target { Best::PerTarget } else { Best::Together };
                     let params = RegionsParams { ridge: plan.job.params.clone(), n_best: *n_best, best };
                     let weights = plan.weights.as_deref();
@@ -169,19 +169,17 @@ impl<T: Real + Element> Prepared<T> {
                     let (alpha, cv_score) = (of_best(&fitted.alpha), of_best(&fitted.scores));
                     let selection = Selection { edge: edges(&alpha, plan)?, alpha, cv_score };
                     let scores = vec![fitted.scores];
-                    Ok(self.tile(plan, y, fitted.weights, &fitted.intercept, selection, scores))
+                    return Ok(self.tile(plan, y, fitted.weights, &fitted.intercept, selection, scores));
                 }
-                _ => {
-                    let parts = plan.x.parts().into_iter().enumerate();
-                    let bands: Vec<Band> =
-                        parts.map(|(band, features)| Band { name: (band + 1).to_string(), features }).collect();
-                    let cv = BandedCv::new(method::banded_params(&plan.job));
-                    let fitted = cv.fit_with(x.view(), y, &bands, &plan.folds, plan.weights.as_deref())?;
-                    let (alpha, cv_score) = (fitted.alpha, fitted.cv_score);
-                    let selection = Selection { edge: edges(&alpha, plan)?, alpha, cv_score };
-                    Ok(self.tile(plan, y, fitted.weights, &fitted.intercept, selection, vec![fitted.scales]))
-                }
-            },
+                let parts = plan.x.parts().into_iter().enumerate();
+                let bands: Vec<Band> =
+                    parts.map(|(band, features)| Band { name: (band + 1).to_string(), features }).collect();
+                let cv = BandedCv::new(method::banded_params(&plan.job));
+                let fitted = cv.fit_with(x.view(), y, &bands, &plan.folds, plan.weights.as_deref())?;
+                let (alpha, cv_score) = (fitted.alpha, fitted.cv_score);
+                let selection = Selection { edge: edges(&alpha, plan)?, alpha, cv_score };
+                Ok(self.tile(plan, y, fitted.weights, &fitted.intercept, selection, vec![fitted.scales]))
+            }
         }
     }
 

@@ -271,7 +271,9 @@ impl<T: Real> Design<T> {
                     let scores = self.score_part(part.view(), alphas, inverses, self.task_width(n_targets));
                     rows.iter_mut().zip(scores.rows()).for_each(|((_, row), scores)| row.extend(scores));
                 } else {
-                    rows.iter_mut().for_each(|(_, row)| row.resize(row.len() + width, 0.0));
+                    for (_, row) in &mut rows {
+                        row.resize(row.len() + width, 0.0);
+                    }
                 }
                 tick(width);
             }

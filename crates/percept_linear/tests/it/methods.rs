@@ -249,6 +249,8 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(refuse(&shard).contains("leave the shard away"));
     let components = |job: &mut FitJob| (job.method, job.components) = (Method::Kernel, Some(3));
     assert!(refuse(&components).contains("principal components"));
+    let masked = |job: &mut FitJob| (job.method, job.missing) = (Method::Kernel, Missing::Mask);
+    assert!(refuse(&masked).contains("leave samples out of both sides"));
     let short = concatenate(Axis(0), &[problem.x.view(), problem.x.view()]).expect("same columns");
     problem.write("other.npy", &short);
     let rows = |job: &mut FitJob| (job.method, job.bands) = (banded.clone(), vec![problem.reference("other.npy")]);

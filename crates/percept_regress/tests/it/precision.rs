@@ -49,7 +49,7 @@ fn measure(n: usize, p: usize, decades: f64, alpha: f64, path: Path) -> Distance
 
 #[test]
 fn single_precision_is_near_double_at_every_penalty_in_use() {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut far = 0;
     for (n, p, path) in [(240, 60, Path::Covariance), (90, 200, Path::Kernel)] {
         for decades in [0.0, 2.0] {
@@ -58,14 +58,15 @@ fn single_precision_is_near_double_at_every_penalty_in_use() {
                 // Errors grow with the root of the condition number: products are single, everything decomposed is double.
                 let limit = 3e-6 * found.condition.sqrt().max(1.0);
                 far += usize::from(found.weights.max(found.predictions).max(found.scores) > limit);
-                lines += &format!(
-                    "{n}×{p} decades {decades} alpha {alpha:e}: condition {:.1e} weights {:.1e} predictions {:.1e} scores {:.1e} limit {limit:.1e}\n",
-                    found.condition, found.weights, found.predictions, found.scores
-                );
+                let Distance { weights, predictions, scores, condition } = found;
+                lines.push(format!(
+                    "{n}×{p} decades {decades} alpha {alpha:e}: condition {condition:.1e} weights {weights:.1e} \
+                     predictions {predictions:.1e} scores {scores:.1e} limit {limit:.1e}"
+                ));
             }
         }
     }
     // Shown by `cargo test … -- --nocapture`.
-    eprintln!("{lines}");
-    assert_eq!(far, 0, "\n{lines}");
+    eprintln!("{}", lines.join("\n"));
+    assert_eq!(far, 0, "\n{}", lines.join("\n"));
 }
