@@ -41,11 +41,6 @@ pub fn method(name: &str) -> MethodWords {
             "both together",
             "The decoded latent, noised part of the way and denoised under the decoded conditioning.",
         ),
-        "pixels" => (
-            Role::Control,
-            "ridge on raw pixels",
-            "Every pixel predicted directly by ridge regression, without any generative model.",
-        ),
         "shuffled" => (
             Role::Control,
             "another trial's brain",
@@ -90,6 +85,16 @@ pub fn method(name: &str) -> MethodWords {
             Role::Method,
             "by region, on captions, too",
             "Tokens for each group of voxels, trained besides to come near the text conditioning of the captions.",
+        ),
+        "ridge" => (
+            Role::Control,
+            "ridge regression",
+            "Ridge regression from the same units and images to the same conditioning, for comparison.",
+        ),
+        "mean_context" => (
+            Role::Control,
+            "mean conditioning",
+            "The mean conditioning of the training images, the same for every test image.",
         ),
         _ => (Role::Method, "", ""),
     };
@@ -151,6 +156,16 @@ pub fn metric(name: &str) -> MetricWords {
             Unit::Percent,
             "How often the conditioning a picture was made under is more similar to that of its own captions than to another stimulus'.",
         ),
+        "black" => (
+            Some("Black"),
+            Unit::Percent,
+            "Share of pictures of validation images in which nothing is brighter than 15 %: a failure of training.",
+        ),
+        "exploding" => (
+            Some("Exploding"),
+            Unit::Percent,
+            "Share of pictures of validation images whose latents are five times as large as those of training images: a failure of training.",
+        ),
         "pixcorr" => (
             Some("PixCorr"),
             Unit::Plain,
@@ -174,5 +189,5 @@ pub fn metric(name: &str) -> MetricWords {
         _ if name.starts_with("twoway") => (None, Unit::Percent, ""),
         _ => (None, Unit::Plain, ""),
     };
-    MetricWords { label, unit, lower_is_better: matches!(name, "mse" | "latent_mse"), long }
+    MetricWords { label, unit, lower_is_better: matches!(name, "mse" | "latent_mse" | "black" | "exploding"), long }
 }
