@@ -19,9 +19,10 @@ pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
         return json(&outcome.scores);
     }
     say(format!("{:<24} {:>24} {:>24}", "test images", "context cosine", "context pairwise"));
-    for pair in outcome.scores.chunks(2) {
+    let of_contexts: Vec<_> = outcome.scores.iter().filter(|row| row.metric.starts_with("context_")).collect();
+    for pair in of_contexts.chunks(2) {
         let cell = |row: &percept::core::ScoreRow| format!("{:.3} [{:.3}, {:.3}]", row.value, row.low, row.high);
-        say(format!("{:<24} {:>24} {:>24}", pair[0].method, cell(&pair[0]), cell(&pair[1])));
+        say(format!("{:<24} {:>24} {:>24}", pair[0].method, cell(pair[0]), cell(pair[1])));
     }
     Ok(())
 }
@@ -63,16 +64,14 @@ fn recipe(arguments: &TrainPocket) -> Recipe {
     let defaults = Recipe { seed: arguments.seed, ..Recipe::default() };
     match arguments.steps {
         None => defaults,
-        Some(steps) => {
-            Recipe {
-                judge_steps: steps,
-                autoencoder_steps: steps,
-                decoder_steps: steps,
-                clip_steps: steps,
-                unet_steps: steps,
-                ..defaults
-            }
-        }
+        Some(steps) => Recipe {
+            judge_steps: steps,
+            autoencoder_steps: steps,
+            decoder_steps: steps,
+            clip_steps: steps,
+            unet_steps: steps,
+            ..defaults
+        },
     }
 }
 

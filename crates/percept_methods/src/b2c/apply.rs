@@ -106,7 +106,11 @@ fn check(
     let at = folder.display();
     if facts.pack_content != generator.content() {
         return Err(MethodError::data(
-            format!("the encoders in `{at}` were trained with the pack `{}`, but this one is `{}`", facts.pack, generator.name()),
+            format!(
+                "the encoders in `{at}` were trained with the pack `{}`, but this one is `{}`",
+                facts.pack,
+                generator.name()
+            ),
             "use the same pack, or train again",
         ));
     }

@@ -128,7 +128,8 @@ pub(crate) fn facts(run: &Path) -> Result<TrainedRun, MethodError> {
 pub(crate) fn open(run: &Path, name: &str) -> Result<Trained, MethodError> {
     let file = |relative: &str| -> PathBuf { run.join(name).join(relative) };
     let config = ContextEncoderConfig::parse(&fs::read_text(file(ENCODER_CONFIG), MAX_FACTS)?)?;
-    let params = Params::from_tensors(open_tensors(&file(ENCODER_WEIGHTS))?, format!("`{}`", file(ENCODER_WEIGHTS).display()));
+    let params =
+        Params::from_tensors(open_tensors(&file(ENCODER_WEIGHTS))?, format!("`{}`", file(ENCODER_WEIGHTS).display()));
     let encoder = ContextEncoder::new(&params, config)?;
     params.expect_all_used()?;
     let changes: BTreeMap<_, _> = open_tensors(&file(CHANGES))?;

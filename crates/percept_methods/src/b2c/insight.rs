@@ -89,9 +89,10 @@ impl Insight<'_> {
         }
         sections.push(Section {
             title: "Which part of the brain says what".to_owned(),
-            text: "Each group of units is silenced in turn: what the context loses was said by that group alone. Tokens \
+            text:
+                "Each group of units is silenced in turn: what the context loses was said by that group alone. Tokens \
                    belong to groups in patched encoders, so the U-Net's attention to them shows where a group draws."
-                .to_owned(),
+                    .to_owned(),
             figures,
         });
         Ok(sections)
@@ -122,9 +123,10 @@ impl Insight<'_> {
             .collect::<Result<Vec<_>, MethodError>>()?;
         Ok(Figure::Estimates(Estimates {
             title: "Identification without a group".to_owned(),
-            caption: "Share of other test images whose true context is less like the decoded one, with one group of units \
+            caption:
+                "Share of other test images whose true context is less like the decoded one, with one group of units \
                       silenced. The more it falls, the more only that group knew."
-                .to_owned(),
+                    .to_owned(),
             x: Positions::Categories { label: "group that is silenced".to_owned(), names },
             y: figure::Axis::plain("context_pairwise"),
             series,
@@ -144,7 +146,8 @@ impl Insight<'_> {
                     .map(|token| {
                         let columns = s![.., token * width..(token + 1) * width];
                         let (with, without) = (variant.items.slice(columns), silent.slice(columns));
-                        let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+                        let square =
+                            |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
                         let change = square(&mut with.iter().zip(&without).map(|(a, b)| f64::from(a - b)));
                         let whole = square(&mut with.iter().map(|&value| f64::from(value)));
                         (change / whole.max(f64::MIN_POSITIVE)).sqrt()
@@ -153,13 +156,13 @@ impl Insight<'_> {
             })
             .collect();
         let owners = self.facts.groups.iter().zip(&variant.facts.tokens);
-        let columns =
-            owners.flat_map(|(group, &n)| (1..=n).map(|token| format!("{} {token}", group.name))).collect();
+        let columns = owners.flat_map(|(group, &n)| (1..=n).map(|token| format!("{} {token}", group.name))).collect();
         Figure::Matrix(Matrix {
             title: format!("What drives the tokens of `{}`", variant.facts.name),
-            caption: "Change of each token, as a share of its length, when a group of units is silenced. Blocks on the \
+            caption:
+                "Change of each token, as a share of its length, when a group of units is silenced. Blocks on the \
                       diagonal speak for themselves; what lies beside them was passed on by attention."
-                .to_owned(),
+                    .to_owned(),
             row_label: "group that is silenced".to_owned(),
             rows: self.facts.groups.iter().map(|group| group.name.clone()).collect(),
             column_label: "token".to_owned(),
@@ -185,7 +188,8 @@ impl Insight<'_> {
         let seed = Seed::new(self.seed).named("attention");
         let Some(maps) = generator.attention_maps(latents.view(), contexts.view(), seed)? else { return Ok(None) };
         let of_groups = by_group(&maps, &variant.facts.tokens);
-        let path_of = |item: &Item, group: usize| format!("images/attention/{}/{}-group{group}.png", variant.facts.name, item.id);
+        let path_of =
+            |item: &Item, group: usize| format!("images/attention/{}/{}-group{group}.png", variant.facts.name, item.id);
         provenance.inputs.insert("encoder".to_owned(), variant.content.clone());
         let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
         provenance.settings.insert("items".to_owned(), ids.join(" "));

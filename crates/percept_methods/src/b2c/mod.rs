@@ -57,13 +57,16 @@ struct Shared<'a> {
 /// Trains all variants of `experiment` in the folder `out`. What an earlier call left there is used again, and a training that
 /// was killed goes on from its last checkpoint, to the same weights. The outcome has no pictures: its scores are
 /// `context_cosine` and `context_pairwise` of the test images, of every variant and of ridge regression on the same images
-/// (`ridge`, or `ridge@N` where a variant sees N images).
+/// (`ridge`, or `ridge@N` where a variant sees N images), and the shares of `black` and `exploding` validation pictures.
 ///
 /// # Errors
 /// Any [`MethodError`]; a loss that is no number names the step, the term and the last checkpoint.
 pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Result<Outcome, MethodError> {
     let Some(settings) = &experiment.b2c else {
-        return Err(MethodError::data("the experiment has no section `[b2c]`", "add one; an empty one has every default"));
+        return Err(MethodError::data(
+            "the experiment has no section `[b2c]`",
+            "add one; an empty one has every default",
+        ));
     };
     let run = RunFolder::open(out, None)?;
     let generator = PackGenerator::open(&experiment.model.pack)?;
@@ -141,11 +144,7 @@ pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Re
 }
 
 /// The record that all stages start from.
-fn record(
-    experiment: &Experiment,
-    dataset: &Dataset,
-    generator: &PackGenerator,
-) -> Result<Provenance, MethodError> {
+fn record(experiment: &Experiment, dataset: &Dataset, generator: &PackGenerator) -> Result<Provenance, MethodError> {
     let mut record = Provenance::new(experiment.seed);
     record.inputs = dataset.inputs()?;
     record.inputs.insert("pack".to_owned(), generator.content().to_owned());
@@ -237,11 +236,12 @@ fn scores(
         let predicted = reference::ridge(shared, size, &items, record)?;
         ridges.insert(size, (name, scorer.score(&predicted)?));
     }
-    let (mut rows, mut differences) = (Vec::new(), Vec::new());
+    let (mut rows, mut failures, mut differences) = (Vec::new(), Vec::new(), Vec::new());
     for (variant, asked) in facts.variants.iter().zip(variants) {
         let trained = folder::open(shared.run.path(), &variant.name)?;
         let scored = scorer.score(&trained.encoder.contexts(items.view())?)?;
         rows.extend(scorer.rows(&variant.name, &scored)?);
+        failures.extend(scorer.failures(variant)?);
         let (ridge, against) = &ridges[&n_images(shared, asked)];
         differences.extend(scorer.differences((&variant.name, &scored), (ridge, against))?);
     }
@@ -251,5 +251,6 @@ fn scores(
     let mean = reference::mean_context(shared);
     let same = mean.broadcast((items.nrows(), mean.len())).expect("one row for all").to_owned();
     rows.extend(scorer.rows("mean_context", &scorer.score(&same)?)?);
+    rows.extend(failures);
     Ok((rows, differences))
 }

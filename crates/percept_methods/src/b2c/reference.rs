@@ -9,6 +9,7 @@ use percept_regress::{Design, RidgeParams};
 use percept_stats::{clusters, correlation};
 
 use super::Shared;
+use super::folder::VariantFacts;
 use crate::decoding::artefact;
 use crate::error::MethodError;
 use crate::experiment::Metric;
@@ -63,6 +64,31 @@ impl<'a> Scorer<'a> {
                     high: interval.high,
                     chance: metric.chance(),
                     n: values.len(),
+                })
+            })
+            .collect()
+    }
+
+    /// How many of the pictures of the validation that was kept fail, by each kind of failure.
+    pub(super) fn failures(&self, variant: &VariantFacts) -> Result<Vec<ScoreRow>, MethodError> {
+        let n = variant.best.n_pictures;
+        let labels: Vec<usize> = (0..n).collect();
+        [("black", variant.best.black), ("exploding", variant.best.exploding)]
+            .into_iter()
+            .map(|(metric, share)| {
+                let failed = (share * n as f64).round() as usize;
+                let values: Vec<f64> = (0..n).map(|picture| if picture < failed { 1.0 } else { 0.0 }).collect();
+                let draws = self.shared.experiment.evaluate.draws;
+                let interval = clusters::mean_interval(&values, &labels, self.seed(), draws)?;
+                Ok(ScoreRow {
+                    method: variant.name.clone(),
+                    split: "validation".to_owned(),
+                    metric: metric.to_owned(),
+                    value: share,
+                    low: interval.low,
+                    high: interval.high,
+                    chance: None,
+                    n,
                 })
             })
             .collect()

@@ -38,8 +38,9 @@ impl Summary<'_> {
             },
             Section {
                 title: "Training".to_owned(),
-                text: "Validation images are held out of the training images; the weights of the smallest loss are kept."
-                    .to_owned(),
+                text:
+                    "Validation images are held out of the training images; the weights of the smallest loss are kept."
+                        .to_owned(),
                 figures: vec![insight::curves(&self.run.variants)],
             },
         ]
@@ -92,7 +93,8 @@ impl Summary<'_> {
                 Metric::ContextPairwise => "Identification of contexts".to_owned(),
                 _ => "Cosine of contexts".to_owned(),
             },
-            caption: "Bars are 95 % intervals over test images; the mean context is the same for all images.".to_owned(),
+            caption: "Bars are 95 % intervals over test images; the mean context is the same for all images."
+                .to_owned(),
             x,
             y: figure::Axis::plain(metric.name()),
             series,

@@ -73,15 +73,8 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Method
     let params = context_parameters(seed.named("init"), &config, unet, &origin, trains_unet)?;
     let batch = |_: usize, seed: Seed| Ok::<_, ModelError>(draw(shared, training, &images, seed));
     let kv_rate = if training.learning_rate > 0.0 { training.kv_learning_rate / training.learning_rate } else { 1.0 };
-    let task = ContextTask::new(
-        params,
-        config.clone(),
-        denoiser.clone(),
-        losses,
-        (training.shards, kv_rate),
-        batch,
-    )?
-    .with_checkpoints(training.checkpoints);
+    let task = ContextTask::new(params, config.clone(), denoiser.clone(), losses, (training.shards, kv_rate), batch)?
+        .with_checkpoints(training.checkpoints);
     let vars = task.params().vars();
     let n_changed =
         vars.iter().filter(|(name, _)| name.starts_with(UNET)).map(|(_, var)| var.as_tensor().elem_count()).sum();
@@ -138,8 +131,8 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Method
 /// Training samples and validation images of a variant: the last of its images validate.
 fn divide(shared: &Shared<'_>, variant: &B2cVariant) -> Images {
     let seen = &shared.order[..n_images(shared, variant)];
-    let n_validation =
-        ((seen.len() as f64 * variant.training.validation).round() as usize).clamp(1, seen.len().saturating_sub(1).max(1));
+    let n_validation = ((seen.len() as f64 * variant.training.validation).round() as usize)
+        .clamp(1, seen.len().saturating_sub(1).max(1));
     let (train, validation) = seen.split_at(seen.len() - n_validation);
     let train: BTreeSet<usize> = train.iter().copied().collect();
     let of = &shared.dataset.responses.stimulus_of_sample;
@@ -182,11 +175,7 @@ fn schedule(training: &B2cTraining) -> Schedule {
         warmup: training.warmup,
         learning_rate: training.learning_rate,
         floor: 0.02,
-        optimiser: AdamW {
-            weight_decay: training.weight_decay as f32,
-            ema: training.ema as f32,
-            ..AdamW::default()
-        },
+        optimiser: AdamW { weight_decay: training.weight_decay as f32, ema: training.ema as f32, ..AdamW::default() },
         log_every: training.validate_every.clamp(1, 25),
         save_every: training.validate_every,
     }
@@ -222,7 +211,8 @@ fn warnings(
     training: &B2cTraining,
     groups: &[GroupFacts],
 ) -> Vec<String> {
-    let mut warnings: Vec<String> = best.failure().into_iter().map(|failure| format!("weights kept: {failure}")).collect();
+    let mut warnings: Vec<String> =
+        best.failure().into_iter().map(|failure| format!("weights kept: {failure}")).collect();
     let failed = all.iter().filter(|validation| validation.failure().is_some()).count();
     if failed > 0 {
         warnings.push(format!("{failed} of {} validations found failing pictures", all.len()));

@@ -50,6 +50,8 @@ pub struct Validation {
     pub context_cosine: f64,
     /// Mean share of other images whose true context is less like the prediction.
     pub context_pairwise: f64,
+    /// Pictures that were made.
+    pub n_pictures: usize,
     /// Share of the pictures that are black.
     pub black: f64,
     /// Share of the pictures whose latents explode.
@@ -222,6 +224,7 @@ impl Validator<'_> {
         result: &mut Validation,
     ) -> Result<(), ModelError> {
         let n = predicted.nrows().min(PICTURES);
+        result.n_pictures = n;
         let latents = pack.generate_latents(&Generation {
             context: predicted.slice(s![..n, ..]),
             init: None,

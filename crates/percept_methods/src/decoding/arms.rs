@@ -9,8 +9,8 @@ use percept_core::Seed;
 
 use super::features::Features;
 use super::fit::Predictions;
-use super::plan::Plan;
 use super::generator::Changes;
+use super::plan::Plan;
 use super::rescale;
 use crate::b2c::Applied;
 use crate::error::MethodError;

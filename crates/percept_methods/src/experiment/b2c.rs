@@ -40,17 +40,8 @@ const KEYS: [&str; 29] = [
     "seed",
     "losses",
 ];
-const LOSSES: [&str; 9] = [
-    "epsilon",
-    "velocity",
-    "x0_mse",
-    "x0_cosine",
-    "x0_ssim",
-    "clip_mse",
-    "clip_cosine",
-    "contrastive",
-    "temperature",
-];
+const LOSSES: [&str; 9] =
+    ["epsilon", "velocity", "x0_mse", "x0_cosine", "x0_ssim", "clip_mse", "clip_cosine", "contrastive", "temperature"];
 
 /// `[b2c]`
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -39,14 +39,12 @@ fn store(to: &mut [f32], lanes: &Lanes) {
 /// The reverse of [`store`]; lanes without a value are zero.
 #[inline(always)]
 fn load(from: &[f32]) -> Lanes {
-    match from.first_chunk::<LANES>() {
-        Some(whole) => *whole,
-        None => {
-            let mut lanes = [0.0; LANES];
-            lanes[..from.len()].copy_from_slice(from);
-            lanes
-        }
+    if let Some(whole) = from.first_chunk::<LANES>() {
+        return *whole;
     }
+    let mut lanes = [0.0; LANES];
+    lanes[..from.len()].copy_from_slice(from);
+    lanes
 }
 
 /// Rows of Bᵀ: a patch's row or column to six points.
