@@ -122,11 +122,7 @@ pub fn cross_cosine(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Ar
 type RowMoments = fn(ArrayView2<'_, f32>) -> (Vec<f64>, Vec<f64>);
 
 /// Products of the rows of `a` with those of `b`, after `moments` (mean and norm of each row) are taken off and divided out.
-fn cross(
-    a: ArrayView2<'_, f32>,
-    b: ArrayView2<'_, f32>,
-    moments: RowMoments,
-) -> Result<Array2<f64>, StatsError> {
+fn cross(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, moments: RowMoments) -> Result<Array2<f64>, StatsError> {
     same_shape(("features of the first", &[a.ncols()]), ("features of the second", &[b.ncols()]))?;
     at_least("features", 2, a.ncols())?;
     finite("first", a)?;
