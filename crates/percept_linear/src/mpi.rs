@@ -6,7 +6,7 @@
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives, Root};
+use mpi::traits::{Communicator, Root};
 use percept_regress::{RegressError, Together};
 
 /// What launchers set for the processes that they start.

@@ -1,10 +1,16 @@
 //! How far single precision is from double, quantity by quantity, down to the smallest penalties in use (1e-6, as Takagi and
-//! Nishimoto take). The measured numbers are in docs/benchmarks.md; the limits here are a few times larger.
+//! Nishimoto take). The measured numbers are in docs/benchmarks.md. They hardly depend on the condition number: the decomposition is
+//! double, and products in its basis round every direction by itself.
 
 use ndarray::Array2;
 use percept_regress::{Design, Folds, Path, RidgeParams, Setup};
 
 use crate::data::{normal, targets};
+
+/// A few times what was measured, relative to the largest weight or prediction.
+const PRODUCTS: f64 = 1e-5;
+/// The same of scores, which are sums in double precision.
+const SCORES: f64 = 1e-6;
 
 /// Largest difference from double precision, relative to the largest value.
 struct Distance {
@@ -55,13 +61,11 @@ fn single_precision_is_near_double_at_every_penalty_in_use() {
         for decades in [0.0, 2.0] {
             for alpha in [1e-6, 1e-3, 1.0, 1e3] {
                 let found = measure(n, p, decades, alpha, path);
-                // Errors grow with the root of the condition number: products are single, everything decomposed is double.
-                let limit = 3e-6 * found.condition.sqrt().max(1.0);
-                far += usize::from(found.weights.max(found.predictions).max(found.scores) > limit);
                 let Distance { weights, predictions, scores, condition } = found;
+                far += usize::from(weights.max(predictions) > PRODUCTS || scores > SCORES);
                 lines.push(format!(
                     "{n}×{p} decades {decades} alpha {alpha:e}: condition {condition:.1e} weights {weights:.1e} \
-                     predictions {predictions:.1e} scores {scores:.1e} limit {limit:.1e}"
+                     predictions {predictions:.1e} scores {scores:.1e}"
                 ));
             }
         }
