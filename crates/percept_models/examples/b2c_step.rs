@@ -6,8 +6,9 @@
 //! encoder reads four groups of 3,931 numbers, as many as NSD's subject 1 has voxels in `nsdgeneral`, and has the paper's six
 //! blocks; all losses are on, the batch is one sample.
 
-use std::time::Instant;
+use std::{io::Write, time::Instant};
 
+use candle_core::Tensor;
 use ndarray::Array2;
 use percept_core::Seed;
 use percept_models::{
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         UNet2DConditionModel::new(&params, config.clone())?;
         params.tensors()
     };
-    let n_unet: usize = unet.values().map(|tensor| tensor.elem_count()).sum();
+    let n_unet: usize = unet.values().map(Tensor::elem_count).sum();
     let n_encoder = encoder.n_parameters();
     let params = context_parameters(seed, &encoder, unet, "random weights", true)?;
     let denoiser = Denoiser {
@@ -97,13 +98,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let gradients = task.gradients(step, seed.named("steps").at(step as u64))?;
         let forward_and_backward = start.elapsed().as_secs_f64();
         optimiser.update(&gradients, 1e-5)?;
-        println!(
+        writeln!(
+            std::io::stdout(),
             "{{\"step\": {step}, \"checkpoints\": {checkpoints}, \"loss\": {:.4}, \"seconds_gradients\": {forward_and_backward:.2}, \"seconds\": {:.2}, \
              \"peak_gb\": {:.2}, \"encoder_weights\": {n_encoder}, \"unet_weights\": {n_unet}, \"unet_trained\": {n_changed}}}",
             gradients.loss,
             start.elapsed().as_secs_f64(),
             peak() as f64 / 1e9
-        );
+        )?;
     }
     Ok(())
 }
