@@ -92,7 +92,7 @@ impl Default for Recipe {
             seed: 1,
             judge_steps: 1_500,
             autoencoder_steps: 6_000,
-            decoder_steps: 3_000,
+            decoder_steps: 8_000,
             clip_steps: 1_200,
             unet_steps: 7_500,
             unet_drawings: 24_000,
