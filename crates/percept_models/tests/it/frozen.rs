@@ -124,7 +124,8 @@ fn checkpoints_change_no_gradient() {
         let (vars, truth) = all(false, trains);
         let (_, ours) = all(true, trains);
         assert_eq!(truth.loss, ours.loss);
-        let largest = vars.keys().filter_map(|name| truth.get(name)).flatten().fold(0.0, |max: f32, g| max.max(g.abs()));
+        let largest =
+            vars.keys().filter_map(|name| truth.get(name)).flatten().fold(0.0, |max: f32, g| max.max(g.abs()));
         for name in vars.keys() {
             let wide = |g: Option<&[f32]>| g.expect("a gradient").iter().map(|&g| f64::from(g)).collect::<Vec<_>>();
             let (mut truth, mut ours) = (wide(truth.get(name)), wide(ours.get(name)));
