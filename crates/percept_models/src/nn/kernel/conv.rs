@@ -56,7 +56,7 @@ pub fn exact_convolution(exact: bool) {
 }
 
 impl ConvShape {
-    /// How this shape is computed fastest (measured).
+    /// How this shape is computed fastest.
     fn method(&self) -> Method {
         let few = self.in_channels.min(self.out_channels);
         if self.kernel != [3, 3] || self.stride != 1 || self.pad.iter().any(|&pad| pad > 2) {
