@@ -21,7 +21,7 @@ impl<T: Real> Design<T> {
     /// Prepares a kernel ridge regression: `kernel` (n_samples × n_samples, symmetric and positive semidefinite; its lower
     /// triangle is read) holds the products of samples in any feature space, which need not be centred.
     ///
-    /// Weights of the fitted [`Ridge`] are dual: n_samples × n_targets. Its predictions take the kernel between new samples and
+    /// Weights of the fitted [`crate::Ridge`] are dual: n_samples × n_targets. Its predictions take the kernel between new samples and
     /// the training samples (n_new × n_samples). `standardize` and `center` have no meaning here, and no cache is used.
     ///
     /// # Errors
