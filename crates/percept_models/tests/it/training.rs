@@ -73,6 +73,17 @@ fn an_interrupted_training_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn a_training_that_diverges_names_what_when_and_the_last_checkpoint() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let early = train(dir.path(), Some(1), 7).expect_err("stops before any checkpoint").to_string();
+    assert!(early.starts_with("the test is not finite at step 1; there is no checkpoint yet"), "{early}");
+    let late = train(dir.path(), Some(5), 7).expect_err("stops behind the second checkpoint").to_string();
+    assert!(late.contains("at step 5; the last good checkpoint, of step 4, is `"), "{late}");
+    let path = late.split('`').nth(1).expect("a path in back-ticks");
+    assert!(Path::new(path).is_file(), "{path}");
+}
+
+#[test]
 fn a_checkpoint_of_other_settings_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     train(dir.path(), None, 2).expect("a short training");
