@@ -12,7 +12,7 @@ mod arms;
 pub(crate) mod artefact;
 mod differences;
 pub(crate) mod features;
-mod fit;
+pub(crate) mod fit;
 mod generate;
 pub(crate) mod generator;
 mod metric;

@@ -1,7 +1,7 @@
 //! Where a U-Net looks: the weights of cross-attention as maps over the latent, one per token of the context (the idea of
 //! DAAM, Tang et al. 2023, arXiv 2210.04885, for contexts that are no words).
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2};
 use percept_core::Seed;
 
@@ -42,26 +42,27 @@ impl DiffusionPack {
                 got: format!("{:?} and {:?}", latents.dim(), contexts.dim()),
             });
         }
+        let names = {
+            let mut listing = Taps::listing();
+            let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+            let context = zeros(&[1, tokens, features])?;
+            let given = Conditioning { context: Some(&context), ..Conditioning::default() };
+            unet.forward_with(&zeros(&[1, channels, height, width])?, &[0.0], given, &mut listing)?;
+            listing.names().iter().filter(|name| name.ends_with(PLACE)).cloned().collect::<Vec<_>>()
+        };
+        if names.is_empty() {
+            return Err(ModelError::Input {
+                what: "attention maps",
+                expected: "a U-Net with cross-attention".into(),
+                got: "one without".into(),
+            });
+        }
+        let share = 1.0 / (names.len() * AT.len()) as f32;
         let mut maps = Array4::<f32>::zeros((n, tokens, height, width));
         for row in 0..n {
             let context: Vec<f32> = contexts.row(row).to_vec();
             let context = Tensor::from_vec(context, (1, tokens, features), &Device::Cpu)?;
             let noise = seed.at(row as u64).normal(length);
-            let names = {
-                let mut listing = Taps::listing();
-                let zeros = Tensor::zeros((1, channels, height, width), candle_core::DType::F32, &Device::Cpu)?;
-                let given = Conditioning { context: Some(&context), ..Conditioning::default() };
-                unet.forward_with(&zeros, &[0.0], given, &mut listing)?;
-                listing.names().iter().filter(|name| name.ends_with(PLACE)).cloned().collect::<Vec<_>>()
-            };
-            if names.is_empty() {
-                return Err(ModelError::Input {
-                    what: "attention maps",
-                    expected: "a U-Net with cross-attention".into(),
-                    got: "one without".into(),
-                });
-            }
-            let share = 1.0 / (names.len() * AT.len()) as f32;
             for at in AT {
                 let step = (at * self.schedule().config().num_train_timesteps as f64) as usize;
                 let (signal, amount) = self.schedule().mix(step);

@@ -132,7 +132,8 @@ impl ContextEncoderConfig {
             + last
     }
 
-    /// Bytes that training holds for the encoder: weights, gradients and the optimiser's three copies and average.
+    /// Bytes that training holds for the encoder at its peak: weights, gradients (as tensors and summed over shards), two
+    /// moments and an average.
     pub fn training_bytes(&self) -> usize {
         6 * 4 * self.n_parameters()
     }

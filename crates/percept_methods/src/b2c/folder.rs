@@ -4,7 +4,6 @@
 //! config and weights, `unet/changes.safetensors` with the keys and values that differ from the pack's, and `training/` with
 //! the curves.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use percept_io::fs;
@@ -87,20 +86,19 @@ pub(crate) struct Trained {
     pub(crate) content: String,
 }
 
+/// The tensors below `place`, by their names there.
+pub(super) fn below(place: &str, tensors: &Tensors) -> Tensors {
+    let prefix = format!("{place}.");
+    tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))).collect()
+}
+
 /// Writes the weights of a variant to `folder`; names carry the places of the training's parameters.
 pub(crate) fn save(folder: &Path, config: &ContextEncoderConfig, weights: &Tensors) -> Result<(), MethodError> {
-    let below = |place: &str| -> Tensors {
-        let prefix = format!("{place}.");
-        weights
-            .iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone())))
-            .collect()
-    };
     let text = serde_json::to_string_pretty(config).expect("a config is plain JSON");
     fs::write_bytes(folder.join("model_index.json"), INDEX.as_bytes())?;
     fs::write_bytes(folder.join(ENCODER_CONFIG), format!("{text}\n").as_bytes())?;
-    fs::write_bytes(folder.join(ENCODER_WEIGHTS), &write_tensors(&below(ENCODER), false)?)?;
-    fs::write_bytes(folder.join(CHANGES), &write_tensors(&below(UNET), false)?)?;
+    fs::write_bytes(folder.join(ENCODER_WEIGHTS), &write_tensors(&below(ENCODER, weights), false)?)?;
+    fs::write_bytes(folder.join(CHANGES), &write_tensors(&below(UNET, weights), false)?)?;
     Ok(())
 }
 
@@ -132,7 +130,7 @@ pub(crate) fn open(run: &Path, name: &str) -> Result<Trained, MethodError> {
         Params::from_tensors(open_tensors(&file(ENCODER_WEIGHTS))?, format!("`{}`", file(ENCODER_WEIGHTS).display()));
     let encoder = ContextEncoder::new(&params, config)?;
     params.expect_all_used()?;
-    let changes: BTreeMap<_, _> = open_tensors(&file(CHANGES))?;
+    let changes = open_tensors(&file(CHANGES))?;
     let hashes = [ENCODER_CONFIG, ENCODER_WEIGHTS, CHANGES].map(|relative| fs::content_hash(file(relative)));
     let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(Trained { encoder, changes, content: percept_core::provenance::content_hash(hashes.concat().as_bytes()) })

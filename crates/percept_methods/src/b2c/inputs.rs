@@ -1,11 +1,11 @@
 //! What an encoder reads: the units of the groups side by side, normalised as ridge decoders' responses are.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::Array2;
 use percept_models::context_encoder::{ContextEncoderConfig, GroupConfig, tokens_in_proportion};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
-use crate::decoding::{Plan, normalise};
+use crate::decoding::{Plan, fit, normalise};
 use crate::error::MethodError;
 use crate::experiment::{B2cTraining, Normalise};
 
@@ -60,11 +60,7 @@ impl Inputs {
     pub(crate) fn averaged<'a>(&self, samples: impl ExactSizeIterator<Item = &'a Vec<usize>>) -> Array2<f32> {
         let mut means = Array2::zeros((samples.len(), self.rows.ncols()));
         for (mut mean, which) in means.rows_mut().into_iter().zip(samples) {
-            let mut sums = Array1::<f64>::zeros(self.rows.ncols());
-            for row in self.rows.select(Axis(0), which).rows() {
-                sums.zip_mut_with(&row, |sum, &value| *sum += f64::from(value));
-            }
-            mean.assign(&sums.mapv(|sum| (sum / which.len() as f64) as f32));
+            mean.assign(&fit::mean_row(&self.rows, which));
         }
         means
     }

@@ -10,12 +10,9 @@ use percept_stats::{clusters, correlation};
 
 use super::Shared;
 use super::folder::VariantFacts;
-use crate::decoding::artefact;
+use crate::decoding::{artefact, fit};
 use crate::error::MethodError;
 use crate::experiment::Metric;
-
-/// Contexts fitted at a time.
-const TARGETS_PER_BLOCK: usize = 8192;
 
 /// Both metrics, each with one value per item.
 pub(super) type Scored = [(Metric, Vec<f64>); 2];
@@ -154,8 +151,8 @@ pub(super) fn ridge(
         let params = RidgeParams { alphas, ..RidgeParams::default() };
         let design = Design::grouped(x.view(), &groups, &params).map_err(refused)?;
         let mut predicted = Array2::zeros((items.nrows(), n_targets));
-        for start in (0..n_targets).step_by(TARGETS_PER_BLOCK) {
-            let block = start..(start + TARGETS_PER_BLOCK).min(n_targets);
+        for start in (0..n_targets).step_by(fit::TARGETS_PER_BLOCK) {
+            let block = start..(start + fit::TARGETS_PER_BLOCK).min(n_targets);
             let y = contexts.slice(s![.., block.clone()]).select(Axis(0), &groups);
             let made = design.fit(y.view()).and_then(|ridge| ridge.predict(items.view())).map_err(refused)?;
             predicted.slice_mut(s![.., block.clone()]).assign(&made);
@@ -170,9 +167,5 @@ pub(super) fn ridge(
 
 /// The mean context of all training images.
 pub(super) fn mean_context(shared: &Shared<'_>) -> Array1<f32> {
-    let mut sums = Array1::<f64>::zeros(shared.contexts.values.ncols());
-    for &stimulus in &shared.order {
-        sums.zip_mut_with(&shared.contexts.values.row(stimulus), |sum, &value| *sum += f64::from(value));
-    }
-    sums.mapv(|sum| (sum / shared.order.len() as f64) as f32)
+    fit::mean_row(&shared.contexts.values, &shared.order)
 }

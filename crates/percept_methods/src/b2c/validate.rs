@@ -18,6 +18,7 @@ use percept_models::{DiffusionPack, Generation, ModelError, context_encoder::Con
 use percept_stats::{clusters, correlation};
 use serde::{Deserialize, Serialize};
 
+use super::folder;
 use crate::error::MethodError;
 use crate::experiment::OnFailure;
 use crate::pocket::{file_error, write};
@@ -161,11 +162,7 @@ impl Validator<'_> {
     fn measure(&self, step: usize, weights: &Tensors) -> Result<Validation, ModelError> {
         let mut tensors = self.frozen.clone();
         tensors.extend(weights.iter().map(|(name, tensor)| (name.clone(), tensor.clone())));
-        let prefix = format!("{UNET}.");
-        let unet: Tensors = tensors
-            .iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone())))
-            .collect();
+        let unet = folder::below(UNET, &tensors);
         let params = Params::from_tensors(tensors, "the training");
         let none = |_, _| unreachable!("a validation asks for no batch");
         let task = ContextTask::new(params, self.config.clone(), self.denoiser.clone(), self.losses, (1, 1.0), none)?;
@@ -180,7 +177,7 @@ impl Validator<'_> {
     fn add_losses(&self, task: &ContextTask<'_>, result: &mut Validation) -> Result<(), ModelError> {
         let (n, length) = self.latents.dim();
         let total = self.denoiser.schedule.config().num_train_timesteps;
-        // Rows are shuffled by nothing, so the strata of steps are spread over them by a stride.
+        // Steps rise with the row; the images are in random order, so every kind meets every noise level.
         let draws = draw_noise(self.seed.named("validation"), n, length, (0, 1), total);
         for start in (0..n).step_by(ROWS) {
             let rows = start..(start + ROWS).min(n);

@@ -21,7 +21,7 @@ use crate::experiment::DecodeSettings;
 use crate::run::{RunFolder, Stage};
 
 /// Targets fitted at a time: bounds the copy of the targets of all trials.
-const TARGETS_PER_BLOCK: usize = 8192;
+pub(crate) const TARGETS_PER_BLOCK: usize = 8192;
 
 /// What one decoder reads and predicts.
 pub(super) struct Task<'a> {
@@ -224,7 +224,7 @@ fn collect(
 }
 
 /// Mean of some rows, in f64.
-fn mean_row(rows: &Array2<f32>, which: &[usize]) -> Array1<f32> {
+pub(crate) fn mean_row(rows: &Array2<f32>, which: &[usize]) -> Array1<f32> {
     let mut sums = Array1::<f64>::zeros(rows.ncols());
     for &row in which {
         sums.zip_mut_with(&rows.row(row), |sum, &value| *sum += f64::from(value));
