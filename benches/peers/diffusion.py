@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=2, help="processes of each side")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.peer:
         peer(arguments.peer, arguments.rounds, arguments.threads)
         return

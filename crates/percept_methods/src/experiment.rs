@@ -221,8 +221,13 @@ fn decode(top: &mut Section<'_>, data: &Data) -> Result<DecodeSettings, Experime
 }
 
 fn generate(top: &mut Section<'_>, seed: u64) -> Result<GenerateSettings, ExperimentError> {
-    let mut section = top.section("generate", &["steps", "guidance", "strength", "samples", "batch", "seed"])?;
+    let mut section = top.section("generate", &["z", "steps", "guidance", "strength", "samples", "batch", "seed"])?;
     Ok(GenerateSettings {
+        z: section.choice(
+            "z",
+            &[("decode", LatentAlone::Decode), ("denoise", LatentAlone::Denoise)],
+            LatentAlone::Decode,
+        )?,
         steps: section.size("steps", 1, 20)?,
         guidance: section.number("guidance", 0.0..=100.0, 3.0)?,
         strength: section.number("strength", 0.0..=1.0, 0.8)?,

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::rescale;
 use crate::b2c::Applied;
 use crate::error::MethodError;
-use crate::experiment::{Experiment, Method, Rescale};
+use crate::experiment::{Experiment, LatentAlone, Method, Rescale};
 
 /// Where an arm's pictures come from.
 pub(super) enum Source {
@@ -111,16 +111,18 @@ pub(super) fn build(
     let folds: Vec<usize> = plan.items.iter().map(|item| item.fold).collect();
     let predicted_z = ingredients.z.map(|(predictions, _)| &predictions.items);
     let predicted_c = ingredients.c.map(|rescaled| &rescaled.items);
+    let denoised = experiment.generate.z == LatentAlone::Denoise;
     let arm = |name: &str, description: String, method: Method, z: Option<Array2<f32>>, c: Option<Array2<f32>>| Arm {
         name: name.to_owned(),
         description,
-        n_samples: if method == Method::Z { 1 } else { experiment.generate.samples },
+        n_samples: if method == Method::Z && !denoised { 1 } else { experiment.generate.samples },
         source: Source::Model { method, z: z.filter(|_| method.reads_z()), c: c.filter(|_| method.reads_c()) },
         changes: None,
     };
     let mut arms = Vec::new();
     for &method in &experiment.methods {
         let description = match method {
+            Method::Z if denoised => "predicted latent, noised and denoised without a caption",
             Method::Z => "predicted latent, decoded",
             Method::C => "pure noise, denoised under the predicted context",
             Method::ZC => "predicted latent, noised and denoised under the predicted context",

@@ -1,6 +1,6 @@
 //! From features to pictures on disk: every arm, sample by sample, batch by batch.
 //!
-//! - `z`: the latent, decoded.
+//! - `z`: the latent, decoded; or treated as in `z+c`, but under the empty caption.
 //! - `c`: DDIM from pure noise under the context, with guidance.
 //! - `z+c`: the latent decoded, brought to the generator's picture size, encoded again, noised to the strength, and
 //!   denoised under the context (Takagi & Nishimoto, CVPR 2023).
@@ -17,7 +17,7 @@ use super::arms::{Arm, Source};
 use super::generator::Generator;
 use super::plan::Item;
 use crate::error::MethodError;
-use crate::experiment::{GenerateSettings, Method};
+use crate::experiment::{GenerateSettings, LatentAlone, Method};
 use crate::pictures;
 use crate::run::RunFolder;
 
@@ -97,14 +97,18 @@ fn provenance(
         }
         Source::Model { method, .. } => {
             set("method", method.name().to_owned());
-            if method.reads_c() {
+            let denoised = *method == Method::Z && settings.z == LatentAlone::Denoise;
+            if *method == Method::Z {
+                set("z", format!("{:?}", settings.z));
+            }
+            if method.reads_c() || denoised {
                 let noise: Vec<String> = items.iter().map(|item| item.noise_id.to_string()).collect();
                 set("noise", noise.join(" "));
                 set("sample", sample.to_string());
                 set("steps", settings.steps.to_string());
                 set("guidance", settings.guidance.to_string());
             }
-            if *method == Method::ZC {
+            if *method == Method::ZC || denoised {
                 set("strength", settings.strength.to_string());
             }
         }
@@ -143,24 +147,30 @@ fn make(
     let decoded = |z: Option<&Array2<f32>>| -> Result<Array4<f32>, MethodError> {
         Ok(generator.decode(z.ok_or_else(|| absent("z"))?)?)
     };
-    if method == Method::Z {
+    if method == Method::Z && settings.z == LatentAlone::Decode {
         return decoded(z);
     }
-    let init = match method {
-        Method::ZC => {
-            let shown = decoded(z)?;
-            Some(generator.encode(pictures::resize(shown.view(), size, size).view())?)
-        }
-        _ => None,
+    let init = if method.reads_z() {
+        let shown = decoded(z)?;
+        Some(generator.encode(pictures::resize(shown.view(), size, size).view())?)
+    } else {
+        None
     };
     let image_ids: Vec<u64> = items.iter().map(|item| item.noise_id).collect();
-    let context = c.ok_or_else(|| absent("c"))?;
+    let empty;
+    let (context, guidance) = if method == Method::Z {
+        empty = generator.embed_text(&vec![String::new(); items.len()])?;
+        // Guidance leads away from the empty caption, so there is none.
+        (&empty, 1.0)
+    } else {
+        (c.ok_or_else(|| absent("c"))?, settings.guidance)
+    };
     Ok(generator.generate(&Generation {
         context: context.view(),
         init: init.as_ref().map(|rows| rows.view()),
         strength: settings.strength,
         steps: settings.steps,
-        guidance: settings.guidance,
+        guidance,
         seed: Seed::new(settings.seed),
         image_ids: &image_ids,
         sample: sample as u64,

@@ -46,7 +46,7 @@ pub struct Experiment {
 /// A way to reconstruct, as compared by Takagi & Nishimoto (CVPR 2023).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Method {
-    /// The predicted latent, decoded.
+    /// The predicted latent without a context, see [`LatentAlone`].
     #[serde(rename = "z")]
     Z,
     /// Generation from pure noise under the predicted context.
@@ -360,14 +360,26 @@ pub struct DecodeSettings {
     pub rescale: Rescale,
 }
 
+/// What becomes of the predicted latent in the method `z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LatentAlone {
+    /// It is decoded.
+    Decode,
+    /// As in `z+c`, but without a caption: decoded, encoded again, noised, and denoised under the empty text.
+    Denoise,
+}
+
 /// `[generate]`
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GenerateSettings {
+    /// How `z` alone becomes a picture.
+    pub z: LatentAlone,
     /// Steps of the denoising schedule.
     pub steps: usize,
     /// Classifier-free guidance; 1 is none.
     pub guidance: f64,
-    /// How much of the schedule `z+c` runs: 0 keeps the latent's picture, 1 starts from pure noise.
+    /// How much of the schedule `z+c` (and `z`, where it is denoised) runs: 0 keeps the latent's picture, 1 starts from pure noise.
     pub strength: f64,
     /// Pictures per stimulus and method.
     pub samples: usize,

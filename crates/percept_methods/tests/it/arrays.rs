@@ -2,6 +2,7 @@
 
 use ndarray::{Array, Array1, Array2};
 use percept_core::{ScoreRow, Silent};
+use percept_methods::decoding::ItemResult;
 use percept_methods::{MethodError, RunFolder, dataset};
 
 use crate::study::{self, N_REPEATS, N_TEST, N_TRAIN, N_UNITS};
@@ -43,6 +44,34 @@ fn a_whole_run_ranks_methods_controls_and_baseline_as_they_must() {
     let z = outcome.decoders.iter().find(|decoder| decoder.feature == "z").expect("z");
     assert_eq!((z.n_units, z.n_targets, z.n_samples), (N_UNITS, 48, N_TRAIN * N_REPEATS));
     assert!(z.test_correlation > 0.5 && z.cv_r2 > 0.3 && z.kept_variance < 1.0, "{z:?}");
+}
+
+#[test]
+fn a_latent_alone_can_be_denoised_without_a_caption() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let pictures = |z: &str| {
+        let out = tempfile::tempdir().expect("temporary folder");
+        let overrides = ["methods=[\"z\"]", "controls.true_c=false", "baselines.pixel_ridge=false", z];
+        let outcome = study::run(&study::experiment(data.path(), &overrides), out.path(), None).expect("run");
+        let place = outcome.arms.iter().position(|arm| arm.name == "z").expect("z");
+        let read = |path: &String| percept_io::picture::read(out.path().join(path)).expect("picture");
+        let of_item = |item: &ItemResult| item.arms[place].pictures.iter().map(read).collect::<Vec<_>>();
+        outcome.items.iter().map(of_item).collect::<Vec<_>>()
+    };
+    let (decoded, denoised) = (pictures("generate.z=decode"), pictures("generate.z=denoise"));
+    for (decoded, denoised) in decoded.iter().zip(&denoised) {
+        assert_eq!((decoded.len(), denoised.len()), (1, 2), "one picture without noise, as many as samples with it");
+        // Half of the latent's picture and half of the gray that the empty caption stands for, up to the noise.
+        for picture in denoised {
+            let differences =
+                decoded[0].iter().zip(picture).map(|(&a, &b)| f64::from(b) - (f64::from(a) + 127.5) / 2.0);
+            let (sum, squares) = differences.fold((0.0, 0.0), |(sum, squares), d| (sum + d, squares + d * d));
+            let n = picture.len() as f64;
+            assert!((sum / n).abs() < 1.0 && (squares / n).sqrt() < 8.0 && squares > 0.0, "{sum} {squares}");
+        }
+        assert_ne!(denoised[0], denoised[1], "samples differ in their noise");
+    }
 }
 
 #[test]

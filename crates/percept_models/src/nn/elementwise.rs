@@ -70,7 +70,7 @@ impl Op<1> for GeluTanh {
 
     fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
         let mut out = x.to_vec();
-        for_each_chunk(&mut out, CHUNK, |_, part| vectorised(|| part.iter_mut().for_each(|v| *v = value(*v))));
+        for_each_chunk(&mut out, CHUNK, |_, part| vectorised!(part.iter_mut().for_each(|v| *v = value(*v))));
         (out, dims.into())
     }
 
@@ -78,7 +78,7 @@ impl Op<1> for GeluTanh {
         let mut out = grad.to_vec();
         for_each_chunk(&mut out, CHUNK, |index, part| {
             let x = &x[index * CHUNK..][..part.len()];
-            vectorised(|| part.iter_mut().zip(x).for_each(|(g, x)| *g *= slope(*x)));
+            vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= slope(*x)));
         });
         [Some(out)]
     }

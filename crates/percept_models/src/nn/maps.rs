@@ -120,7 +120,7 @@ impl Op<3> for ToMap {
 fn sum_planes(x: &[f32], pixels: usize, channels: usize) -> Vec<f32> {
     let mut sums = vec![0.0; channels];
     for (plane, values) in x.chunks(pixels.max(1)).enumerate() {
-        sums[plane % channels] += vectorised(|| sum1(values, |v| v));
+        sums[plane % channels] += vectorised!(sum1(values, |v| v));
     }
     sums
 }
@@ -176,12 +176,12 @@ impl CustomOp2 for Add {
         if self.pixels == 1 {
             for_each_chunk(&mut out, CHUNK, |index, out| {
                 let (a, b) = (&a[index * CHUNK..][..out.len()], &b[index * CHUNK..][..out.len()]);
-                vectorised(|| out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = a + b));
+                vectorised!(out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = a + b));
             });
         } else {
             for_each_chunk(&mut out, self.pixels, |plane, out| {
                 let (a, b) = (&a[plane * self.pixels..][..out.len()], b[plane]);
-                vectorised(|| out.iter_mut().zip(a).for_each(|(o, a)| *o = a + b));
+                vectorised!(out.iter_mut().zip(a).for_each(|(o, a)| *o = a + b));
             });
         }
         Ok((CpuStorage::F32(out), la.shape().clone()))

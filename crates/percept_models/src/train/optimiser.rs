@@ -347,7 +347,7 @@ impl Optimiser {
                 let parts = values.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK)).zip(moments);
                 let parts = parts.map(|part| (part, averages.next().unwrap_or_default())).collect();
                 for_each_part(parts, |(((values, gradient), (first, second)), average)| {
-                    kernel::vectorised(|| {
+                    kernel::vectorised!({
                         let moments = first.iter_mut().zip(second.iter_mut());
                         for ((w, (m, v)), &g) in values.iter_mut().zip(moments).zip(gradient) {
                             let g = g * scale;
@@ -355,7 +355,7 @@ impl Optimiser {
                             *v = beta2 * *v + (1.0 - beta2) * g * g;
                             *w -= decay * *w + rate * *m / (v.sqrt() * root + eps);
                         }
-                        for (a, w) in average.iter_mut().zip(values) {
+                        for (a, w) in average.iter_mut().zip(&*values) {
                             *a = ema * *a + (1.0 - ema) * *w;
                         }
                     });

@@ -18,6 +18,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
+use super::penalties::Penalties;
 use super::product::{multiply, multiply_parallel};
 use super::real::Real;
 use super::spectrum::{clear_null, eigen, gram, inverse, mirror};
@@ -70,8 +71,9 @@ enum Back<T> {
     Dual { roots: Vec<T> },
 }
 
-/// (I − H_gg)⁻¹ of every group for some penalties.
+/// (I − H_gg)⁻¹ of every group for some penalties, and these penalties over the spectrum.
 pub(crate) struct Inverses<T> {
+    pub(crate) penalties: Penalties<T>,
     /// Per penalty the row-major matrices of all groups, one after the other.
     pub(crate) blocks: Vec<Vec<T>>,
     /// Where the matrix of each group starts.
@@ -338,7 +340,7 @@ impl<T: Real> Basis<T> {
         }
         flush(&mut waiting, &mut blocks)?;
         blocks.iter_mut().try_for_each(|blocks| share.fill(blocks))?;
-        Ok(Inverses { blocks, offsets })
+        Ok(Inverses { penalties: Penalties::new(&self.values, grid), blocks, offsets })
     }
 
     /// Rows of the basis in f64.

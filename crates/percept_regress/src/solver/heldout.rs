@@ -2,15 +2,16 @@
 //!
 //! A tile is a few dozen targets, handled by one task from its projection to its scores: the only arrays that grow with
 //! the number of penalties are the scaled projections (n_alphas · width × n_directions) and the predictions of one block of
-//! rows. The cost is one product of 2 · n_samples · n_directions · n_targets · n_alphas operations, which no shortcut removes
-//! as long as the group blocks (I − H_gg)⁻¹ differ between groups and penalties.
+//! rows. The cost is one product of 2 · n_samples · n_directions · n_targets operations for each of the few functions that
+//! make all penalties, see [`super::penalties`].
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 
 use super::basis::{BLOCK_ROWS, Basis, Inverses};
-use super::product::multiply;
+use super::penalties::{Penalties, Window, add_mixed};
+use super::product::{multiply, multiply_columns};
 use super::real::Real;
 use crate::folds::Folds;
 use crate::params::{Pooling, Score};
@@ -97,15 +98,24 @@ impl<T: Real> HeldOut<'_, T> {
         mut visit: impl FnMut(usize, usize, &[T]),
     ) {
         let width = projected.nrows();
-        let scaled = self.scale(projected, alphas);
+        let separate;
+        let penalties = if alphas.len() == self.grid.len() {
+            &self.inverses.penalties
+        } else {
+            let some: Vec<f64> = alphas.iter().map(|&alpha| self.grid[alpha]).collect();
+            separate = Penalties::separate(&self.basis.values, &some);
+            &separate
+        };
+        let scaled = scale(projected, penalties);
         let kernel = self.basis.is_kernel();
-        let (mut own, mut held_out, mut gathered) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut own, mut held_out, mut gathered, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (members, place) in self.folds.blocks(BLOCK_ROWS) {
             let samples = &self.folds.members[place.clone()];
             let mut fitted = Array2::zeros((samples.len(), alphas.len() * width));
             for (chunk, mut out) in samples.chunks(BLOCK_ROWS).zip(fitted.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
                 let rows = self.rows(chunk, &mut gathered);
-                multiply(out.view_mut(), rows, scaled.t(), false);
+                let out = out.as_slice_mut().expect("blocks of rows are contiguous");
+                fit(rows, penalties, &scaled, width, &mut sums, out);
             }
             let fitted = fitted.as_slice().expect("freshly allocated arrays are contiguous");
             for fold in members {
@@ -146,23 +156,6 @@ impl<T: Real> HeldOut<'_, T> {
             gathered.extend_from_slice(self.basis.z.row(sample).to_slice().expect("the basis is row-major"));
         }
         ArrayView2::from_shape((samples.len(), directions), gathered).expect("filled row by row")
-    }
-
-    /// D Zᵀy for each of `alphas`, one below the other: (n_alphas · width) × n_directions.
-    fn scale(&self, projected: &Array2<T>, alphas: &[usize]) -> Array2<T> {
-        let (width, directions) = projected.dim();
-        let mut scaled = Array2::zeros((alphas.len() * width, directions));
-        for (position, &alpha) in alphas.iter().enumerate() {
-            let shrinkage: Vec<T> = self.basis.shrinkage(self.grid[alpha]).into_iter().map(T::from_f64).collect();
-            for target in 0..width {
-                let out = scaled.row_mut(position * width + target);
-                let source = projected.row(target);
-                for ((out, &value), &factor) in out.into_iter().zip(source).zip(&shrinkage) {
-                    *out = value * factor;
-                }
-            }
-        }
-        scaled
     }
 
     /// Scores of every penalty of the grid: n_alphas × width. Constant targets score 0.
@@ -281,6 +274,42 @@ impl Sums {
             };
             *out += share * value;
         }
+    }
+}
+
+/// D Zᵀy of each window for each of its functions, one below the other: (n_functions · width) × directions of the window.
+fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2<T>> {
+    let width = projected.nrows();
+    let of_window = |window: &Window<T>| {
+        let (n_functions, n_directions) = window.functions.dim();
+        let mut scaled = Array2::zeros((n_functions * width, n_directions));
+        for (row, mut out) in scaled.rows_mut().into_iter().enumerate() {
+            let source = projected.slice(s![row % width, window.directions.clone()]);
+            let function = window.functions.row(row / width);
+            Zip::from(&mut out).and(source).and(function).for_each(|out, &value, &factor| *out = value * factor);
+        }
+        scaled
+    };
+    penalties.windows.iter().map(of_window).collect()
+}
+
+/// Rows of the basis times what [`scale`] made, for every penalty: `out` is rows × (n_penalties · width).
+fn fit<T: Real>(
+    rows: ArrayView2<'_, T>,
+    penalties: &Penalties<T>,
+    scaled: &[Array2<T>],
+    width: usize,
+    sums: &mut Vec<T>,
+    out: &mut [T],
+) {
+    for (window, scaled) in penalties.windows.iter().zip(scaled) {
+        let Some(mix) = &window.mix else {
+            multiply_columns(out, rows, window.directions.clone(), scaled.t());
+            continue;
+        };
+        sums.resize(rows.nrows() * scaled.nrows(), T::zero());
+        multiply_columns(sums, rows, window.directions.clone(), scaled.t());
+        add_mixed(mix.view(), width, sums, out);
     }
 }
 

@@ -5,12 +5,14 @@
 //! - [`standard`]: centring and scaling of features
 //! - [`spectrum`]: Gram matrix, eigendecomposition, null directions
 //! - [`basis`]: the decomposed samples and the way back from it to weights
+//! - [`penalties`]: a grid of penalties made of a few functions of the spectrum
 //! - [`heldout`]: leave-one-group-out residuals and their scores
 //!
 //! The linear algebra library (faer) is seen here only.
 
 pub(crate) mod basis;
 pub(crate) mod heldout;
+pub(crate) mod penalties;
 pub(crate) mod product;
 pub(crate) mod real;
 pub(crate) mod spectrum;

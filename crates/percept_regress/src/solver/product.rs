@@ -36,6 +36,20 @@ pub(crate) fn multiply<T: Real>(
     matmul(MatMut::from_row_major_slice_mut(slice, rows, columns), accum, matrix(a), matrix(b), T::one(), Par::Seq);
 }
 
+/// out = a[.., columns] · b, on the calling thread.
+///
+/// # Shapes
+/// `a` m × k in row-major layout, `b` (columns) × n, `out` m × n in row-major layout.
+pub(crate) fn multiply_columns<T: Real>(
+    out: &mut [T],
+    a: ArrayView2<'_, T>,
+    columns: std::ops::Range<usize>,
+    b: ArrayView2<'_, T>,
+) {
+    let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
+    matmul(out, Accum::Replace, matrix(a).subcols(columns.start, columns.len()), matrix(b), T::one(), Par::Seq);
+}
+
 /// a · b on all threads of the current pool.
 ///
 /// # Shapes

@@ -240,3 +240,36 @@ fn training_on_some_samples_always_equals_folds_of_the_others() {
     let twice = concatenate(Axis(0), &[x.view(), x.view()]).expect("same columns");
     assert_eq!(twice.nrows(), 60);
 }
+
+#[test]
+fn a_grid_of_penalties_scores_as_each_by_itself() {
+    // Enough directions for windows of the spectrum; one penalty alone is summed without them.
+    for (n, p) in [(420, 300), (300, 420)] {
+        let scale = Array2::from_shape_fn((1, p), |(_, j)| 10f64.powf(-2.0 * j as f64 / p as f64));
+        let x = normal("x", n, p) * &scale;
+        let y = targets("signal", &x, 37) + normal("y", n, 37);
+        let groups: Vec<usize> = (0..n).map(|row| row / 3).collect();
+        let grid: Vec<f64> = (0..12).map(|k| 10f64.powf(-4.0 + 0.75 * f64::from(k))).collect();
+        fn scores<T: percept_regress::Real>(
+            x: &Array2<f64>,
+            y: &Array2<f64>,
+            groups: &[usize],
+            alphas: Vec<f64>,
+        ) -> Array2<f64> {
+            let params = RidgeParams { alphas, ..RidgeParams::default() };
+            let (x, y) = (x.mapv(T::from_f64), y.mapv(T::from_f64));
+            Design::grouped(x.view(), groups, &params).expect("prepares").scores(y.view()).expect("scores")
+        }
+        let (double, single) =
+            (scores::<f64>(&x, &y, &groups, grid.clone()), scores::<f32>(&x, &y, &groups, grid.clone()));
+        for (position, &alpha) in grid.iter().enumerate() {
+            let alone = scores::<f64>(&x, &y, &groups, vec![alpha]);
+            let largest = |of: &Array2<f64>| {
+                let pairs = of.row(position).to_vec().into_iter().zip(alone.row(0).to_vec());
+                pairs.map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max)
+            };
+            assert!(largest(&double) < 1e-12, "{n} × {p}, {alpha}: {}", largest(&double));
+            assert!(largest(&single) < 2e-6, "{n} × {p}, {alpha}: {}", largest(&single));
+        }
+    }
+}

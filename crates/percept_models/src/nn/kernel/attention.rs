@@ -110,7 +110,7 @@ struct Running {
 impl Running {
     /// Turns scores (keys × lanes) into weights relative to the largest so far, and rescales what was summed before.
     fn absorb(&mut self, lanes: usize, scores: &mut [f32], summed: &mut [f32]) {
-        vectorised(|| {
+        vectorised!({
             let (mut max, mut rescale) = (self.max, [0.0; QUERIES]);
             let (max, rescale) = (&mut max[..lanes], &mut rescale[..lanes]);
             for row in scores.chunks_exact(lanes) {
@@ -205,7 +205,7 @@ pub(crate) struct Operands<'a> {
 /// Turns scores into probabilities, and the gradients of the probabilities into those of the scores, all (keys × lanes):
 /// p = exp(score − log-sum), d = p (d − Σ p d), of which `total` is the sum.
 fn of_scores(lanes: usize, scores: &mut [f32], gradients: &mut [f32], log_sum: &Row, total: &Row) {
-    vectorised(|| {
+    vectorised!({
         let (log_sum, total) = (&log_sum[..lanes], &total[..lanes]);
         for (p, d) in scores.chunks_exact_mut(lanes).zip(gradients.chunks_exact_mut(lanes)) {
             for (((p, d), log_sum), total) in p.iter_mut().zip(d).zip(log_sum).zip(total) {

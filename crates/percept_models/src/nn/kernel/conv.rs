@@ -282,7 +282,7 @@ pub(crate) fn backward_bias(shape: &ConvShape, grad: &[f32]) -> Vec<f32> {
     let pixels = shape.out_height() * shape.out_width();
     let mut db = vec![0.0; shape.out_channels];
     for (row, values) in grad.chunks(pixels).enumerate() {
-        db[row % shape.out_channels] += vectorised(|| sum1(values, |v| v));
+        db[row % shape.out_channels] += vectorised!(sum1(values, |v| v));
     }
     db
 }

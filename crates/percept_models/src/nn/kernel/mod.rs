@@ -111,9 +111,33 @@ pub(crate) fn turn(matrix: &[f32], columns: usize) -> Vec<f32> {
     out
 }
 
-/// Runs a loop with the widest vector instructions of this processor (AVX-512, AVX2, NEON or the portable baseline).
-pub(crate) fn vectorised<F: pulp::NullaryFnOnce>(work: F) -> F::Output {
-    pulp::Arch::new().dispatch(work)
+/// Evaluates an expression with the widest vector instructions of this processor (AVX-512, AVX2, NEON or the portable
+/// baseline).
+///
+/// A macro, because the closure must be inlined: one that the compiler keeps apart is compiled for the baseline, and runs
+/// several times slower without a word.
+macro_rules! vectorised {
+    ($work:expr) => {
+        $crate::nn::kernel::dispatched(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(crate) use vectorised;
+
+/// Calls what [`vectorised`] wraps: by reference, since consuming a closure goes through a function of its own.
+pub(crate) fn dispatched<R>(work: impl FnMut() -> R) -> R {
+    struct Inlined<F>(F);
+    impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn call(mut self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Inlined(work))
 }
 
 /// The sum of `term(a, b)` over two slices of equal length, in sixteen interleaved lanes: an order that vector units keep.

@@ -49,7 +49,7 @@ pub(crate) fn forward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32]
     for_each_chunk(&mut out, shape.row_len(), |row, out| {
         let x = &x[row * shape.row_len()..][..shape.row_len()];
         let first = shape.first_channel(row);
-        vectorised(|| {
+        vectorised!({
             let (mean, scale) = moments(x, shape.eps);
             if shape.run == 1 {
                 let (weight, bias) = (&weight[first..][..shape.channels], &bias[first..][..shape.channels]);
@@ -95,7 +95,7 @@ pub(crate) fn backward(
         let grad = &grad[row * len..][..len];
         let first = shape.first_channel(row);
         let (d_weight, d_bias) = sums.split_at_mut(sums.len() / 2);
-        vectorised(|| {
+        vectorised!({
             let (mean, scale) = moments(x, shape.eps);
             let (mut sum, mut dot) = (0.0f64, 0.0f64);
             if shape.run == 1 {

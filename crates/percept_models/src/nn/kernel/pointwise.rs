@@ -78,9 +78,9 @@ impl Activation {
 pub(crate) fn forward(activation: Activation, x: &[f32]) -> Vec<f32> {
     let mut out = x.to_vec();
     for_each_chunk(&mut out, CHUNK, |_, part| match activation {
-        Activation::Silu => vectorised(|| part.iter_mut().for_each(|v| *v = Activation::Silu.value(*v))),
-        Activation::Gelu => vectorised(|| part.iter_mut().for_each(|v| *v = Activation::Gelu.value(*v))),
-        Activation::QuickGelu => vectorised(|| part.iter_mut().for_each(|v| *v = Activation::QuickGelu.value(*v))),
+        Activation::Silu => vectorised!(part.iter_mut().for_each(|v| *v = Activation::Silu.value(*v))),
+        Activation::Gelu => vectorised!(part.iter_mut().for_each(|v| *v = Activation::Gelu.value(*v))),
+        Activation::QuickGelu => vectorised!(part.iter_mut().for_each(|v| *v = Activation::QuickGelu.value(*v))),
     });
     out
 }
@@ -90,11 +90,12 @@ pub(crate) fn backward(activation: Activation, x: &[f32], grad: &[f32]) -> Vec<f
     let mut out = grad.to_vec();
     for_each_chunk(&mut out, CHUNK, |index, part| {
         let x = &x[index * CHUNK..][..part.len()];
-        let pairs = part.iter_mut().zip(x);
         match activation {
-            Activation::Silu => vectorised(|| pairs.for_each(|(g, x)| *g *= Activation::Silu.slope(*x))),
-            Activation::Gelu => vectorised(|| pairs.for_each(|(g, x)| *g *= Activation::Gelu.slope(*x))),
-            Activation::QuickGelu => vectorised(|| pairs.for_each(|(g, x)| *g *= Activation::QuickGelu.slope(*x))),
+            Activation::Silu => vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::Silu.slope(*x))),
+            Activation::Gelu => vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::Gelu.slope(*x))),
+            Activation::QuickGelu => {
+                vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::QuickGelu.slope(*x)))
+            }
         }
     });
     out
@@ -105,7 +106,7 @@ pub(crate) fn geglu(width: usize, x: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; x.len() / 2];
     for_each_chunk(&mut out, width, |row, out| {
         let (value, gate) = x[row * 2 * width..][..2 * width].split_at(width);
-        vectorised(|| {
+        vectorised!({
             for ((o, v), g) in out.iter_mut().zip(value).zip(gate) {
                 *o = v * Activation::Gelu.value(*g);
             }
@@ -121,7 +122,7 @@ pub(crate) fn geglu_backward(width: usize, x: &[f32], grad: &[f32]) -> Vec<f32> 
         let (value, gate) = x[row * 2 * width..][..2 * width].split_at(width);
         let (d_value, d_gate) = dx.split_at_mut(width);
         let grad = &grad[row * width..][..width];
-        vectorised(|| {
+        vectorised!({
             for i in 0..width {
                 d_value[i] = grad[i] * Activation::Gelu.value(gate[i]);
                 d_gate[i] = grad[i] * value[i] * Activation::Gelu.slope(gate[i]);
@@ -134,7 +135,7 @@ pub(crate) fn geglu_backward(width: usize, x: &[f32], grad: &[f32]) -> Vec<f32> 
 /// The sum over rows of `width` elements each, in their order.
 pub(crate) fn sum_rows(x: &[f32], width: usize) -> Vec<f32> {
     let mut sums = vec![0.0; width];
-    vectorised(|| {
+    vectorised!({
         for row in x.chunks(width) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;

@@ -266,7 +266,7 @@ fn transform_pictures<const N: usize>(
             let plane = &x[(sample * channels + channel) * height * width..][..height * width];
             padded.fill(index, plane, width, (block.rows.start * TILE) as isize - top as isize, left);
         }
-        vectorised(|| {
+        vectorised!({
             for first in (0..tiles).step_by(LANES) {
                 let mut grid = [[[0.0; LANES]; N]; N];
                 tiling.for_each_tile(block, first, |lane, sample, row, column| {
@@ -295,7 +295,7 @@ fn transform_weights(
 ) -> Vec<f32> {
     let mut out = vec![0.0; rows * POINTS * columns];
     for_each_chunk(&mut out, POINTS * columns, |row, out| {
-        vectorised(|| {
+        vectorised!({
             for first in (0..columns).step_by(LANES) {
                 let count = LANES.min(columns - first);
                 let mut grid = [[[0.0; LANES]; 3]; 3];
@@ -343,7 +343,7 @@ fn convolve(
             let (sample, output) = (plane / outputs, plane % outputs);
             let shift = bias.map_or(0.0, |bias| bias[output]);
             let one = Block { samples: 0..1, rows: block.rows.clone() };
-            vectorised(|| {
+            vectorised!({
                 for first in (0..per_sample).step_by(LANES) {
                     let count = LANES.min(per_sample - first);
                     let mut grid = [[[0.0; LANES]; PATCH]; PATCH];
@@ -409,7 +409,7 @@ pub(super) fn backward_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec
     }
     let mut dw = vec![0.0; outputs * channels * 9];
     for_each_chunk(&mut dw, channels * 9, |output, dw| {
-        vectorised(|| {
+        vectorised!({
             for first in (0..channels).step_by(LANES) {
                 let count = LANES.min(channels - first);
                 let mut grid = [[[0.0; LANES]; PATCH]; PATCH];

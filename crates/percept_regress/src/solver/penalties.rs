@@ -1,0 +1,249 @@
+//! Many penalties at the price of a few: 1/(λ + α) for a whole grid of α, factored over windows of the spectrum.
+//!
+//! Sums over directions Σ zᵢ cᵢ / (λᵢ + α) are wanted for every α of a grid. As functions of λ the 1/(λ + α) are smooth, so
+//! where λ varies little, all of them are combinations of three or four functions, to the last digit of the precision of the
+//! fit: a Cauchy kernel between separated sets has exponentially falling singular values (Beckermann & Townsend 2017, SIAM
+//! J. Matrix Anal. 38, 1227). The spectrum is cut into windows, each with its own few functions; the sums are made for the
+//! functions and then mixed. Ten penalties cost like four, and twenty like five.
+
+use std::ops::Range;
+
+use faer::Mat;
+use ndarray::{Array2, ArrayView2};
+
+use super::real::Real;
+
+/// Candidates for the borders of windows: λ + least penalty grows by this factor from one to the next.
+const STEP: f64 = 1.25;
+/// Steps that a window spans at most.
+const LONGEST: usize = 16;
+/// Places inside a window at which functions are compared.
+const PLACES: usize = 24;
+/// Entries are kept to this many rounding errors.
+const ROUNDINGS: f64 = 2.0;
+/// What mixing costs for one function and penalty, in directions of a product.
+const MIXING: usize = 3;
+/// Targets mixed at a time, in registers.
+const LANES: usize = 32;
+/// Fewer directions are not worth the trouble.
+const FEWEST: usize = 256;
+
+/// Directions that share a few functions.
+pub(crate) struct Window<T> {
+    pub(crate) directions: Range<usize>,
+    /// n_functions × (directions of the window).
+    pub(crate) functions: Array2<T>,
+    /// How the penalties are made of the functions, n_penalties × n_functions; None where they are the functions.
+    pub(crate) mix: Option<Array2<T>>,
+}
+
+/// 1/(λ + α) of some penalties, window by window.
+pub(crate) struct Penalties<T> {
+    pub(crate) windows: Vec<Window<T>>,
+}
+
+impl<T: Real> Penalties<T> {
+    /// Each penalty by itself, over all of the spectrum `values`.
+    pub(crate) fn separate(values: &[f64], alphas: &[f64]) -> Self {
+        let functions = Array2::from_shape_fn((alphas.len(), values.len()), |(row, direction)| {
+            T::from_f64(1.0 / (values[direction] + alphas[row]))
+        });
+        let windows = vec![Window { directions: 0..values.len(), functions, mix: None }];
+        Self { windows }
+    }
+
+    /// By as few functions as each part of the ascending spectrum `values` allows.
+    pub(crate) fn new(values: &[f64], alphas: &[f64]) -> Self {
+        let least = alphas.iter().copied().fold(f64::INFINITY, f64::min);
+        let separate = || Self::separate(values, alphas);
+        let first = values.first().map_or(0.0, |value| value + least);
+        if values.len() < FEWEST || alphas.len() < 3 || first <= 0.0 {
+            return separate();
+        }
+        let mut borders = vec![0];
+        let mut reached = first;
+        for (direction, value) in values.iter().enumerate() {
+            if value + least > reached * STEP {
+                borders.push(direction);
+                reached = value + least;
+            }
+        }
+        borders.push(values.len());
+        borders.dedup();
+        let tolerance = ROUNDINGS * T::epsilon().as_f64();
+        // best[j]: the cheapest way to cover the directions before border j, the border it comes from, and its last window.
+        let mut best: Vec<(usize, usize, Mat<f64>)> = vec![(0, 0, Mat::new())];
+        for j in 1..borders.len() {
+            let found = (j.saturating_sub(LONGEST)..j).map(|i| {
+                let directions = borders[i]..borders[j];
+                let mix = few_functions([values[directions.start], values[directions.end - 1]], alphas, tolerance);
+                let overhead = MIXING * alphas.len();
+                (best[i].0 + mix.ncols() * (directions.len() + overhead), i, mix)
+            });
+            let Some(cheapest) = found.min_by_key(|(cost, ..)| *cost) else { return separate() };
+            best.push(cheapest);
+        }
+        if best.last().is_none_or(|(cost, ..)| 10 * cost >= 9 * values.len() * alphas.len()) {
+            return separate();
+        }
+        let mut windows = Vec::new();
+        let mut end = borders.len() - 1;
+        while end > 0 {
+            let (_, start, mix) = &best[end];
+            windows.push(window(values, alphas, borders[*start]..borders[end], mix));
+            end = *start;
+        }
+        windows.reverse();
+        Self { windows }
+    }
+
+    /// Products of rows and targets that are made, in units of those for one penalty over all directions.
+    #[cfg(test)]
+    fn share(&self) -> f64 {
+        let products = |window: &Window<T>| window.functions.len();
+        let all = self.windows.last().map_or(0, |window| window.directions.end);
+        self.windows.iter().map(products).sum::<usize>() as f64 / all as f64
+    }
+}
+
+/// 1/(λ + α) relative to its value at the beginning of the window.
+fn relative(value: f64, start: f64, alpha: f64) -> f64 {
+    (start + alpha) / (value + alpha)
+}
+
+/// Orthonormal combinations of the penalties, n_penalties × n_functions, from which all of them can be made again anywhere
+/// between the two eigenvalues.
+fn few_functions([start, end]: [f64; 2], alphas: &[f64], tolerance: f64) -> Mat<f64> {
+    let least = alphas.iter().copied().fold(f64::INFINITY, f64::min);
+    let (low, high) = ((start + least).ln(), (end + least).ln());
+    let places: Vec<f64> =
+        (0..PLACES).map(|i| (low + (high - low) * i as f64 / (PLACES - 1) as f64).exp() - least).collect();
+    let table = Mat::from_fn(alphas.len(), PLACES, |k, i| relative(places[i].max(0.0), start, alphas[k]));
+    let Ok(parts) = table.thin_svd() else { return Mat::identity(alphas.len(), alphas.len()) };
+    let combinations = parts.U();
+    for n_functions in 1..alphas.len() {
+        let kept = combinations.subcols(0, n_functions);
+        let difference = kept * (kept.transpose() * &table) - &table;
+        if difference.norm_max() <= tolerance {
+            return kept.to_owned();
+        }
+    }
+    Mat::identity(alphas.len(), alphas.len())
+}
+
+fn window<T: Real>(values: &[f64], alphas: &[f64], directions: Range<usize>, mix: &Mat<f64>) -> Window<T> {
+    let start = values[directions.start];
+    let n_functions = mix.ncols();
+    let functions = Array2::from_shape_fn((n_functions, directions.len()), |(function, direction)| {
+        let value = values[directions.start + direction];
+        let terms = alphas.iter().enumerate().map(|(k, &alpha)| mix[(k, function)] * relative(value, start, alpha));
+        T::from_f64(terms.sum())
+    });
+    let mix = Array2::from_shape_fn((alphas.len(), n_functions), |(k, function)| {
+        T::from_f64(mix[(k, function)] / (start + alphas[k]))
+    });
+    Window { directions, functions, mix: Some(mix) }
+}
+
+/// Adds to `out` the sums of the penalties, made of those of the functions.
+///
+/// # Shapes
+/// `out` rows × (n_penalties · width) and `sums` rows × (n_functions · width), by rows.
+pub(crate) fn add_mixed<T: Real>(mix: ArrayView2<'_, T>, width: usize, sums: &[T], out: &mut [T]) {
+    let n_functions = mix.ncols();
+    let mix = mix.to_slice().expect("mixes are row-major");
+    pulp::Arch::new().dispatch(Mixing { mix, n_functions, width, sums, out });
+}
+
+struct Mixing<'a, T> {
+    mix: &'a [T],
+    n_functions: usize,
+    width: usize,
+    sums: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Mixing<'_, T> {
+    type Output = ();
+
+    // Must be inlined where the widest vector instructions are allowed.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn call(self) {
+        let Self { mix, n_functions, width, sums, out } = self;
+        let n_penalties = mix.len() / n_functions;
+        for (out, sums) in out.chunks_exact_mut(n_penalties * width).zip(sums.chunks_exact(n_functions * width)) {
+            for (out, coefficients) in out.chunks_exact_mut(width).zip(mix.chunks_exact(n_functions)) {
+                let mut start = 0;
+                for out in out.chunks_mut(LANES) {
+                    let mut lanes = [T::zero(); LANES];
+                    lanes[..out.len()].copy_from_slice(out);
+                    for (sums, &coefficient) in sums.chunks_exact(width).zip(coefficients) {
+                        let sums = &sums[start..start + out.len()];
+                        if let Ok(sums) = <&[T; LANES]>::try_from(sums) {
+                            lanes.iter_mut().zip(sums).for_each(|(lane, &sum)| *lane += coefficient * sum);
+                        } else {
+                            lanes.iter_mut().zip(sums).for_each(|(lane, &sum)| *lane += coefficient * sum);
+                        }
+                    }
+                    out.copy_from_slice(&lanes[..out.len()]);
+                    start += LANES;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every entry 1/(λ + α) from its window.
+    fn rebuilt<T: Real>(penalties: &Penalties<T>, [n_penalties, n_directions]: [usize; 2]) -> Array2<f64> {
+        let mut all = Array2::zeros((n_penalties, n_directions));
+        for window in &penalties.windows {
+            let functions = window.functions.mapv(T::as_f64);
+            let part = window.mix.as_ref().map_or(functions.clone(), |mix| mix.mapv(T::as_f64).dot(&functions));
+            all.slice_mut(ndarray::s![.., window.directions.clone()]).assign(&part);
+        }
+        all
+    }
+
+    fn largest_error<T: Real>(values: &[f64], alphas: &[f64]) -> (f64, f64) {
+        let penalties = Penalties::<T>::new(values, alphas);
+        let rebuilt = rebuilt(&penalties, [alphas.len(), values.len()]);
+        let error = |(k, i): (usize, usize)| (rebuilt[(k, i)] * (values[i] + alphas[k]) - 1.0).abs();
+        let all = (0..alphas.len()).flat_map(|k| (0..values.len()).map(move |i| (k, i)));
+        (all.map(error).fold(0.0, f64::max), penalties.share())
+    }
+
+    #[test]
+    fn windows_hold_every_entry_to_rounding_and_need_fewer_products() {
+        let spectrum =
+            |decades: f64| -> Vec<f64> { (0..4000).map(|i| 10f64.powf(1.0 + decades * i as f64 / 4000.0)).collect() };
+        let grid = |from: f64, to: f64, n: usize| -> Vec<f64> {
+            (0..n).map(|k| 10f64.powf(from + (to - from) * k as f64 / (n - 1) as f64)).collect()
+        };
+        for (decades, alphas) in [(2.0, grid(1.0, 6.0, 10)), (6.0, grid(2.0, 8.0, 7)), (4.0, grid(-6.0, 6.0, 25))] {
+            let (error, share) = largest_error::<f32>(&spectrum(decades), &alphas);
+            assert!(error < 2e-6, "{error}");
+            assert!(share < 0.65 * alphas.len() as f64, "{share} of {}", alphas.len());
+            let (error, _) = largest_error::<f64>(&spectrum(decades), &alphas);
+            assert!(error < 1e-14, "{error}");
+        }
+    }
+
+    #[test]
+    fn null_directions_share_a_window() {
+        let values: Vec<f64> = (0..500).map(|i: i32| if i < 200 { 0.0 } else { f64::from(i).powi(2) }).collect();
+        let alphas = [0.1, 1.0, 10.0, 100.0, 1e3, 1e4];
+        let (error, share) = largest_error::<f32>(&values, &alphas);
+        assert!(error < 2e-6 && share < 5.0, "{error} {share}");
+    }
+
+    #[test]
+    fn one_penalty_stays_alone() {
+        let penalties = Penalties::<f64>::new(&[1.0; 1000], &[2.0]);
+        assert!(penalties.windows.len() == 1 && penalties.windows[0].mix.is_none());
+    }
+}
