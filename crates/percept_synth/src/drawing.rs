@@ -59,6 +59,15 @@ impl Drawing {
         }
     }
 
+    /// Which of object, colour, size, place, background and time of day a caption of this scene names; a brief caption names
+    /// three of them. None for a figure.
+    pub fn named_in(&self, caption: &str) -> Option<[bool; 6]> {
+        match self {
+            Self::Scene(scene) => Some(caption::named_in(*scene, caption)),
+            Self::Figure(_) => None,
+        }
+    }
+
     /// The picture, RGB in 0..=255.
     ///
     /// # Shapes

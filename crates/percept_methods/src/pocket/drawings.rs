@@ -70,6 +70,12 @@ impl Drawn {
             .collect()
     }
 
+    /// Which attributes of a scene, in the order of [`Self::labels`], the caption of each drawing names.
+    pub(super) fn named_in(&self, captions: &[String]) -> Vec<[bool; 6]> {
+        let pairs = self.items.iter().zip(captions);
+        pairs.map(|((drawing, _), caption)| drawing.named_in(caption).unwrap_or_default()).collect()
+    }
+
     /// All captions of all drawings, five after five.
     pub(super) fn all_captions(&self) -> Vec<String> {
         self.items.iter().flat_map(|(drawing, seed)| drawing.captions(*seed)).collect()

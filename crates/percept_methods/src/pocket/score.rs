@@ -20,7 +20,7 @@ pub struct PocketScores {
     pub autoencoder: Attributes,
     /// The right one of 100 captions has the highest similarity.
     pub clip_top1_of_100: f64,
-    /// Generated from a caption: each attribute named as the caption says.
+    /// Generated from a caption: each attribute as the caption says, over the captions that name it (4 % are brief).
     pub text_to_image: Attributes,
     /// Generated from the mean context of all five captions.
     pub mean_context_to_image: Attributes,
@@ -45,13 +45,20 @@ pub struct Attributes {
     pub object_and_color: f64,
 }
 
-fn judged(judge: &PictureClassifier, pictures: &Array4<f32>, drawn: &Drawn) -> Result<Attributes, ModelError> {
+/// What the judge sees in `pictures`; of each attribute, in those that were `asked` for it.
+fn judged(
+    judge: &PictureClassifier,
+    pictures: &Array4<f32>,
+    drawn: &Drawn,
+    asked: Option<&[[bool; 6]]>,
+) -> Result<Attributes, ModelError> {
     let named = judge.classify(pictures.view())?;
     let truth = drawn.labels();
-    let n = named.len() as f64;
     let share = |heads: &[usize]| {
-        let right = |(a, b): &(&Vec<usize>, &Vec<Option<usize>>)| heads.iter().all(|&h| Some(a[h]) == b[h]);
-        named.iter().zip(&truth).filter(right).count() as f64 / n
+        let is_asked = |&row: &usize| asked.is_none_or(|asked| heads.iter().all(|&h| asked[row][h]));
+        let rows: Vec<usize> = (0..named.len()).filter(is_asked).collect();
+        let is_right = |&&row: &&usize| heads.iter().all(|&h| Some(named[row][h]) == truth[row][h]);
+        rows.iter().filter(is_right).count() as f64 / rows.len().max(1) as f64
     };
     Ok(Attributes {
         object: share(&[0]),
@@ -85,7 +92,7 @@ pub fn score(out: &Path, n: usize) -> Result<PocketScores, ModelError> {
         / n as f64;
     let captions = drawn.captions(Seed::new(0).named("held out"));
     let ids: Vec<u64> = (0..n as u64).collect();
-    let generate = |context: ndarray::Array2<f32>| -> Result<Attributes, ModelError> {
+    let generate = |context: ndarray::Array2<f32>, asked: Option<&[[bool; 6]]>| -> Result<Attributes, ModelError> {
         let pictures = pack.generate(&Generation {
             context: context.view(),
             init: None,
@@ -96,7 +103,7 @@ pub fn score(out: &Path, n: usize) -> Result<PocketScores, ModelError> {
             image_ids: &ids,
             sample: 0,
         })?;
-        judged(&judge, &pictures, &drawn)
+        judged(&judge, &pictures, &drawn, asked)
     };
     let all = pack.embed_text(&drawn.all_captions())?;
     let per = all.nrows() / n;
@@ -104,12 +111,12 @@ pub fn score(out: &Path, n: usize) -> Result<PocketScores, ModelError> {
         (0..per).map(|k| all[[i * per + k, j]]).sum::<f32>() / per as f32
     });
     Ok(PocketScores {
-        judge: judged(&judge, &pictures, &drawn)?,
+        judge: judged(&judge, &pictures, &drawn, None)?,
         autoencoder_psnr_db: psnr,
-        autoencoder: judged(&judge, &decoded, &drawn)?,
+        autoencoder: judged(&judge, &decoded, &drawn, None)?,
         clip_top1_of_100: clip_top1(&pack, &pictures, &captions)?,
-        text_to_image: generate(pack.embed_text(&captions)?)?,
-        mean_context_to_image: generate(mean)?,
+        text_to_image: generate(pack.embed_text(&captions)?, Some(&drawn.named_in(&captions)))?,
+        mean_context_to_image: generate(mean, None)?,
     })
 }
 

@@ -134,6 +134,20 @@ pub(super) fn of_scene(scene: Scene, seed: Seed) -> Vec<String> {
     })
 }
 
+/// Object, colour, size, place, background and time of day: whether `caption` has a word for that of `scene`.
+pub(super) fn named_in(scene: Scene, caption: &str) -> [bool; 6] {
+    let caption = format!(" {caption} ");
+    let has = |phrases: &[&str]| phrases.iter().any(|phrase| caption.contains(&format!(" {phrase} ")));
+    [
+        has(&[scene.object.name()]),
+        has(&[scene.color.name()]),
+        has(sizes(scene.size)),
+        has(places(scene.place)),
+        has(backgrounds(scene.background)),
+        has(times(scene.time)),
+    ]
+}
+
 pub(super) fn of_figure(figure: &Figure, seed: Seed) -> Vec<String> {
     let stream = &mut seed.stream();
     let (ink, paper) = match figure.polarity {

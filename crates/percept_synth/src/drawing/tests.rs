@@ -52,6 +52,9 @@ fn captions_are_five_name_object_and_color_and_nearly_always_the_rest() {
                 assert!(words.contains(&scene.object.name()) && words.contains(&scene.color.name()), "`{caption}`");
                 n_captions += 1;
                 n_complete += usize::from(words.len() >= 9);
+                let named = drawing.named_in(caption).expect("a scene");
+                let count = named.iter().filter(|named| **named).count();
+                assert!(named[0] && named[1] && count == if words.len() >= 9 { 6 } else { 3 }, "`{caption}` {named:?}");
             }
         }
         n_scenes += usize::from(matches!(drawing, Drawing::Scene(_)));
