@@ -68,7 +68,7 @@ fn kind(name: &str, is_pipeline: bool) -> Kind {
     if let Some(rank) = rank(file) {
         return if is_pipeline && folder.is_empty() { Kind::Other } else { Kind::Weights(rank) };
     }
-    let is_settings = file.ends_with(".json") && !file.contains(".index.")
+    let is_settings = file.strip_suffix(".json").is_some() && !file.contains(".index.")
         || ["merges.txt", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"].contains(&file);
     if is_settings { Kind::Settings } else { Kind::Other }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use percept_io::hub::Repository;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
 use crate::error::{HubError, Result};
 use crate::settings::Settings;
@@ -47,6 +47,12 @@ impl<'a> Client<'a> {
         if let Some(pem) = &settings.certificates {
             tls = tls.root_certs(roots(pem)?);
         }
+        // No proxy leads to this machine.
+        let is_here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
+            let rest = settings.endpoint.split_once("://").and_then(|(_, rest)| rest.strip_prefix(host));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        });
+        let proxy = if is_here { None } else { Proxy::try_from_env() };
         // Redirects are followed here, since what the hub says of a file stands in its first answer.
         let agent = Agent::config_builder()
             .max_redirects(0)
@@ -56,6 +62,7 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(settings.silence))
             .user_agent(concat!("percept/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls.build())
+            .proxy(proxy)
             .build()
             .new_agent();
         Ok(Self { settings, repository, agent })

@@ -91,7 +91,9 @@ pub enum HubError {
         detail: String,
     },
     /// A file in the listing that the server gives no hash for.
-    #[error("`{file}` comes without a hash from `{endpoint}`, so it could not be verified (pull from the hub itself, or place it by hand)")]
+    #[error(
+        "`{file}` comes without a hash from `{endpoint}`, so it could not be verified (pull from the hub itself, or place it by hand)"
+    )]
     NoHash {
         /// The file.
         file: String,
@@ -99,7 +101,9 @@ pub enum HubError {
         endpoint: String,
     },
     /// A name in the listing that would be written outside of the pack's folder.
-    #[error("the listing of `{repository}` names the file `{file}`, which is no path inside a folder (do not use this repository)")]
+    #[error(
+        "the listing of `{repository}` names the file `{file}`, which is no path inside a folder (do not use this repository)"
+    )]
     UnsafeName {
         /// The repository.
         repository: String,

@@ -135,7 +135,8 @@ fn is_there(path: &Path, file: &Wanted) -> Result<bool> {
     if meta.len() != file.size {
         return Ok(false);
     }
-    Ok(path.file_name().is_some_and(|name| name == file.identity.text()) || hash_of(path, &file.identity)? == file.identity)
+    Ok(path.file_name().is_some_and(|name| name == file.identity.text())
+        || hash_of(path, &file.identity)? == file.identity)
 }
 
 /// The hash of the file at `path`, of the kind of `identity`.
@@ -201,7 +202,12 @@ impl<'a> Part<'a> {
     }
 
     /// Receives what is left, until all is there or the connection ends.
-    fn receive(&mut self, client: &Client<'_>, commit: &str, meter: &mut Meter<'_>) -> std::result::Result<(), Trouble> {
+    fn receive(
+        &mut self,
+        client: &Client<'_>,
+        commit: &str,
+        meter: &mut Meter<'_>,
+    ) -> std::result::Result<(), Trouble> {
         let size = self.wanted.size;
         if self.have == size {
             return Ok(());

@@ -70,9 +70,11 @@ impl Listing {
         };
         Self::parse(&text, client.repository.name()).map_err(|error| match error {
             Refused::Name(file) => HubError::UnsafeName { repository: client.repository.name().to_owned(), file },
-            Refused::Text(answer) => {
-                HubError::Answer { url, answer, remedy: "check that `HF_ENDPOINT`, if you set it, is a Hugging Face hub" }
-            }
+            Refused::Text(answer) => HubError::Answer {
+                url,
+                answer,
+                remedy: "check that `HF_ENDPOINT`, if you set it, is a Hugging Face hub",
+            },
         })
     }
 

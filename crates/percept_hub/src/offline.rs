@@ -99,6 +99,10 @@ impl List<'_> {
         self.add("pipeline", &["model_index.json"], false);
         for (part, kind) in index.as_object().into_iter().flatten() {
             let (Some(library), Some(class)) = (kind[0].as_str(), kind[1].as_str()) else { continue };
+            // Nothing here reads it.
+            if part == "safety_checker" {
+                continue;
+            }
             let inside = |file: &str| format!("{part}/{file}");
             if class.contains("Tokenizer") {
                 if class.contains("CLIP") {
@@ -212,10 +216,16 @@ mod tests {
     fn an_index_says_which_parts_there_are_and_shards_are_counted() {
         let folder = tempfile::tempdir().expect("a folder");
         let put = |name: &str, text: &str| fs::write_bytes(folder.path().join(name), text.as_bytes()).expect("a file");
-        put("model_index.json", r#"{"_class_name": "X", "unet": ["diffusers", "UNet2DConditionModel"], "x": [null, null]}"#);
+        put(
+            "model_index.json",
+            r#"{"_class_name": "X", "unet": ["diffusers", "UNet2DConditionModel"], "x": [null, null], "safety_checker": ["a", "B"]}"#,
+        );
         assert_eq!(names(&plan(folder.path())), ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"]);
         put("unet/config.json", "{}");
-        put("unet/diffusion_pytorch_model.safetensors.index.json", r#"{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}"#);
+        put(
+            "unet/diffusion_pytorch_model.safetensors.index.json",
+            r#"{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}"#,
+        );
         put("unet/2.safetensors", "");
         let plan = plan(folder.path());
         assert_eq!((plan.layout, names(&plan)), (Layout::Pipeline, vec!["unet/1.safetensors"]));

@@ -185,7 +185,9 @@ fn listed(shared: &Shared, stream: TcpStream, asked: &Asked, now: &Behaviour) ->
     if is_listing {
         let body = if path.starts_with(&format!("/api/models/{REPOSITORY}/revision/")) { listing(now) } else { None };
         return match body {
-            Some(body) => send(stream, asked, 200, &[("content-type", "application/json".into())], body.as_bytes(), None),
+            Some(body) => {
+                send(stream, asked, 200, &[("content-type", "application/json".into())], body.as_bytes(), None)
+            }
             None => send(stream, asked, 401, &[("x-error-code", "RepoNotFound".into())], b"{}", None),
         };
     }
