@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn names_that_would_leave_the_cache_are_refused() {
-        for text in ["", "/", "a/b/c", "../b", "a/..", "a/b@../../x", "a/b@", "a/b@/x", "a--b/c", "a/b c", "a\\b", "a/.b"]
+        for text in
+            ["", "/", "a/b/c", "../b", "a/..", "a/b@../../x", "a/b@", "a/b@/x", "a--b/c", "a/b c", "a\\b", "a/.b"]
         {
             let words = Repository::parse(text).expect_err(text).to_string();
             assert!(words.contains("ORG/NAME"), "{words}");
