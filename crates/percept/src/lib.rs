@@ -10,11 +10,13 @@
 //! - [`linear`]: the same on files larger than memory: streamed, resumable, in shards
 //! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
 //! - [`models`]: diffusion models, autoencoders, CLIP; [`pocket`]: a tiny pack of them inside the program
+//! - [`hub`]: model packs from the Hugging Face hub, the only part that reaches the network
 //! - [`synth`]: drawings with captions, phantom subjects
 //! - [`methods`]: published methods as recipes; an experiment in a TOML file
 //! - [`report`]: results as one HTML file
 
 pub use percept_core as core;
+pub use percept_hub as hub;
 pub use percept_io as io;
 pub use percept_linear as linear;
 pub use percept_methods as methods;

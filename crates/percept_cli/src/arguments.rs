@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use fit::{Fit, FitPrecision, FitScore, Predict, Preset};
-pub(crate) use models::{Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelRun, ModelTaps, Pool};
+pub(crate) use models::{
+    Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelPull, ModelRun, ModelTaps, PackArguments, Pool,
+};
 
 /// Recorded brain activity in, what was seen out.
 #[derive(Debug, Parser)]
@@ -39,7 +41,7 @@ pub(crate) enum Command {
     Train(Train),
     /// Features of pictures or texts in the spaces of a model, as a store on disk
     Features(Features),
-    /// Look at model packs, run and check their parts
+    /// Bring model packs here, look at them, run and check their parts
     Model(Model),
     /// Write the report of a finished run again
     Report(Report),

@@ -7,6 +7,7 @@ mod fit;
 mod model;
 mod phantom;
 mod predict;
+mod pull;
 mod reconstruct;
 mod report;
 mod train;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             TrainModel::B2c(b2c) => train::b2c(b2c),
         },
         Command::Model(model) => match model.action {
+            ModelAction::Pull(pull) => pull::run(&pull),
             ModelAction::Info(info) => model::info(&info),
             ModelAction::Run(run) => model::run(&run),
             ModelAction::Bench(bench) => model::bench(&bench),

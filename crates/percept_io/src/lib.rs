@@ -15,6 +15,7 @@
 //! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
+//! - [`hub`]: the Hugging Face cache of models on this machine
 //! - [`parquet`]: tables of results, written only
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
 //! - [`number`]: the number types that files store
@@ -25,6 +26,7 @@ pub mod array;
 pub mod error;
 pub mod fs;
 pub mod hdf5;
+pub mod hub;
 pub mod limits;
 pub mod mat;
 pub mod matrix;

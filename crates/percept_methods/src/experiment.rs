@@ -182,7 +182,11 @@ fn model(top: &mut Section<'_>) -> Result<ModelSettings, ExperimentError> {
     let mut section = top.section("model", &["pack"])?;
     let pack = match section.string("pack")?.as_deref() {
         None | Some("pocket") => Pack::Pocket,
-        Some(folder) => Pack::Folder(section.resolve(folder)),
+        Some(name) => match percept_io::hub::pack(name) {
+            Some(Ok(folder)) => Pack::Folder(folder),
+            Some(Err(error)) => return Err(section.value("pack", "a pack on this machine", error.to_string())),
+            None => Pack::Folder(section.resolve(name)),
+        },
     };
     Ok(ModelSettings { pack })
 }

@@ -19,7 +19,7 @@ use crate::{
     scheduler::{NoiseSchedule, SchedulerConfig},
     text::{ClipTextModel, TextConfig},
     tokenizer::{ClipTokenizer, TextTokenizer},
-    unet::{UNet2DConditionModel, UnetConfig},
+    unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
     vision::{ClipVisionModel, VisionConfig},
     weights::PackFiles,
 };
@@ -135,21 +135,69 @@ impl<'a> Parts<'a> {
         Ok(model)
     }
 
-    /// The U-Net's config.
+    /// The U-Net's config; of one with motion modules, that of its pictures.
     ///
     /// # Errors
     /// As [`Self::vae`].
     pub fn unet_config(&self) -> Result<UnetConfig> {
-        UnetConfig::parse(&self.config("unet")?)
+        let text = self.config("unet")?;
+        if MotionConfig::is_motion_unet(&text) { Ok(MotionConfig::parse(&text)?.0) } else { UnetConfig::parse(&text) }
     }
 
-    /// The U-Net.
+    /// The U-Net for pictures. Motion modules that are part of it see videos of one frame; those of an adapter are left.
     ///
     /// # Errors
     /// As [`Self::vae`].
     pub fn unet(&mut self) -> Result<UNet2DConditionModel> {
+        if MotionConfig::is_motion_unet(&self.config("unet")?) {
+            return Ok(self.motion_unet()?.into_pictures());
+        }
         let p = self.params("unet")?;
         let model = UNet2DConditionModel::new(&p, self.unet_config()?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// Whether the U-Net has motion modules, its own or those of a `motion_adapter/` beside it.
+    pub fn has_motion(&self) -> bool {
+        self.files.holds(ADAPTER) || self.config("unet").is_ok_and(|text| MotionConfig::is_motion_unet(&text))
+    }
+
+    /// The most frames of a video, where there are motion modules.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn most_frames(&self) -> Result<Option<usize>> {
+        if !self.has_motion() {
+            return Ok(None);
+        }
+        Ok(Some(self.motion_config()?.1.longest()))
+    }
+
+    fn motion_config(&self) -> Result<(UnetConfig, MotionConfig)> {
+        let text = self.config("unet")?;
+        if MotionConfig::is_motion_unet(&text) {
+            return MotionConfig::parse(&text);
+        }
+        let unet = UnetConfig::parse(&text)?;
+        let motion = MotionConfig::parse_adapter(&self.files.read_text(ADAPTER)?, &unet)?;
+        Ok((unet, motion))
+    }
+
+    /// The U-Net for videos.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn motion_unet(&mut self) -> Result<UNetMotionModel> {
+        let (unet, motion) = self.motion_config()?;
+        let mut tensors = self.tensors("unet")?;
+        let mut origin = format!("unet of {}", self.files.origin());
+        if !MotionConfig::is_motion_unet(&self.config("unet")?) {
+            tensors.extend(self.files.tensors("motion_adapter")?);
+            origin = format!("unet and motion_adapter of {}", self.files.origin());
+        }
+        let p = self.mode(Params::from_tensors(tensors, origin));
+        let model = UNetMotionModel::new(&p, unet, motion)?;
         self.finish(&p)?;
         Ok(model)
     }
@@ -275,6 +323,7 @@ impl<'a> Parts<'a> {
     pub fn problems(&mut self, part: Part) -> Vec<ModelError> {
         self.collecting = true;
         let built = match part {
+            Part::Unet if self.has_motion() => self.motion_unet().map(drop),
             Part::Unet => self.unet().map(drop),
             Part::VaeEncode | Part::VaeDecode => self.vae().map(drop),
             Part::Text => self.text().map(drop),
@@ -323,6 +372,9 @@ impl<'a> Parts<'a> {
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
     }
 }
+
+/// The config of motion modules that come beside a U-Net.
+const ADAPTER: &str = "motion_adapter/config.json";
 
 /// Keys with which old versions of transformers padded the configs of encoders.
 const GENERATION: &[&str] = &[

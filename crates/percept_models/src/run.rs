@@ -2,7 +2,7 @@
 //! places it has; and how fast it is here.
 //!
 //! Tensors have the names of diffusers' and transformers' arguments and results: `sample`, `timestep`,
-//! `encoder_hidden_states`, `class_labels`, `timestep_cond` → `sample`; pictures `sample` → `mean`, `logvar` (or `latents`
+//! `encoder_hidden_states`, `class_labels`, `timestep_cond` → `sample` (B, C, F, h, w with motion modules); pictures `sample` → `mean`, `logvar` (or `latents`
 //! of a tiny autoencoder); latents `z` → `sample`; `input_ids` → `last_hidden_state`, `pooler_output`, `text_embeds`;
 //! `pixel_values` → `last_hidden_state`, `image_embeds`. Values at taps are written under the taps' names.
 
@@ -23,16 +23,20 @@ use crate::{
     parts::{Part, Parts},
     tap::Taps,
     text::ClipTextModel,
-    unet::{Conditioning, UNet2DConditionModel},
+    unet::{Conditioning, UNet2DConditionModel, UNetMotionModel},
     vision::ClipVisionModel,
     weights::{PackFiles, read_tensors, write_tensors},
 };
 
 type Named = BTreeMap<String, Tensor>;
 
+/// Frames of a video to measure, as AnimateDiff makes them.
+const FRAMES: usize = 16;
+
 /// A part that is loaded.
 enum Loaded {
     Unet(Box<UNet2DConditionModel>),
+    Motion(Box<UNetMotionModel>),
     Encode(Box<Autoencoder>),
     Decode(Box<Autoencoder>),
     Text(Box<ClipTextModel>),
@@ -44,6 +48,7 @@ impl Loaded {
     fn open(files: &PackFiles, part: Part) -> Result<Self> {
         let mut parts = Parts::new(files)?;
         Ok(match part {
+            Part::Unet if parts.has_motion() => Self::Motion(Box::new(parts.motion_unet()?)),
             Part::Unet => Self::Unet(Box::new(parts.unet()?)),
             Part::VaeEncode => Self::Encode(Box::new(parts.vae()?)),
             Part::VaeDecode => Self::Decode(Box::new(parts.vae()?)),
@@ -58,14 +63,11 @@ impl Loaded {
         let mut put = |name: &str, value: Tensor| out.insert(name.to_owned(), value);
         match self {
             Self::Unet(model) => {
-                let sample = get(input, "sample")?;
-                let steps: Vec<f64> = get(input, "timestep")?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-                let steps = if steps.len() == 1 { vec![steps[0]; sample.dim(0)?] } else { steps };
-                let given = Conditioning {
-                    context: input.get("encoder_hidden_states"),
-                    class: input.get("class_labels"),
-                    guidance: input.get("timestep_cond"),
-                };
+                let (sample, steps, given) = unet_input(input)?;
+                put("sample", model.forward_with(sample, &steps, given, taps)?);
+            }
+            Self::Motion(model) => {
+                let (sample, steps, given) = unet_input(input)?;
                 put("sample", model.forward_with(sample, &steps, given, taps)?);
             }
             Self::Encode(model) => match model.as_ref() {
@@ -128,6 +130,13 @@ impl Loaded {
                     put("encoder_hidden_states", draw("context", &[1, 77, c.context_width()])?);
                 }
             }
+            Self::Motion(model) => {
+                let c = model.config();
+                let side = c.sample_size.unwrap_or(64);
+                put("sample", draw("sample", &[1, c.in_channels, model.motion().longest().min(FRAMES), side, side])?);
+                put("timestep", Tensor::new(&[500f64], &Device::Cpu)?);
+                put("encoder_hidden_states", draw("context", &[1, 77, c.context_width()])?);
+            }
             Self::Encode(model) => {
                 let side = model.sample_size();
                 put("sample", draw("sample", &[1, 3, side, side])?);
@@ -157,6 +166,19 @@ fn get<'a>(input: &'a Named, name: &'static str) -> Result<&'a Tensor> {
         expected: format!("one named `{name}`"),
         got: format!("{:?}", input.keys().collect::<Vec<_>>()),
     })
+}
+
+/// Latents, one diffusion step for each, and what they are conditioned on.
+fn unet_input(input: &Named) -> Result<(&Tensor, Vec<f64>, Conditioning<'_>)> {
+    let sample = get(input, "sample")?;
+    let steps: Vec<f64> = get(input, "timestep")?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    let steps = if steps.len() == 1 { vec![steps[0]; sample.dim(0)?] } else { steps };
+    let given = Conditioning {
+        context: input.get("encoder_hidden_states"),
+        class: input.get("class_labels"),
+        guidance: input.get("timestep_cond"),
+    };
+    Ok((sample, steps, given))
 }
 
 fn ids(input: &Named) -> Result<Vec<Vec<u32>>> {

@@ -19,6 +19,14 @@ pub type Tensors = BTreeMap<String, Tensor>;
 pub enum PackFiles {
     /// A directory in the Hugging Face / diffusers layout.
     Directory(PathBuf),
+    /// A directory in this layout, with the motion adapter of another one (a `config.json` and its weights) as its own
+    /// `motion_adapter/`.
+    WithMotion {
+        /// The pack.
+        pack: PathBuf,
+        /// The adapter.
+        adapter: PathBuf,
+    },
     /// Files that are part of the program.
     Embedded(&'static [(&'static str, &'static [u8])]),
 }
@@ -28,15 +36,27 @@ impl PackFiles {
     pub fn origin(&self) -> String {
         match self {
             Self::Directory(path) => format!("`{}`", path.display()),
+            Self::WithMotion { pack, adapter } => format!("`{}` with `{}`", pack.display(), adapter.display()),
             Self::Embedded(_) => "the embedded pack".to_owned(),
+        }
+    }
+
+    /// Where `name` lies, or would, unless it is part of the program.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        match self {
+            Self::Directory(path) => Some(path.join(name)),
+            Self::WithMotion { pack, adapter } => {
+                Some(name.strip_prefix("motion_adapter/").map_or_else(|| pack.join(name), |own| adapter.join(own)))
+            }
+            Self::Embedded(_) => None,
         }
     }
 
     /// Whether `name` exists.
     pub fn holds(&self, name: &str) -> bool {
         match self {
-            Self::Directory(path) => path.join(name).is_file(),
             Self::Embedded(files) => files.iter().any(|(file, _)| *file == name),
+            _ => self.path(name).is_some_and(|path| path.is_file()),
         }
     }
 
@@ -45,12 +65,13 @@ impl PackFiles {
     /// # Errors
     /// [`ModelError::File`] when it is not there or cannot be read.
     pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
-        match self {
-            Self::Directory(path) => {
-                let path = path.join(name);
-                std::fs::read(&path).map(Cow::Owned).map_err(|source| ModelError::File { path, source })
-            }
-            Self::Embedded(files) => files
+        let embedded = match self {
+            Self::Embedded(files) => *files,
+            _ => &[],
+        };
+        match self.path(name) {
+            Some(path) => std::fs::read(&path).map(Cow::Owned).map_err(|source| ModelError::File { path, source }),
+            None => embedded
                 .iter()
                 .find(|(file, _)| *file == name)
                 .map(|(_, bytes)| Cow::Borrowed(*bytes))
@@ -71,14 +92,17 @@ impl PackFiles {
     }
 
     /// All tensors of a component: `{folder}/diffusion_pytorch_model.safetensors`, `{folder}/model.safetensors`, their
-    /// `.fp16` variants, or the shards listed in their `.index.json`.
+    /// `.fp16` variants, the shards listed in their `.index.json`, or PyTorch's `.bin` where there is nothing else.
     ///
     /// # Errors
     /// When no weights are there (the error names the file expected), or a file is corrupt.
     pub fn tensors(&self, folder: &str) -> Result<BTreeMap<String, Tensor>> {
         match self.weights(folder) {
             Some(index) if index.contains(".index.") => self.sharded(folder, &index),
-            Some(name) => read_tensors(&self.read(&name)?, Path::new(&name)),
+            Some(name) => match self.path(&name).filter(|_| name.strip_suffix(".bin").is_some()) {
+                Some(path) => read_pth(&path),
+                None => read_tensors(&self.read(&name)?, Path::new(&name)),
+            },
             None => Err(ModelError::File {
                 path: join(folder, "model.safetensors").into(),
                 source: std::io::ErrorKind::NotFound.into(),
@@ -91,7 +115,7 @@ impl PackFiles {
     /// # Errors
     /// When the file is corrupt.
     pub(crate) fn single_file(&self) -> Result<Option<BTreeMap<String, Tensor>>> {
-        let Self::Directory(path) = self else { return Ok(None) };
+        let (Self::Directory(path) | Self::WithMotion { pack: path, .. }) = self else { return Ok(None) };
         if self.weights("unet").is_some() {
             return Ok(None);
         }
@@ -114,10 +138,9 @@ impl PackFiles {
     fn weights(&self, folder: &str) -> Option<String> {
         let stems = ["diffusion_pytorch_model", "model"];
         let ends = [".safetensors", ".fp16.safetensors", ".safetensors.index.json", ".safetensors.index.fp16.json"];
-        stems
-            .iter()
-            .flat_map(|stem| ends.iter().map(move |end| join(folder, &format!("{stem}{end}"))))
-            .find(|name| self.holds(name))
+        let bins = ["diffusion_pytorch_model.bin", "pytorch_model.bin"].map(|name| join(folder, name));
+        let of_stem = |stem| ends.iter().map(move |end| join(folder, &format!("{stem}{end}")));
+        stems.iter().flat_map(of_stem).chain(bins).find(|name| self.holds(name))
     }
 
     fn sharded(&self, folder: &str, index: &str) -> Result<BTreeMap<String, Tensor>> {

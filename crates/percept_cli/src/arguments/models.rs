@@ -12,6 +12,8 @@ pub(crate) struct Model {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelAction {
+    /// Bring a model from the Hugging Face hub to this machine; an interrupted pull goes on where it was
+    Pull(ModelPull),
     /// What a pack in the diffusers layout holds; `pocket` is the built-in one
     Info(ModelInfo),
     /// Feed tensors to one part of a pack and write its results: check percept against any other implementation
@@ -22,15 +24,47 @@ pub(crate) enum ModelAction {
     Taps(ModelTaps),
     /// Check a pack's files: damaged, missing, surplus and misshapen tensors, all of them by name
     Verify(ModelInfo),
-    /// The packs in a folder, with their parts and sizes
+    /// The packs in a folder or in the Hugging Face cache, with their parts and sizes
     List(ModelList),
+}
+
+/// Which pack, and what moves its pictures.
+#[derive(Debug, Args)]
+pub(crate) struct PackArguments {
+    /// The pack's folder, `hf:ORG/NAME` for one that `model pull` brought, or `pocket`
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+    /// Motion modules for its U-Net (a diffusers `MotionAdapter`): their folder, or `hf:ORG/NAME`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) motion: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelPull {
+    /// The repository as on its page, such as `openai/clip-vit-large-patch14`
+    #[arg(value_name = "ORG/NAME")]
+    pub(crate) repository: String,
+    /// Branch, tag or commit [default: main]
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) revision: Option<String>,
+    /// A plain folder for the files [default: the Hugging Face cache, which Python reads too]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Reach no network: list the files, where each goes, and which are there
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Take these files as well, such as `*.fp16.safetensors` or `*.ckpt`; may be repeated
+    #[arg(long, value_name = "PATTERN", conflicts_with = "offline")]
+    pub(crate) include: Vec<String>,
+    /// Print what came, or the list, on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelInfo {
-    /// The pack's folder, or `pocket`
-    #[arg(value_name = "DIR")]
-    pub(crate) pack: PathBuf,
+    #[command(flatten)]
+    pub(crate) pack: PackArguments,
     /// Print on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -38,9 +72,8 @@ pub(crate) struct ModelInfo {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelRun {
-    /// The pack's folder, or `pocket`
-    #[arg(value_name = "PACK")]
-    pub(crate) pack: PathBuf,
+    #[command(flatten)]
+    pub(crate) pack: PackArguments,
     /// unet, vae.encode, vae.decode, text, vision or language
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
@@ -57,9 +90,8 @@ pub(crate) struct ModelRun {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelBench {
-    /// The pack's folder, or `pocket`
-    #[arg(value_name = "PACK")]
-    pub(crate) pack: PathBuf,
+    #[command(flatten)]
+    pub(crate) pack: PackArguments,
     /// unet, vae.encode, vae.decode, text, vision or language
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
@@ -73,9 +105,8 @@ pub(crate) struct ModelBench {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelTaps {
-    /// The pack's folder, or `pocket`
-    #[arg(value_name = "PACK")]
-    pub(crate) pack: PathBuf,
+    #[command(flatten)]
+    pub(crate) pack: PackArguments,
     /// unet, vae.encode, vae.decode, text, vision or language
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
@@ -83,9 +114,9 @@ pub(crate) struct ModelTaps {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelList {
-    /// The folder whose folders are packs
-    #[arg(value_name = "DIR", default_value = "models")]
-    pub(crate) dir: PathBuf,
+    /// The folder whose folders are packs [default: the Hugging Face cache, and `models`]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
     /// Print on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -93,7 +124,7 @@ pub(crate) struct ModelList {
 
 #[derive(Debug, Args)]
 pub(crate) struct Features {
-    /// The pack's folder, `pocket`, or a table of word vectors (GloVe, word2vec)
+    /// The pack's folder, `hf:ORG/NAME`, `pocket`, or a table of word vectors (GloVe, word2vec)
     #[arg(value_name = "PACK")]
     pub(crate) pack: PathBuf,
     /// A feature space, such as `sd.z`, `clip.image.layer07`, `unet.mid@t600` or `llama.layer16`; may be repeated

@@ -27,6 +27,8 @@ pub(crate) fn run(arguments: Features) -> anyhow::Result<()> {
 fn request(arguments: Features) -> anyhow::Result<Request> {
     let models = if arguments.pack.as_os_str() == "pocket" {
         Models::Pack(Pack::Pocket)
+    } else if let Some(found) = arguments.pack.to_str().and_then(percept::io::hub::pack) {
+        Models::Pack(Pack::Folder(found?))
     } else if arguments.pack.is_dir() {
         Models::Pack(Pack::Folder(arguments.pack))
     } else if arguments.pack.is_file() {

@@ -1,15 +1,17 @@
 //! `percept model …`: what a pack is, one part of it on given tensors or against the clock, and whether its files are whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use percept::hub;
+use percept::io::hub as cache;
 use percept::models::parts::{Part, Parts};
 use percept::models::weights::PackFiles;
 use percept::models::{DiffusionPack, run as parts};
 use percept::pocket;
 use serde::Serialize;
 
-use crate::arguments::{ModelBench, ModelInfo, ModelList, ModelRun, ModelTaps};
+use crate::arguments::{ModelBench, ModelInfo, ModelList, ModelRun, ModelTaps, PackArguments};
 use crate::output::{bytes, json, say};
 
 /// What a pack makes of a picture.
@@ -25,17 +27,21 @@ struct Info {
     context_shape: [usize; 2],
     /// Whether pictures and captions can be compared in CLIP's space.
     clip: bool,
+    /// The most frames of a video, where the U-Net has motion modules.
+    frames: Option<usize>,
 }
 
 /// Opens the pack and describes it.
 pub(crate) fn info(arguments: &ModelInfo) -> anyhow::Result<()> {
-    let pack = open(&arguments.pack)?;
+    let files = files(&arguments.pack)?;
+    let pack = DiffusionPack::load(&files)?;
     let info = Info {
-        pack: arguments.pack.display().to_string(),
+        pack: arguments.pack.pack.display().to_string(),
         image_size: pack.image_size(),
         latent_shape: pack.latent_shape(),
         context_shape: pack.context_shape(),
         clip: pack.has_clip(),
+        frames: Parts::new(&files)?.most_frames()?,
     };
     if arguments.json {
         return json(&info);
@@ -47,22 +53,40 @@ pub(crate) fn info(arguments: &ModelInfo) -> anyhow::Result<()> {
     say(format!("latent z  {channels} × {height} × {width}"));
     say(format!("context c {n_tokens} tokens × {token_width}"));
     say(format!("clip      {}", if info.clip { "text and pictures" } else { "none: no score in CLIP space" }));
+    if let Some(frames) = info.frames {
+        say(format!("videos    up to {frames} frames"));
+    }
     Ok(())
 }
 
-fn open(pack: &Path) -> anyhow::Result<DiffusionPack> {
-    Ok(DiffusionPack::load(&files(pack)?)?)
-}
-
 /// The files of a pack; `pocket` is the built-in one.
-fn files(pack: &Path) -> anyhow::Result<PackFiles> {
+fn files(arguments: &PackArguments) -> anyhow::Result<PackFiles> {
+    let pack = &arguments.pack;
     if pack == Path::new("pocket") {
+        if arguments.motion.is_some() {
+            bail!("the built-in pack has no motion modules that fit it (name another pack with `--motion`)");
+        }
         return Ok(PackFiles::Embedded(pocket::FILES));
     }
-    if !pack.is_dir() {
-        bail!("there is no folder `{}` (name a model pack, or `pocket`)", pack.display());
+    let pack = folder(pack)?;
+    Ok(match &arguments.motion {
+        Some(adapter) => PackFiles::WithMotion { pack, adapter: folder(adapter)? },
+        None => PackFiles::Directory(pack),
+    })
+}
+
+/// The folder of a pack that was named by its path, or as `hf:ORG/NAME`.
+pub(crate) fn folder(pack: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(found) = pack.to_str().and_then(cache::pack) {
+        return Ok(found?);
     }
-    Ok(PackFiles::Directory(pack.to_owned()))
+    if !pack.is_dir() {
+        bail!(
+            "there is no folder `{}` (name a model pack, `hf:ORG/NAME` for one that was pulled, or `pocket`)",
+            pack.display()
+        );
+    }
+    Ok(pack.to_owned())
 }
 
 /// Feeds a file of tensors to one part.
@@ -117,6 +141,13 @@ pub(crate) fn verify(arguments: &ModelInfo) -> anyhow::Result<()> {
     let files = files(&arguments.pack)?;
     let mut parts = Parts::new(&files)?;
     let mut checked = Vec::new();
+    if let PackFiles::Directory(folder) | PackFiles::WithMotion { pack: folder, .. } = &files {
+        let damaged = hub::damaged(folder)?;
+        if !damaged.is_empty() {
+            let problems = damaged.into_iter().map(|(file, problem)| format!("`{file}`: {problem}")).collect();
+            checked.push(Checked { part: "bytes", problems });
+        }
+    }
     for part in parts.present() {
         let Some((_, name)) = Part::ALL.into_iter().find(|(known, _)| *known == part) else { continue };
         let problems: Vec<String> = parts.problems(part).iter().map(ToString::to_string).collect();
@@ -134,40 +165,76 @@ pub(crate) fn verify(arguments: &ModelInfo) -> anyhow::Result<()> {
         }
     }
     match (checked.len(), n_problems) {
-        (0, _) => bail!("`{}` has no part that is known (it needs `config.json` files)", arguments.pack.display()),
+        (0, _) => bail!("`{}` has no part that is known (it needs `config.json` files)", arguments.pack.pack.display()),
         (_, 0) => Ok(()),
         (_, n) => {
-            bail!("`{}` has {n} problems (the list says which; download those files again)", arguments.pack.display())
+            let pack = arguments.pack.pack.display();
+            bail!("`{pack}` has {n} problems (the list says which; download those files again)")
         }
     }
 }
 
-/// A pack in a folder of packs.
+/// A pack in a folder of packs, or in the cache.
 #[derive(Serialize)]
 struct Listed {
     pack: String,
     parts: Vec<&'static str>,
     bytes: u64,
+    /// Whether a pull came to its end.
+    whole: bool,
 }
 
-/// Lists the packs below a folder, two levels deep (`OWNER/NAME`).
+/// Lists the packs in the cache and below `models`, or those below another folder, two levels deep (`OWNER/NAME`).
 pub(crate) fn list(arguments: &ModelList) -> anyhow::Result<()> {
-    if !arguments.dir.is_dir() {
-        bail!("there is no folder `{}` (name the folder of your packs)", arguments.dir.display());
-    }
     let mut listed = Vec::new();
-    find(&arguments.dir, 2, &mut listed)?;
+    let mut places = Vec::new();
+    match &arguments.dir {
+        Some(folder) if !folder.is_dir() => {
+            bail!("there is no folder `{}` (name the folder of your packs)", folder.display())
+        }
+        Some(folder) => places.push(folder.clone()),
+        None => {
+            let cache = cache::Cache::of_user();
+            of_cache(&cache, &mut listed)?;
+            places.push(cache.root().to_owned());
+            places.push(PathBuf::from("models"));
+        }
+    }
+    for folder in places.iter().filter(|folder| folder.is_dir()) {
+        find(folder, 2, &mut listed)?;
+    }
     listed.sort_by(|a: &Listed, b| a.pack.cmp(&b.pack));
     if arguments.json {
         return json(&listed);
     }
     for pack in &listed {
-        say(format!("{}  {}  {}", pack.pack, bytes(pack.bytes), pack.parts.join(", ")));
+        let parts = if pack.whole { pack.parts.join(", ") } else { "not whole: pull it again".to_owned() };
+        say(format!("{}  {}  {parts}", pack.pack, bytes(pack.bytes)));
     }
     if listed.is_empty() {
-        say(format!("no pack in {}", arguments.dir.display()));
+        let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        say(format!("no pack in {} (`percept model pull ORG/NAME` brings one)", places.join(" or ")));
     }
     Ok(())
+}
+
+/// What was pulled.
+fn of_cache(cache: &cache::Cache, listed: &mut Vec<Listed>) -> anyhow::Result<()> {
+    for cached in cache.list()? {
+        let (parts, bytes) = match &cached.snapshot {
+            Some(snapshot) => (part_names(snapshot), size(snapshot)?),
+            None => (vec![], size(&cache.folder(&cached.repository))?),
+        };
+        let whole = cached.snapshot.is_some();
+        listed.push(Listed { pack: format!("{}{}", cache::PREFIX, cached.repository), parts, bytes, whole });
+    }
+    Ok(())
+}
+
+/// The names of the parts of a pack.
+fn part_names(folder: &Path) -> Vec<&'static str> {
+    let found = Parts::present_in(&PackFiles::Directory(folder.to_owned()));
+    Part::ALL.into_iter().filter(|(part, _)| found.contains(part)).map(|(_, name)| name).collect()
 }
 
 fn find(folder: &Path, depth: usize, listed: &mut Vec<Listed>) -> anyhow::Result<()> {
@@ -176,28 +243,24 @@ fn find(folder: &Path, depth: usize, listed: &mut Vec<Listed>) -> anyhow::Result
         if !path.is_dir() {
             continue;
         }
-        let files = PackFiles::Directory(path.clone());
-        let found = if path.join("model_index.json").is_file() || path.join("config.json").is_file() {
-            Parts::present_in(&files)
-        } else {
-            vec![]
-        };
-        if found.is_empty() && depth > 1 {
+        let is_pack = path.join("model_index.json").is_file() || path.join("config.json").is_file();
+        let parts = if is_pack { part_names(&path) } else { vec![] };
+        if parts.is_empty() && depth > 1 {
             find(&path, depth - 1, listed)?;
-        } else if !found.is_empty() {
-            let names = Part::ALL.into_iter().filter(|(part, _)| found.contains(part)).map(|(_, name)| name);
-            listed.push(Listed { pack: path.display().to_string(), parts: names.collect(), bytes: size(&path)? });
+        } else if !parts.is_empty() {
+            listed.push(Listed { pack: path.display().to_string(), parts, bytes: size(&path)?, whole: true });
         }
     }
     Ok(())
 }
 
+/// Bytes in a folder; links count as the files they stand for.
 fn size(folder: &Path) -> anyhow::Result<u64> {
     let mut total = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.metadata()?;
-        total += if kind.is_dir() { size(&entry.path())? } else { kind.len() };
+    for entry in std::fs::read_dir(folder).with_context(|| format!("`{}` cannot be listed", folder.display()))? {
+        let path = entry?.path();
+        let kind = std::fs::metadata(&path).with_context(|| format!("`{}` cannot be inspected", path.display()))?;
+        total += if kind.is_dir() { size(&path)? } else { kind.len() };
     }
     Ok(total)
 }

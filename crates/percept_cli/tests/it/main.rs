@@ -3,4 +3,5 @@
 mod fit;
 mod pipes;
 mod program;
+mod pull;
 mod words;

@@ -43,10 +43,16 @@ fn help_of_a_command_names_its_arguments() {
     says(&["doctor", "nsd", "--help"], 0, &["<DIR>", "--recipe <NAME>", "--subject <N>", "--values", "takagi2023"]);
     says(&["phantom", "--help"], 0, &["<DIR>", "--sessions <N>", "--betas <FORMAT>", "hdf5, nifti, both"]);
     says(&["train", "pocket", "--help"], 0, &["--out <DIR>", "--part <PART>", "--steps <N>", "autoencoder"]);
-    says(&["model", "info", "--help"], 0, &["<DIR>", "--json"]);
+    says(
+        &["model", "pull", "--help"],
+        0,
+        &["<ORG/NAME>", "--revision <REVISION>", "--to <DIR>", "--offline", "--include"],
+    );
+    says(&["model", "info", "--help"], 0, &["<PACK>", "hf:ORG/NAME", "--motion <DIR>", "--json"]);
     says(&["model", "run", "--help"], 0, &["<PACK>", "--part <PART>", "--input <IN.safetensors>", "--tap <NAME>"]);
     says(&["model", "bench", "--help"], 0, &["--passes <N>", "--json"]);
-    says(&["model", "verify", "--help"], 0, &["<DIR>", "--json"]);
+    says(&["model", "verify", "--help"], 0, &["<PACK>", "--json"]);
+    says(&["model", "list", "--help"], 0, &["[DIR]", "Hugging Face cache"]);
     says(&["features", "--help"], 0, &["--space <NAME>", "--images <SOURCE>", "--texts <FILE>", "--pool <HOW>"]);
     says(&["fit", "--help"], 0, &["--x <FILE>", "--groups <FILE>", "--folds <K>", "--memory <BYTES>", "--shard <I/N>"]);
     says(
@@ -70,7 +76,7 @@ fn a_missing_file_is_named_with_a_remedy() {
     );
     says(&["predict", "--model", "m", "--x", "a.npy", "--out", "p.npy"], 1, &["`m` is no finished model"]);
     says(&["report", "absent"], 1, &["outcome.json", "cannot open", "(check the path)"]);
-    says(&["model", "info", "absent"], 1, &["there is no folder `absent` (name a model pack, or `pocket`)"]);
+    says(&["model", "info", "absent"], 1, &["there is no folder `absent` (name a model pack, `hf:ORG/NAME`"]);
     says(&["features", "absent", "--space", "sd.z", "--images", "."], 1, &["there is no `absent`"]);
     says(&["model", "verify", "absent"], 1, &["there is no folder `absent`"]);
     says(&["model", "bench", "pocket", "--part", "head"], 1, &["unet, vae.encode", "`head`"]);

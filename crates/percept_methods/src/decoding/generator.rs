@@ -128,7 +128,7 @@ pub(crate) fn content_of(files: &PackFiles) -> std::result::Result<String, Metho
                 lines.push(format!("{name} {}\n", content_hash(bytes)));
             }
         }
-        PackFiles::Directory(folder) => {
+        PackFiles::Directory(folder) | PackFiles::WithMotion { pack: folder, .. } => {
             for path in files_below(folder)? {
                 let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                 lines.push(format!("{name} {}\n", fs::content_hash(&path)?));

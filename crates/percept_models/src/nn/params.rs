@@ -153,7 +153,16 @@ impl Params {
     /// # Errors
     /// [`ModelError::MissingTensor`] and [`ModelError::WrongShape`] when it comes from files.
     pub fn get(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        self.take(name, shape, init, false)
+        self.take(name, shape, init, false, true)
+    }
+
+    /// A tensor that is stored with the parameters and never trains, such as a table of positions; `None` where the files
+    /// lack it.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongShape`].
+    pub fn buffer(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
+        self.in_files(name).then(|| self.take(name, shape, Init::Zeros, false, false)).transpose()
     }
 
     /// As [`Self::get`] for the weight (outputs, inputs) of a linear layer: a frozen one is stored by its columns, as
@@ -162,10 +171,10 @@ impl Params {
     /// # Errors
     /// As [`Self::get`].
     pub fn get_matrix(&self, name: &str, shape: [usize; 2], init: Init) -> Result<Tensor> {
-        self.take(name, &shape, init, true)
+        self.take(name, &shape, init, true, true)
     }
 
-    fn take(&self, name: &str, shape: &[usize], init: Init, turned: bool) -> Result<Tensor> {
+    fn take(&self, name: &str, shape: &[usize], init: Init, turned: bool, may_train: bool) -> Result<Tensor> {
         let full = self.full_name(name);
         let mut store = self.store();
         let known = store.vars.get(&full).map(Var::as_tensor).or_else(|| store.frozen.get(&full)).cloned();
@@ -198,7 +207,7 @@ impl Params {
             (Err(problem), None) => return Err(problem),
         };
         store.used.insert(full.clone());
-        if (store.trains)(&full) {
+        if may_train && (store.trains)(&full) {
             let var = Var::from_tensor(&tensor)?;
             let tensor = var.as_tensor().clone();
             store.vars.insert(full, var);

@@ -54,7 +54,7 @@ impl CrossAttention {
 }
 
 /// Self-attention, cross-attention and a GEGLU network, each behind a layer norm and around a residual.
-struct TransformerBlock {
+pub(crate) struct TransformerBlock {
     norm1: LayerNorm,
     attn1: CrossAttention,
     norm2: LayerNorm,
@@ -62,10 +62,12 @@ struct TransformerBlock {
     norm3: LayerNorm,
     ff_in: Linear,
     ff_out: Linear,
+    /// Added to what either attention sees, (1, longest, width).
+    positions: Option<Tensor>,
 }
 
 impl TransformerBlock {
-    fn new(p: &Params, width: usize, context: usize, heads: usize) -> Result<Self> {
+    pub(crate) fn new(p: &Params, width: usize, context: usize, heads: usize) -> Result<Self> {
         let ff = p.at("ff").at("net");
         Ok(Self {
             norm1: LayerNorm::new(&p.at("norm1"), width, 1e-5)?,
@@ -75,16 +77,29 @@ impl TransformerBlock {
             norm3: LayerNorm::new(&p.at("norm3"), width, 1e-5)?,
             ff_in: Linear::new(&ff.at(0).at("proj"), width, 8 * width)?,
             ff_out: Linear::new(&ff.at(2), 4 * width, width)?,
+            positions: None,
         })
     }
 
+    /// The same block for tokens whose order counts.
+    pub(crate) fn with_positions(self, positions: Tensor) -> Self {
+        Self { positions: Some(positions), ..self }
+    }
+
+    fn placed(&self, tokens: Tensor) -> Result<Tensor> {
+        match &self.positions {
+            Some(table) => Ok(tokens.broadcast_add(&table.narrow(1, 0, tokens.dim(1)?)?)?),
+            None => Ok(tokens),
+        }
+    }
+
     /// Without a context the second attention looks at the tokens themselves.
-    fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
-        let h = self.norm1.forward(x)?;
+    pub(crate) fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
+        let h = self.placed(self.norm1.forward(x)?)?;
         let h = self.attn1.forward(&h, &h)?;
         taps.see(format_args!("self"), &h);
         let x = maps::add(x, &h)?;
-        let h = self.norm2.forward(&x)?;
+        let h = self.placed(self.norm2.forward(&x)?)?;
         taps.see_made(format_args!("cross.weights"), || self.attn2.weights(&h, context.unwrap_or(&h)))?;
         let h = self.attn2.forward(&h, context.unwrap_or(&h))?;
         taps.see(format_args!("cross"), &h);

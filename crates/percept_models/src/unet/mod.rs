@@ -6,6 +6,7 @@
 //! kept by diffusers), unless `num_attention_heads` is given.
 
 mod config;
+mod motion;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use candle_core::{DType, Device, Tensor};
 
 use config::ClassEmbedding;
 pub use config::UnetConfig;
+use motion::{Motion, Side, TemporalTransformer};
+pub use motion::{MotionConfig, UNetMotionModel};
 
 use crate::{
     error::{ModelError, Result},
@@ -30,27 +33,34 @@ use crate::{
 
 const NAME: &str = "unet";
 
-/// One residual block with the Transformer behind it, where the level has one.
+/// One residual block with the Transformers behind it, over the picture and over time, where the level has them.
 struct Stage {
     resnet: ResnetBlock,
     attention: Option<SpatialTransformer>,
+    motion: Option<TemporalTransformer>,
+}
+
+/// What every stage of a pass is given beside its pictures and the embedded diffusion step.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    context: Option<&'a Tensor>,
+    /// How many pictures that follow each other are the frames of one video.
+    frames: usize,
 }
 
 impl Stage {
-    /// The stage's places are `resnet.{i}` and `attn.{i}`, with those of the Transformer below the latter.
-    fn forward(
-        &self,
-        i: usize,
-        x: &Tensor,
-        step: &Tensor,
-        context: Option<&Tensor>,
-        taps: &mut Taps,
-    ) -> Result<Tensor> {
-        let x = self.resnet.forward(x, Some(step))?;
+    /// The stage's places are `resnet.{i}`, `attn.{i}` and `motion.{i}`, with those of the Transformers below the latter.
+    fn forward(&self, i: usize, x: &Tensor, step: &Tensor, given: Given<'_>, taps: &mut Taps) -> Result<Tensor> {
+        let mut x = self.resnet.forward(x, Some(step))?;
         taps.see(format_args!("resnet.{i}"), &x);
-        let Some(attention) = &self.attention else { return Ok(x) };
-        let x = taps.within(format_args!("attn.{i}"), |taps| attention.forward(&x, context, taps))?;
-        taps.see(format_args!("attn.{i}"), &x);
+        if let Some(attention) = &self.attention {
+            x = taps.within(format_args!("attn.{i}"), |taps| attention.forward(&x, given.context, taps))?;
+            taps.see(format_args!("attn.{i}"), &x);
+        }
+        if let Some(motion) = &self.motion {
+            x = taps.within(format_args!("motion.{i}"), |taps| motion.forward(&x, given.frames, taps))?;
+            taps.see(format_args!("motion.{i}"), &x);
+        }
         Ok(x)
     }
 
@@ -60,16 +70,19 @@ impl Stage {
         i: usize,
         x: &Tensor,
         step: &Tensor,
-        context: Option<&Tensor>,
+        given: Given<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
+        let Given { context, frames } = given;
         let mut inputs = vec![x, step];
         inputs.extend(context);
         let detached = context.map(Tensor::detach);
-        let value = self.forward(i, &x.detach(), &step.detach(), detached.as_ref(), taps)?;
+        let first = Given { context: detached.as_ref(), frames };
+        let value = self.forward(i, &x.detach(), &step.detach(), first, taps)?;
         let stage = self.clone();
         let again = move |inputs: &[Tensor]| {
-            let out = stage.forward(i, &inputs[0], &inputs[1], inputs.get(2), &mut Taps::none());
+            let given = Given { context: inputs.get(2), frames };
+            let out = stage.forward(i, &inputs[0], &inputs[1], given, &mut Taps::none());
             out.map_err(candle_core::Error::wrap)
         };
         Ok(checkpoint(value, &inputs, Arc::new(again))?)
@@ -103,7 +116,7 @@ enum ClassNet {
 /// The middle block; without attention it is a single residual block.
 struct Mid {
     first: ResnetBlock,
-    rest: Option<(SpatialTransformer, ResnetBlock)>,
+    rest: Option<(SpatialTransformer, Option<TemporalTransformer>, ResnetBlock)>,
 }
 
 /// What a prediction is conditioned on beside the diffusion step.
@@ -139,10 +152,18 @@ impl UNet2DConditionModel {
     /// # Errors
     /// Missing tensors and tensors of another shape, by name.
     pub fn new(p: &Params, config: UnetConfig) -> Result<Self> {
+        Self::build(p, config, None)
+    }
+
+    fn build(p: &Params, config: UnetConfig, motion: Option<Motion<'_>>) -> Result<Self> {
         let widths = config.block_out_channels.clone();
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
         let step_width = config.embedding_width();
-        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, cross: bool| -> Result<Arc<Stage>> {
+        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, side: Side| -> Result<Arc<Stage>> {
+            let cross = match side {
+                Side::Down | Side::Mid => config.down_block_types[level] == "CrossAttnDownBlock2D",
+                Side::Up => config.up_block_types[widths.len() - 1 - level] == "CrossAttnUpBlock2D",
+            };
             let resnets = place.at("resnets").at(i);
             let attention = place.at("attentions").at(i);
             Ok(Arc::new(Stage {
@@ -152,6 +173,7 @@ impl UNet2DConditionModel {
                         SpatialTransformer::new(&attention, channels[1], config.heads(level), config.spatial(level))
                     })
                     .transpose()?,
+                motion: Motion::module(motion, place, i, level, side)?,
             }))
         };
 
@@ -160,10 +182,9 @@ impl UNet2DConditionModel {
         let mut skips = vec![channels];
         for (level, &width) in widths.iter().enumerate() {
             let place = p.at("down_blocks").at(level);
-            let cross = config.down_block_types[level] == "CrossAttnDownBlock2D";
             let mut stages = Vec::new();
             for i in 0..config.layers_per_block {
-                stages.push(stage(&place, i, [channels, width], level, cross)?);
+                stages.push(stage(&place, i, [channels, width], level, Side::Down)?);
                 channels = width;
                 skips.push(width);
             }
@@ -188,7 +209,8 @@ impl UNet2DConditionModel {
                 let rest = attends
                     .then(|| -> Result<_> {
                         let heads = config.heads(last);
-                        Ok((SpatialTransformer::new(&attention, channels, heads, config.spatial(last))?, resnet(1)?))
+                        let attention = SpatialTransformer::new(&attention, channels, heads, config.spatial(last))?;
+                        Ok((attention, Motion::module(motion, &place, 0, last, Side::Mid)?, resnet(1)?))
                     })
                     .transpose()?;
                 Ok(Mid { first, rest })
@@ -199,11 +221,10 @@ impl UNet2DConditionModel {
         for (i, level) in (0..widths.len()).rev().enumerate() {
             let width = widths[level];
             let place = p.at("up_blocks").at(i);
-            let cross = config.up_block_types[i] == "CrossAttnUpBlock2D";
             let mut stages = Vec::new();
             for j in 0..=config.layers_per_block {
                 let skip = skips.pop().unwrap_or(0);
-                stages.push(stage(&place, j, [channels + skip, width], level, cross)?);
+                stages.push(stage(&place, j, [channels + skip, width], level, Side::Up)?);
                 channels = width;
             }
             let sampler = (level > 0).then(|| Upsample::new(&place.at("upsamplers").at(0), width)).transpose()?;
@@ -278,8 +299,20 @@ impl UNet2DConditionModel {
         conditioning: Conditioning<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
+        self.pass(latents, steps, conditioning, 1, taps)
+    }
+
+    /// A pass over pictures of which every `frames` that follow each other are a video.
+    fn pass(
+        &self,
+        latents: &Tensor,
+        steps: &[f64],
+        conditioning: Conditioning<'_>,
+        frames: usize,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
         self.check(latents, steps, conditioning)?;
-        let context = conditioning.context;
+        let given = Given { context: conditioning.context, frames };
         let step = self.embed(steps, conditioning)?;
         taps.see(format_args!("step"), &step);
 
@@ -289,7 +322,7 @@ impl UNet2DConditionModel {
         for (level, (stages, sampler)) in self.down.iter().enumerate() {
             x = taps.within(format_args!("down.{level}"), |taps| {
                 for (i, stage) in stages.iter().enumerate() {
-                    x = self.stage(stage, i, &x, &step, context, taps)?;
+                    x = self.stage(stage, i, &x, &step, given, taps)?;
                     skips.push(x.clone());
                 }
                 if let Some(sampler) = sampler {
@@ -305,9 +338,13 @@ impl UNet2DConditionModel {
             x = taps.within(format_args!("mid"), |taps| {
                 x = mid.first.forward(&x, Some(&step))?;
                 taps.see(format_args!("resnet.0"), &x);
-                if let Some((attention, second)) = &mid.rest {
-                    x = taps.within(format_args!("attn.0"), |taps| attention.forward(&x, context, taps))?;
+                if let Some((attention, motion, second)) = &mid.rest {
+                    x = taps.within(format_args!("attn.0"), |taps| attention.forward(&x, given.context, taps))?;
                     taps.see(format_args!("attn.0"), &x);
+                    if let Some(motion) = motion {
+                        x = taps.within(format_args!("motion.0"), |taps| motion.forward(&x, frames, taps))?;
+                        taps.see(format_args!("motion.0"), &x);
+                    }
                     x = second.forward(&x, Some(&step))?;
                     taps.see(format_args!("resnet.1"), &x);
                 }
@@ -321,7 +358,7 @@ impl UNet2DConditionModel {
                     if let Some(skip) = skips.pop() {
                         x = Tensor::cat(&[&x, &skip], 1)?;
                     }
-                    x = self.stage(stage, i, &x, &step, context, taps)?;
+                    x = self.stage(stage, i, &x, &step, given, taps)?;
                 }
                 if let Some(sampler) = sampler {
                     x = sampler.forward(&x)?;
@@ -342,13 +379,13 @@ impl UNet2DConditionModel {
         i: usize,
         x: &Tensor,
         step: &Tensor,
-        context: Option<&Tensor>,
+        given: Given<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
         if self.checkpoints {
-            stage.forward_checkpointed(i, x, step, context, taps)
+            stage.forward_checkpointed(i, x, step, given, taps)
         } else {
-            stage.forward(i, x, step, context, taps)
+            stage.forward(i, x, step, given, taps)
         }
     }
 

@@ -4,6 +4,7 @@ mod context;
 mod fixture;
 mod frozen;
 mod language;
+mod motion;
 mod pack;
 mod parity;
 mod parts;

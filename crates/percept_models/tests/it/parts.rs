@@ -13,7 +13,7 @@ use percept_models::{
     parts::{Part, Parts},
     probe::{Pool, Probe, Space},
     run::{bench, places, run_file},
-    weights::{PackFiles, read_tensors, write_tensors},
+    weights::{PackFiles, read_pth, read_tensors, write_tensors},
 };
 use tempfile::TempDir;
 
@@ -257,4 +257,16 @@ fn texts_of_many_lengths_become_rows_in_their_order() {
     assert!(words.contains("mean, first, last"), "{words}");
     let words = probe.texts(&[String::new()], 1).expect_err("nothing to read").to_string();
     assert!(words.contains("at least one token"), "{words}");
+}
+
+#[test]
+fn weights_in_pytorch_s_format_are_read_where_there_are_no_others() {
+    let (place, files) = pack(&[("taesd_original/encoder.pth", "vae/diffusion_pytorch_model.bin")]);
+    let path = place.path().join("vae/diffusion_pytorch_model.bin");
+    let ours = files.tensors("vae").expect("it is read");
+    assert!(ours.keys().eq(read_pth(&path).expect("it is an archive").keys()));
+    let other = "vae/diffusion_pytorch_model.safetensors";
+    fs::copy(folder().join("autoencoder_tiny/diffusion_pytorch_model.safetensors"), place.path().join(other))
+        .expect("a fixture can be copied");
+    assert!(!files.tensors("vae").expect("it is read").keys().eq(ours.keys()));
 }
