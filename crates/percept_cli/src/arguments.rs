@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// Threads to use; results do not depend on it [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Where models run: `cpu`, `cuda`, `cuda:1` (the second GPU) or `metal`, if built in [default: cpu]
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

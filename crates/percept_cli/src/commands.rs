@@ -18,6 +18,7 @@ use crate::settings;
 /// Runs the command that was asked for.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     settings::use_threads(arguments.threads)?;
+    settings::use_device(arguments.device.as_deref())?;
     match arguments.command {
         Command::Demo(demo) => demo::run(demo),
         Command::Reconstruct(reconstruct) => reconstruct::run(reconstruct),

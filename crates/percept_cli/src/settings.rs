@@ -46,6 +46,14 @@ pub(crate) fn use_threads(n_threads: Option<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Has models live on this device in everything that follows.
+pub(crate) fn use_device(name: Option<&str>) -> anyhow::Result<()> {
+    if let Some(name) = name {
+        percept::models::device::choose(name.parse()?)?;
+    }
+    Ok(())
+}
+
 /// Penalties from `FROM:TO:COUNT` (in equal ratios) or a list parted by commas.
 pub(crate) fn parse_alphas(text: &str) -> anyhow::Result<Vec<f64>> {
     let number = |word: &str| -> anyhow::Result<f64> {
@@ -173,6 +181,15 @@ mod tests {
         assert!(error.to_string().contains("is a file"), "{error}");
         let settings = RunSettings::new(run(None), Path::new("demo")).expect("nothing in the way");
         assert_eq!(settings.out, PathBuf::from("demo"));
+    }
+
+    #[test]
+    fn devices_that_are_not_there_are_refused() {
+        let words = |name| use_device(Some(name)).expect_err(name).to_string();
+        assert!(words("gpu").contains("`gpu`"));
+        if !cfg!(feature = "cuda") {
+            assert!(words("cuda:1").contains("--features cuda"), "{}", words("cuda:1"));
+        }
     }
 
     #[test]

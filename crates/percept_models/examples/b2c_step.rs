@@ -1,6 +1,6 @@
 //! Steps of Brain-to-Context at full size: how long they take and how much memory, printed as JSON.
 //!
-//!     cargo run --release -p percept_models --example b2c_step -- UNET_CONFIG.json [STEPS] [checkpoints]
+//!     cargo run --release -p percept_models --example b2c_step -- UNET_CONFIG.json [STEPS] [checkpoints|whole] [DEVICE]
 //!
 //! The U-Net has random weights of the given config (Stable Diffusion 1.4's `unet/config.json` for the real size); the
 //! encoder reads four groups of 3,931 numbers, as many as NSD's subject 1 has voxels in `nsdgeneral`, and has the paper's six
@@ -37,6 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = arguments.next().ok_or("which U-Net? (name its config.json)")?;
     let steps: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let checkpoints = arguments.next().is_some_and(|word| word == "checkpoints");
+    if let Some(device) = arguments.next() {
+        percept_models::device::choose(device.parse()?)?;
+    }
     let config = UnetConfig::parse(&std::fs::read_to_string(path)?)?;
     let (width, side, channels) = (config.context_width(), config.sample_size.unwrap_or(64), config.in_channels);
     let shares = tokens_in_proportion(&GROUPS.map(|(_, inputs)| inputs), TOKENS)?;

@@ -1,14 +1,14 @@
 //! Where a U-Net looks: the weights of cross-attention as maps over the latent, one per token of the context (the idea of
 //! DAAM, Tang et al. 2023, arXiv 2210.04885, for contexts that are no words).
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use ndarray::{Array2, Array4, ArrayView2};
 use percept_core::Seed;
 
 use crate::{
     DiffusionPack,
     error::{ModelError, Result},
-    nn::ops::to_vec,
+    nn::host::to_vec,
     tap::Taps,
     unet::Conditioning,
 };
@@ -44,7 +44,7 @@ impl DiffusionPack {
         }
         let names = {
             let mut listing = Taps::listing();
-            let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+            let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, unet.device());
             let context = zeros(&[1, tokens, features])?;
             let given = Conditioning { context: Some(&context), ..Conditioning::default() };
             unet.forward_with(&zeros(&[1, channels, height, width])?, &[0.0], given, &mut listing)?;
@@ -61,7 +61,7 @@ impl DiffusionPack {
         let mut maps = Array4::<f32>::zeros((n, tokens, height, width));
         for row in 0..n {
             let context: Vec<f32> = contexts.row(row).to_vec();
-            let context = Tensor::from_vec(context, (1, tokens, features), &Device::Cpu)?;
+            let context = Tensor::from_vec(context, (1, tokens, features), unet.device())?;
             let noise = seed.at(row as u64).normal(length);
             for at in AT {
                 let step = (at * self.schedule().config().num_train_timesteps as f64) as usize;
@@ -72,7 +72,7 @@ impl DiffusionPack {
                     .zip(&noise)
                     .map(|(&clean, &noise)| (signal * f64::from(clean) + amount * f64::from(noise)) as f32)
                     .collect();
-                let noisy = Tensor::from_vec(noisy, (1, channels, height, width), &Device::Cpu)?;
+                let noisy = Tensor::from_vec(noisy, (1, channels, height, width), unet.device())?;
                 let mut taps = Taps::wanting(names.clone());
                 let given = Conditioning { context: Some(&context), ..Conditioning::default() };
                 unet.forward_with(&noisy, &[step as f64], given, &mut taps)?;

@@ -4,7 +4,7 @@
 //! Names mirror diffusers' checkpoints; the older names of the attention layer (`query`, `key`, `value`, `proj_attn`)
 //! are read too. It does not scale latents: [`AutoencoderKl::scaling_factor`] is applied by whoever runs diffusion.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -330,6 +330,11 @@ impl AutoencoderKl {
     /// The config it was built from.
     pub fn config(&self) -> &AutoencoderConfig {
         &self.config
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.encode_net.conv_in.device()
     }
 
     /// What latents are multiplied by before diffusion.

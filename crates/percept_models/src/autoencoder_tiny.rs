@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -241,6 +241,7 @@ impl Sequence {
 /// The tiny autoencoder: pictures in −1..=1 to latents and back.
 pub struct AutoencoderTiny {
     config: TinyConfig,
+    device: Device,
     encode_net: Sequence,
     decode_net: Sequence,
 }
@@ -254,6 +255,7 @@ impl AutoencoderTiny {
         Ok(Self {
             encode_net: Sequence::encode_net(&p.at("encoder").at("layers"), &config)?,
             decode_net: Sequence::decode_net(&p.at("decoder").at("layers"), &config)?,
+            device: p.device(),
             config,
         })
     }
@@ -289,6 +291,11 @@ impl AutoencoderTiny {
     /// The config it was built from.
     pub fn config(&self) -> &TinyConfig {
         &self.config
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Pictures to latents.

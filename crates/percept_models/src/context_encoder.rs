@@ -19,10 +19,11 @@ use crate::{
         Activation,
         block::{FeedForward, Norm, SelfAttention, TokenBlock},
         elementwise::Elementwise,
+        host::to_vec,
         layers::{LayerNorm, Linear},
-        ops::to_vec,
         params::{Init, Params},
     },
+    pack::row_tensor,
 };
 
 const NAME: &str = "context_encoder";
@@ -198,6 +199,11 @@ impl ContextEncoder {
         &self.config
     }
 
+    /// Where the encoder lives.
+    pub fn device(&self) -> &Device {
+        self.positions.device()
+    }
+
     /// As [`Self::forward`] without dropping, on arrays: n × inputs → n × (tokens · context width).
     ///
     /// # Errors
@@ -207,7 +213,7 @@ impl ContextEncoder {
         let columns = self.config.n_tokens() * self.config.context_size;
         let mut all = Array2::zeros((inputs.nrows(), columns));
         for (part, mut into) in inputs.axis_chunks_iter(Axis(0), ROWS).zip(all.axis_chunks_iter_mut(Axis(0), ROWS)) {
-            let rows = Tensor::from_vec(part.iter().copied().collect::<Vec<f32>>(), part.dim(), &Device::Cpu)?;
+            let rows = row_tensor(&part, &[part.ncols()], self.device())?;
             let made = to_vec(&self.forward(&rows, None)?)?;
             into.iter_mut().zip(made).for_each(|(slot, value)| *slot = value);
         }
@@ -291,7 +297,7 @@ impl Dropout {
         let kept = (1.0 / (1.0 - self.rate)) as f32;
         let mask: Vec<f32> =
             (0..x.elem_count()).map(|_| if stream.random::<f32>() < self.rate as f32 { 0.0 } else { kept }).collect();
-        Ok((&x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?)?)
+        Ok((&x * Tensor::from_vec(mask, x.shape(), x.device())?)?)
     }
 }
 

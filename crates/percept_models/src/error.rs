@@ -99,6 +99,14 @@ pub enum ModelError {
         /// Where training can go on from, in words.
         checkpoint: String,
     },
+    /// A device cannot be used.
+    #[error("device `{name}`: {detail}")]
+    Device {
+        /// Its name.
+        name: String,
+        /// Why not, and what to do.
+        detail: String,
+    },
     /// An input has the wrong shape or content.
     #[error("{what}: expected {expected}, got {got}")]
     Input {

@@ -1,6 +1,6 @@
 //! The autoencoder of a pack, of either family: `vae/config.json` says which.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
 use crate::{
@@ -41,6 +41,14 @@ impl Autoencoder {
                 value: format!("\"{other}\""),
                 supported: "AutoencoderKL, AutoencoderTiny".into(),
             }),
+        }
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        match self {
+            Self::Kl(model) => model.device(),
+            Self::Tiny(model) => model.device(),
         }
     }
 

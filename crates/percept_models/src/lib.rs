@@ -8,7 +8,7 @@
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
 //! - [`context_encoder`]: groups of numbers to the context of a U-Net
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
-//! - [`weights`]: files to tensors
+//! - [`weights`]: files to tensors; [`device`]: the CPU, or a GPU
 
 mod attention_map;
 pub mod autoencoder;
@@ -16,6 +16,7 @@ pub mod autoencoder_tiny;
 pub mod compvis;
 mod config;
 pub mod context_encoder;
+pub mod device;
 pub mod error;
 pub mod language;
 pub mod latent;

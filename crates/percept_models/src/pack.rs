@@ -9,12 +9,12 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, s};
 use percept_core::Seed;
-use rayon::prelude::*;
 
 use crate::{
+    device::side_by_side,
     error::{ModelError, Result},
     latent::Autoencoder,
-    nn::{kernel, ops::to_vec, params::Params},
+    nn::{host::to_vec, params::Params},
     parts::Parts,
     preprocess::Preprocess,
     scheduler::{History, NoiseSchedule, Sampler},
@@ -115,7 +115,7 @@ impl DiffusionPack {
     /// [`ModelError::File`] for a pack without a U-Net; tensors that do not fit its config, by name.
     pub fn with_unet(&self, tensors: BTreeMap<String, Tensor>, origin: &str) -> Result<Self> {
         let config = self.unet()?.config().clone();
-        let params = Params::from_tensors(tensors, origin);
+        let params = Params::from_tensors(tensors, origin).on(self.device());
         let unet = UNet2DConditionModel::new(&params, config)?;
         params.expect_all_used()?;
         Ok(Self { unet: Some(Arc::new(unet)), ..self.clone() })
@@ -130,6 +130,11 @@ impl DiffusionPack {
             path: "unet/diffusion_pytorch_model.safetensors".into(),
             source: std::io::ErrorKind::NotFound.into(),
         })
+    }
+
+    /// Where the pack's models live and run.
+    pub fn device(&self) -> &Device {
+        self.autoencoder.device()
     }
 
     /// Side of the pack's pictures in pixels.
@@ -165,8 +170,9 @@ impl DiffusionPack {
     pub fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
         self.expect_size(&pictures)?;
         let scale = self.autoencoder.scaling_factor();
-        Self::batched(pictures.dim().0, |range| {
-            let x = picture_tensor(&pictures.slice(s![range, .., .., ..]), [0.5; 3], [0.5; 3])?;
+        self.batched(pictures.dim().0, |range| {
+            let part = pictures.slice(s![range, .., .., ..]);
+            let x = picture_tensor(&part, [0.5; 3], [0.5; 3], self.device())?;
             to_rows(&(self.autoencoder.encode(&x)? * scale)?)
         })
     }
@@ -178,8 +184,8 @@ impl DiffusionPack {
     pub fn decode(&self, latents: ArrayView2<'_, f32>) -> Result<Array4<f32>> {
         let latent = self.latent_shape();
         expect_columns("latents", &latents, latent.iter().product())?;
-        let rows = Self::batched(latents.nrows(), |range| {
-            let z = row_tensor(&latents.slice(s![range, ..]), &latent)?;
+        let rows = self.batched(latents.nrows(), |range| {
+            let z = row_tensor(&latents.slice(s![range, ..]), &latent, self.device())?;
             picture_rows(&self.autoencoder.decode(&(z / self.autoencoder.scaling_factor())?)?)
         })?;
         self.to_pictures(rows)
@@ -190,7 +196,7 @@ impl DiffusionPack {
     /// # Errors
     /// When a caption cannot be tokenized.
     pub fn embed_text(&self, captions: &[String]) -> Result<Array2<f32>> {
-        Self::batched(captions.len(), |range| to_rows(&self.text_states(&captions[range])?.last_hidden))
+        self.batched(captions.len(), |range| to_rows(&self.text_states(&captions[range])?.last_hidden))
     }
 
     /// Captions to the space shared with pictures, n × projection, not normalised.
@@ -198,7 +204,7 @@ impl DiffusionPack {
     /// # Errors
     /// When the pack's text encoder has no projection.
     pub fn clip_text(&self, captions: &[String]) -> Result<Array2<f32>> {
-        Self::batched(captions.len(), |range| to_rows(&self.text.project(&self.text_states(&captions[range])?.pooled)?))
+        self.batched(captions.len(), |range| to_rows(&self.text.project(&self.text_states(&captions[range])?.pooled)?))
     }
 
     /// Pictures to the space shared with captions, n × projection, not normalised. Pictures of another size than the
@@ -213,9 +219,9 @@ impl DiffusionPack {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         };
-        Self::batched(pictures.dim().0, |range| {
+        self.batched(pictures.dim().0, |range| {
             let part = pictures.slice(s![range, .., .., ..]);
-            let x = preprocess.apply(&part, model.config().image_size)?;
+            let x = preprocess.apply(&part, model.config().image_size, model.device())?;
             to_rows(&model.forward(&x)?.embedding)
         })
     }
@@ -262,19 +268,19 @@ impl DiffusionPack {
         let draw = |seed: Seed, rows: usize, ids: &[u64]| -> Result<Tensor> {
             let noise: Vec<f32> =
                 ids.iter().flat_map(|&id| seed.at(id).at(request.sample).normal(latent_len)).collect();
-            Ok(Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], &Device::Cpu)?)
+            Ok(Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], self.device())?)
         };
         // A model that takes the guidance as an input needs no second pass.
         let embedded = unet.config().time_cond_proj_dim;
         let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
         let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
-        Self::batched(n, |range| {
+        self.batched(n, |range| {
             let rows = range.len();
             let ids = &request.image_ids[range.clone()];
             let noise = draw(request.seed.named("noise"), rows, ids)?;
             let mut x = match &request.init {
                 Some(init) => {
-                    let init = row_tensor(&init.slice(s![range.clone(), ..]), &latent)?;
+                    let init = row_tensor(&init.slice(s![range.clone(), ..]), &latent, self.device())?;
                     if start < sampler.steps().len() {
                         let (signal, amount) = sampler.mix(start);
                         ((init * signal)? + (noise * amount)?)?
@@ -284,7 +290,7 @@ impl DiffusionPack {
                 }
                 None => (noise * sampler.first_noise())?,
             };
-            let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape())?;
+            let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape(), self.device())?;
             let both = match &empty {
                 Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
                 None => None,
@@ -299,7 +305,8 @@ impl DiffusionPack {
                     (&free + ((bound - &free)? * request.guidance)?)?
                 } else {
                     let scales = vec![request.guidance; rows];
-                    let guidance = embedded.map(|width| guidance_embedding(&scales, width)).transpose()?;
+                    let guidance =
+                        embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
                     let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
                     unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
                 };
@@ -318,14 +325,14 @@ impl DiffusionPack {
         self.text.forward(&ids)
     }
 
-    /// Runs `work` over `0..n` in batches of fixed size, side by side, and stacks the rows in order.
-    fn batched(n: usize, work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync) -> Result<Array2<f32>> {
-        let ranges: Vec<_> = (0..n).step_by(BATCH).map(|start| start..(start + BATCH).min(n)).collect();
-        let parts: Vec<Array2<f32>> = if ranges.len() > 1 && kernel::is_parallel() {
-            ranges.into_par_iter().map(|range| kernel::serial(|| work(range))).collect::<Result<_>>()?
-        } else {
-            ranges.into_iter().map(&work).collect::<Result<_>>()?
-        };
+    /// Runs `work` over `0..n` in batches of fixed size, side by side on the CPU, and stacks the rows in order.
+    fn batched(
+        &self,
+        n: usize,
+        work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync,
+    ) -> Result<Array2<f32>> {
+        let range = |i: usize| i * BATCH..((i + 1) * BATCH).min(n);
+        let parts = side_by_side(self.device(), n.div_ceil(BATCH), |i| work(range(i)))?;
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         ndarray::concatenate(ndarray::Axis(0), &views).map_err(|source| ModelError::Input {
             what: "batch",
@@ -364,7 +371,12 @@ fn expect_columns(what: &'static str, rows: &ArrayView2<'_, f32>, columns: usize
 }
 
 /// Pictures (n, H, W, 3) in 0..=1 → tensor (n, 3, H, W), (value − mean) / sd per channel.
-pub(crate) fn picture_tensor(pictures: &ArrayView4<'_, f32>, mean: [f32; 3], sd: [f32; 3]) -> Result<Tensor> {
+pub(crate) fn picture_tensor(
+    pictures: &ArrayView4<'_, f32>,
+    mean: [f32; 3],
+    sd: [f32; 3],
+    device: &Device,
+) -> Result<Tensor> {
     let (n, height, width, _) = pictures.dim();
     let mut values = Vec::with_capacity(pictures.len());
     for picture in pictures.outer_iter() {
@@ -372,14 +384,14 @@ pub(crate) fn picture_tensor(pictures: &ArrayView4<'_, f32>, mean: [f32; 3], sd:
             values.extend(picture.slice(s![.., .., channel]).iter().map(|v| (v - mean[channel]) / sd[channel]));
         }
     }
-    Ok(Tensor::from_vec(values, (n, 3, height, width), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (n, 3, height, width), device)?)
 }
 
 /// Rows n × product(shape) → tensor (n, shape…).
-fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize]) -> Result<Tensor> {
+pub(crate) fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize], device: &Device) -> Result<Tensor> {
     let mut full = vec![rows.nrows()];
     full.extend_from_slice(shape);
-    Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), full, &Device::Cpu)?)
+    Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), full, device)?)
 }
 
 /// A tensor (n, …) → rows n × rest.

@@ -4,7 +4,7 @@
 //! columns), because embeddings of a few pixels' difference are what scores are made of. It does not serve other
 //! filters: a config that names one is refused.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use ndarray::{Array4, ArrayView3, ArrayView4};
 use serde::Deserialize;
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Preprocess {
         self.do_center_crop && self.size.get("height").is_none()
     }
 
-    /// Pictures in 0..=1 of any size to normalised tensors. Pictures that already have the encoder's size are taken as
+    /// Pictures in 0..=1 of any size to normalised tensors on `device`. Pictures that already have the encoder's size are taken as
     /// they are; others are rounded to 8 bits, as they would be in a file, and resized.
     ///
     /// # Shapes
@@ -94,7 +94,7 @@ impl Preprocess {
     ///
     /// # Errors
     /// Pictures without pixels.
-    pub fn apply(&self, pictures: &ArrayView4<'_, f32>, side: usize) -> Result<Tensor> {
+    pub fn apply(&self, pictures: &ArrayView4<'_, f32>, side: usize, device: &Device) -> Result<Tensor> {
         let (n, height, width, channels) = pictures.dim();
         if height == 0 || width == 0 || channels != 3 {
             return Err(ModelError::Input {
@@ -104,7 +104,7 @@ impl Preprocess {
             });
         }
         if (height, width) == (side, side) {
-            return picture_tensor(pictures, self.image_mean, self.image_std);
+            return picture_tensor(pictures, self.image_mean, self.image_std, device);
         }
         let (new_height, new_width) = match (self.crops(), width <= height) {
             (false, _) => (side, side),
@@ -119,7 +119,7 @@ impl Preprocess {
                 *value = f32::from(pixels[((y + top) * new_width + x + left) * 3 + c]) / 255.0;
             }
         }
-        picture_tensor(&prepared.view(), self.image_mean, self.image_std)
+        picture_tensor(&prepared.view(), self.image_mean, self.image_std, device)
     }
 }
 

@@ -23,13 +23,12 @@ use std::{
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, ArrayView4, s};
 use percept_core::Seed;
-use rayon::prelude::*;
 
 use crate::{
+    device::side_by_side,
     error::{ModelError, Result},
     language::LanguageModel,
     latent::Autoencoder,
-    nn::kernel,
     pack::{picture_tensor, to_rows},
     parts::Parts,
     preprocess::Preprocess,
@@ -229,6 +228,17 @@ impl Probe {
         })
     }
 
+    /// Where the models live; tables of words have no other place than the host.
+    fn device(&self) -> Device {
+        let parts = [
+            self.vae.as_ref().map(Autoencoder::device),
+            self.vision.as_ref().map(|(model, _)| model.device()),
+            self.text.as_ref().map(|(model, _)| model.device()),
+            self.language.as_ref().map(|(model, _)| model.device()),
+        ];
+        parts.into_iter().flatten().next().cloned().unwrap_or(Device::Cpu)
+    }
+
     /// The side that pictures must have for the autoencoder and U-Net; `None` where only CLIP, which resizes for itself,
     /// or texts are read.
     pub fn image_size(&self) -> Option<usize> {
@@ -267,7 +277,7 @@ impl Probe {
         batch: usize,
     ) -> Result<BTreeMap<String, Array2<f32>>> {
         let resized = resized.unwrap_or(pictures);
-        side_by_side(names.len(), batch, |rows| {
+        in_batches(&self.device(), names.len(), batch, |rows| {
             let own = |all: &ArrayView4<'_, f32>| all.slice(s![rows.clone(), .., .., ..]).to_owned();
             self.picture_batch(&names[rows.clone()], own(&pictures).view(), own(&resized).view())
         })
@@ -290,7 +300,7 @@ impl Probe {
                 });
             }
             let mut taps = self.taps(Source::Vae, None);
-            let x = picture_tensor(&resized, [0.5; 3], [0.5; 3])?;
+            let x = picture_tensor(&resized, [0.5; 3], [0.5; 3], vae.device())?;
             let latents = (vae.encode_with(&x, &mut taps)? * vae.scaling_factor())?;
             self.collect(Source::Vae, None, taps, Some(&latents), &mut rows)?;
             if let Some((unet, schedule, empty)) = &self.unet {
@@ -307,7 +317,7 @@ impl Probe {
         }
         if let Some((model, preprocess)) = &self.vision {
             let mut taps = self.taps(Source::ClipImage, None);
-            let x = preprocess.apply(&pictures, model.config().image_size)?;
+            let x = preprocess.apply(&pictures, model.config().image_size, model.device())?;
             let embedding = model.forward_with(&x, &mut taps)?.embedding;
             self.collect(Source::ClipImage, None, taps, Some(&embedding), &mut rows)?;
         }
@@ -319,7 +329,7 @@ impl Probe {
     /// # Errors
     /// Texts without tokens, places that the models do not have, whole states of texts of unequal length.
     pub fn texts(&self, texts: &[String], batch: usize) -> Result<BTreeMap<String, Array2<f32>>> {
-        side_by_side(texts.len(), batch, |rows| self.text_batch(&texts[rows]))
+        in_batches(&self.device(), texts.len(), batch, |rows| self.text_batch(&texts[rows]))
     }
 
     fn text_batch(&self, texts: &[String]) -> Result<BTreeMap<String, Array2<f32>>> {
@@ -397,7 +407,7 @@ impl Probe {
             .iter()
             .flat_map(|name| self.seed.named("noise").named(name).at(step as u64).normal(per_row))
             .collect();
-        let noise = Tensor::from_vec(noise, latents.shape(), &Device::Cpu)?;
+        let noise = Tensor::from_vec(noise, latents.shape(), latents.device())?;
         let (signal, amount) = schedule.mix(step);
         Ok(((latents * signal)? + (noise * amount)?)?)
     }
@@ -429,20 +439,16 @@ impl Probe {
     }
 }
 
-/// Runs `work` over `0..n` in batches, each on one thread where there are several, and stacks their rows in order. What a
-/// batch holds does not depend on the number of threads, and neither do the rows.
-fn side_by_side(
+/// Runs `work` over `0..n` in batches, on the CPU each on one thread where there are several, and stacks their rows in order.
+/// What a batch holds does not depend on the number of threads, and neither do the rows.
+fn in_batches(
+    device: &Device,
     n: usize,
     batch: usize,
     work: impl Fn(Range<usize>) -> Result<BTreeMap<String, Array2<f32>>> + Sync,
 ) -> Result<BTreeMap<String, Array2<f32>>> {
     let batch = batch.max(1);
-    let ranges: Vec<_> = (0..n).step_by(batch).map(|start| start..(start + batch).min(n)).collect();
-    let parts: Vec<BTreeMap<String, Array2<f32>>> = if ranges.len() > 1 && kernel::is_parallel() {
-        ranges.into_par_iter().map(|range| kernel::serial(|| work(range))).collect::<Result<_>>()?
-    } else {
-        ranges.into_iter().map(work).collect::<Result<_>>()?
-    };
+    let parts = side_by_side(device, n.div_ceil(batch), |i| work(i * batch..((i + 1) * batch).min(n)))?;
     let Some(names) = parts.first().map(|part| part.keys().cloned().collect::<Vec<_>>()) else {
         return Ok(BTreeMap::new());
     };

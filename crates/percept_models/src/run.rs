@@ -58,6 +58,17 @@ impl Loaded {
         })
     }
 
+    fn device(&self) -> &Device {
+        match self {
+            Self::Unet(model) => model.device(),
+            Self::Motion(model) => model.device(),
+            Self::Encode(model) | Self::Decode(model) => model.device(),
+            Self::Text(model) => model.device(),
+            Self::Vision(model) => model.device(),
+            Self::Language(model) => model.device(),
+        }
+    }
+
     fn run(&self, input: &Named, taps: &mut Taps) -> Result<Named> {
         let mut out = Named::new();
         let mut put = |name: &str, value: Tensor| out.insert(name.to_owned(), value);
@@ -111,10 +122,10 @@ impl Loaded {
     fn example(&self) -> Result<Named> {
         let draw = |name: &str, shape: &[usize]| -> Result<Tensor> {
             let n = shape.iter().product();
-            Ok(Tensor::from_vec(Seed::new(1).named(name).normal(n), shape, &Device::Cpu)?)
+            Ok(Tensor::from_vec(Seed::new(1).named(name).normal(n), shape, self.device())?)
         };
         let tokens = |n: usize| -> Result<Tensor> {
-            Ok(Tensor::from_vec((0..n as u32).collect::<Vec<_>>(), (1, n), &Device::Cpu)?)
+            Ok(Tensor::from_vec((0..n as u32).collect::<Vec<_>>(), (1, n), self.device())?)
         };
         let mut input = Named::new();
         let mut put = |name: &str, value: Tensor| input.insert(name.to_owned(), value);
@@ -123,7 +134,7 @@ impl Loaded {
                 let c = model.config();
                 let side = c.sample_size.unwrap_or(64);
                 put("sample", draw("sample", &[1, c.in_channels, side, side])?);
-                put("timestep", Tensor::new(&[500f64], &Device::Cpu)?);
+                put("timestep", Tensor::new(&[500f32], self.device())?);
                 if let Some(width) = c.class_width() {
                     put("class_labels", draw("class", &[1, width])?);
                 } else {
@@ -134,7 +145,7 @@ impl Loaded {
                 let c = model.config();
                 let side = c.sample_size.unwrap_or(64);
                 put("sample", draw("sample", &[1, c.in_channels, model.motion().longest().min(FRAMES), side, side])?);
-                put("timestep", Tensor::new(&[500f64], &Device::Cpu)?);
+                put("timestep", Tensor::new(&[500f32], self.device())?);
                 put("encoder_hidden_states", draw("context", &[1, 77, c.context_width()])?);
             }
             Self::Encode(model) => {
@@ -192,14 +203,15 @@ fn ids(input: &Named) -> Result<Vec<Vec<u32>>> {
 pub fn run_file(files: &PackFiles, part: Part, input: &Path, output: &Path, taps: &[String]) -> Result<Vec<String>> {
     let bytes = std::fs::read(input).map_err(|source| ModelError::File { path: input.into(), source })?;
     let mut tensors = read_tensors(&bytes, input)?;
+    let part = Loaded::open(files, part)?;
     for (name, tensor) in &mut tensors {
-        // Whole numbers stay what they are; half precision is widened.
+        // Whole numbers stay what they are; half precision is widened. Steps and tokens are read by the host.
         if tensor.dtype().is_float() && name != "timestep" {
-            *tensor = tensor.to_dtype(DType::F32)?;
+            *tensor = tensor.to_dtype(DType::F32)?.to_device(part.device())?;
         }
     }
     let mut wanted = Taps::wanting(taps.iter().map(String::as_str));
-    let mut results = Loaded::open(files, part)?.run(&tensors, &mut wanted)?;
+    let mut results = part.run(&tensors, &mut wanted)?;
     results.extend(wanted.finish()?);
     let bytes = write_tensors(&results, false)?;
     std::fs::write(output, bytes).map_err(|source| ModelError::File { path: output.into(), source })?;
@@ -251,6 +263,8 @@ pub fn bench(files: &PackFiles, part: Part, passes: usize) -> Result<Bench> {
     for _ in 0..passes {
         let begin = Instant::now();
         part.run(&input, &mut Taps::none())?;
+        // A GPU says that it is done before it is.
+        part.device().synchronize()?;
         times.push(begin.elapsed().as_secs_f64());
         rates.push(sgemm_rate());
     }

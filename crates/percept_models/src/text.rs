@@ -138,6 +138,11 @@ impl ClipTextModel {
         &self.config
     }
 
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.tokens.device()
+    }
+
     /// Token ids to hidden states. All rows have the same length, at most `max_position_embeddings`.
     ///
     /// # Errors
@@ -165,7 +170,7 @@ impl ClipTextModel {
             return refuse(format!("ids below {}", self.config.vocab_size), id.to_string());
         }
         let ends: Vec<usize> = ids.iter().map(|row| self.end_of(row)).collect();
-        let ids = Tensor::from_vec(flat, (ends.len(), length), &Device::Cpu)?;
+        let ids = Tensor::from_vec(flat, (ends.len(), length), self.device())?;
         let mut x = self.tokens.forward(&ids)?.broadcast_add(&self.positions.first(length)?)?;
         taps.see(format_args!("layer00"), &x);
         for (i, layer) in self.layers.iter().enumerate() {

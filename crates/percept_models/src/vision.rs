@@ -1,7 +1,7 @@
 //! CLIP's vision encoder (Radford et al. 2021, arXiv 2103.00020): `CLIPVisionModelWithProjection`, and the preparation
 //! of pictures that its `preprocessor_config.json` asks for.
 
-use candle_core::{IndexOp, Tensor};
+use candle_core::{Device, IndexOp, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -138,6 +138,11 @@ impl ClipVisionModel {
     /// The config it was built from.
     pub fn config(&self) -> &VisionConfig {
         &self.config
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.class.device()
     }
 
     /// Normalised pictures to token states and embedding.

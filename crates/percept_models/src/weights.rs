@@ -225,7 +225,7 @@ pub fn read_tensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor
 pub fn write_tensors(tensors: &BTreeMap<String, Tensor>, half: bool) -> Result<Vec<u8>> {
     let mut buffers = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let values = crate::nn::ops::to_vec(tensor)?;
+        let values = crate::nn::host::to_vec(tensor)?;
         let bytes: Vec<u8> = if half {
             values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect()
         } else {

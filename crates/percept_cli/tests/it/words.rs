@@ -30,6 +30,7 @@ fn help_names_every_command() {
             "model ",
             "report ",
             "--threads <N>",
+            "--device <DEVICE>",
             "--version",
         ],
     );
@@ -98,6 +99,14 @@ fn a_wrong_override_is_named_with_a_remedy() {
 #[test]
 fn wrong_arguments_are_named() {
     says(&["--threads", "0", "demo"], 1, &["`--threads 0` leaves nobody to work (use 1 or more)"]);
+    says(&["--device", "gpu", "demo"], 1, &["device: expected cpu, cuda, cuda:1", "got `gpu`"]);
+    if !cfg!(feature = "metal") {
+        says(
+            &["--device", "metal", "demo"],
+            1,
+            &["device `metal:0`: this program was built without it", "--features metal"],
+        );
+    }
     says(&["reconstrct", "x.toml"], 1, &["unrecognized subcommand 'reconstrct'", "reconstruct"]);
     says(&["doctor", "nsd", ".", "--recipe", "takagi"], 1, &["there is no recipe `takagi`", "`takagi2023`, `b2c`"]);
 }

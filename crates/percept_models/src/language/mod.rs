@@ -107,6 +107,11 @@ impl LanguageModel {
         self.family
     }
 
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.tokens.device()
+    }
+
     /// Width of the hidden states.
     pub fn width(&self) -> usize {
         self.width
@@ -140,7 +145,7 @@ impl LanguageModel {
         if let Some(id) = flat.iter().find(|&&id| id as usize >= self.vocabulary) {
             return refuse(format!("ids below {}", self.vocabulary), id.to_string());
         }
-        let ids = Tensor::from_vec(flat, (ids.len(), length), &Device::Cpu)?;
+        let ids = Tensor::from_vec(flat, (ids.len(), length), self.device())?;
         let mut x = self.tokens.forward(&ids)?;
         if let Some(layer) = &self.project_in {
             x = layer.forward(&x)?;
@@ -155,7 +160,7 @@ impl LanguageModel {
             x = norm.forward(&x)?;
         }
         taps.see(format_args!("layer00"), &x);
-        let angles = self.rotary.as_ref().map(|rotary| rotary.angles(length)).transpose()?;
+        let angles = self.rotary.as_ref().map(|rotary| rotary.angles(length, self.device())).transpose()?;
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x, self.causal, angles.as_ref())?;
             if i + 1 < self.blocks.len() {

@@ -3,8 +3,9 @@
 use candle_core::{Shape, Tensor};
 
 use super::{
+    composed,
     kernel::{for_each_chunk, pointwise::exp, vectorised},
-    ops::{self, Known, Op},
+    ops::{self, Op},
 };
 use crate::{config, error::Result, nn::Activation};
 
@@ -40,7 +41,7 @@ impl Elementwise {
         Ok(match self {
             Self::Kernel(activation) => ops::activate(x, activation)?,
             Self::Relu => x.relu()?,
-            Self::GeluTanh => x.contiguous()?.apply_op1(Known(GeluTanh))?,
+            Self::GeluTanh => ops::apply1(GeluTanh, x)?,
         })
     }
 }
@@ -72,6 +73,10 @@ impl Op<1> for GeluTanh {
         let mut out = x.to_vec();
         for_each_chunk(&mut out, CHUNK, |_, part| vectorised!(part.iter_mut().for_each(|v| *v = value(*v))));
         (out, dims.into())
+    }
+
+    fn composed(&self, [x]: [&Tensor; 1]) -> candle_core::Result<Tensor> {
+        composed::gelu_tanh(x, TANH_SCALE, TANH_CUBIC)
     }
 
     fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {

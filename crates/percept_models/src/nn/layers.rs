@@ -1,6 +1,6 @@
 //! Convolution, linear, normalisation and embedding layers.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::{
     flops, maps, ops,
@@ -50,6 +50,11 @@ impl Conv2d {
         let weight = p.get("weight", &[c_out, c_in, size, size], Init::Uniform { fan_in: c_in * size * size })?;
         let bias = Tensor::zeros(c_out, weight.dtype(), weight.device())?;
         Ok(Self { weight, bias, stride, pad: [pad; 4] })
+    }
+
+    /// Where its weights live.
+    pub(crate) fn device(&self) -> &Device {
+        self.weight.device()
     }
 
     /// (B, C, H, W) → (B, O, H', W').
@@ -178,6 +183,11 @@ pub(crate) struct Embedding {
 impl Embedding {
     pub(crate) fn new(p: &Params, entries: usize, width: usize) -> Result<Self> {
         Ok(Self { table: p.get("weight", &[entries, width], Init::Normal { std: 0.02 })? })
+    }
+
+    /// Where the table lives.
+    pub(crate) fn device(&self) -> &Device {
+        self.table.device()
     }
 
     /// Rows of the table at `ids` (u32, any shape) → (…, width).

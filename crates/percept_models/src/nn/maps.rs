@@ -6,13 +6,16 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::{
+    composed,
+    host::values,
     kernel::{
         for_each_chunk,
         matmul::{Mat, matmul},
         pointwise, sum1, vectorised,
     },
-    ops::{Known, Op, values, weight_matrix, weight_operand},
+    ops::{Op, apply3, weight_matrix, weight_operand},
 };
+use crate::device::has_kernels;
 
 /// Elements handed to a thread at a time.
 const CHUNK: usize = 1 << 15;
@@ -49,6 +52,10 @@ impl Op<3> for ToTokens {
             matmul([pixels, outputs, inputs], out, outputs, true, 1.0, x, w);
         }
         (out, (dims[0], pixels, outputs).into())
+    }
+
+    fn composed(&self, [x, w, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::map_to_tokens(x, w, bias, self.0.turned)
     }
 
     fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
@@ -92,6 +99,10 @@ impl Op<3> for ToMap {
             matmul([outputs, pixels, inputs], out, pixels, true, 1.0, w, x);
         }
         (out, (dims[0], outputs, self.height, self.width).into())
+    }
+
+    fn composed(&self, [x, w, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::tokens_to_map(x, w, bias, self.project.turned, [self.height, self.width])
     }
 
     fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
@@ -140,8 +151,7 @@ pub(crate) fn map_to_tokens(x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Ten
     }
     let needs = needs(x, w, bias);
     let (w, turned) = weight_operand(w)?;
-    let op = ToTokens(Project { pixels: height * width, inputs, outputs, turned, needs });
-    x.contiguous()?.apply_op3(&w, &bias.contiguous()?, Known(op))
+    apply3(ToTokens(Project { pixels: height * width, inputs, outputs, turned, needs }), [x, &w, bias])
 }
 
 /// A linear layer over tokens whose result is a map.
@@ -156,7 +166,7 @@ pub(crate) fn tokens_to_map(x: &Tensor, w: &Tensor, bias: &Tensor, [height, widt
     let needs = needs(x, w, bias);
     let (w, turned) = weight_operand(w)?;
     let project = Project { pixels, inputs, outputs, turned, needs };
-    x.contiguous()?.apply_op3(&w, &bias.contiguous()?, Known(ToMap { project, height, width }))
+    apply3(ToMap { project, height, width }, [x, &w, bias])
 }
 
 /// The sum of two tensors of one shape, or of a map (B, C, H, W) and a number for each of its channels (B, C).
@@ -205,6 +215,9 @@ pub(crate) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dims() != b.dims() {
         bail!("a sum got {:?} and {:?}", a.dims(), b.dims());
     }
+    if !has_kernels(a.device()) {
+        return a + b;
+    }
     let op = Add { pixels: 1, needs: [a.track_op(), b.track_op()] };
     a.contiguous()?.apply_op2(&b.contiguous()?, op)
 }
@@ -217,6 +230,9 @@ pub(crate) fn add_channels(map: &Tensor, shift: &Tensor) -> Result<Tensor> {
     }
     if height * width == 1 {
         return add(map, &shift.reshape(map.shape())?);
+    }
+    if !has_kernels(map.device()) {
+        return map.broadcast_add(&shift.reshape((batch, channels, 1, 1))?);
     }
     let op = Add { pixels: height * width, needs: [map.track_op(), shift.track_op()] };
     map.contiguous()?.apply_op2(&shift.contiguous()?, op)

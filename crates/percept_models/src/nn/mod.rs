@@ -1,12 +1,15 @@
 //! The layers that every model shares: each is written once, built from named parameters, differentiable.
 
 pub(crate) mod block;
+mod composed;
 pub(crate) mod elementwise;
 pub(crate) mod flops;
+pub(crate) mod host;
 pub(crate) mod kernel;
 pub(crate) mod layers;
 pub(crate) mod maps;
 mod names;
+mod opaque;
 pub(crate) mod ops;
 pub mod params;
 pub(crate) mod recompute;

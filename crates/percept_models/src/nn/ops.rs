@@ -1,78 +1,25 @@
-//! Differentiable operations on tensors over the CPU kernels.
+//! Differentiable operations on tensors: on the CPU by its kernels, on every other device composed (see [`composed`]).
 //!
 //! Each operation notes at the forward pass which arguments can need a gradient, so a frozen weight never pays for one.
-//! Operations expect `f32` tensors on the CPU and make their arguments contiguous.
+//! Operations expect `f32` tensors of one device; kernels are given contiguous arguments.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail,
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::{
+    composed,
+    host::{values, with_all},
+    kernel::{
+        attention::{self, AttentionShape},
+        conv::{self, ConvShape},
+        for_each_chunk,
+        matmul::{Mat, matmul},
+        norm::{self, NormShape},
+        pointwise::{self, Activation},
+    },
 };
-
-use super::kernel::{
-    attention::{self, AttentionShape},
-    conv::{self, ConvShape},
-    for_each_chunk,
-    matmul::{Mat, matmul},
-    norm::{self, NormShape},
-    pointwise::{self, Activation},
-};
-
-/// The contiguous `f32` values of a storage.
-pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let all: &[f32] = storage.as_slice()?;
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&all[start..end]),
-        None => bail!("a kernel was given a tensor that is not contiguous"),
-    }
-}
-
-/// Runs `work` on the contiguous `f32` values of a CPU tensor.
-pub(crate) fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> T) -> Result<T> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(cpu) => Ok(work(values(cpu, layout)?)),
-        _ => bail!("this kernel runs on the CPU only"),
-    }
-}
-
-/// Runs `work` on the contiguous `f32` values of a CPU tensor and keeps what it writes there.
-pub(crate) fn with_values_mut(tensor: &Tensor, work: impl FnOnce(&mut [f32])) -> Result<()> {
-    struct Visit<F>(Mutex<Option<F>>);
-    impl<F: FnOnce(&mut [f32])> InplaceOp1 for Visit<F> {
-        fn name(&self) -> &'static str {
-            "visit"
-        }
-
-        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-            let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            match (storage, layout.contiguous_offsets(), work) {
-                (CpuStorage::F32(all), Some((start, end)), Some(work)) => work(&mut all[start..end]),
-                _ => bail!("a kernel was given a tensor that is not contiguous, or not of f32"),
-            }
-            Ok(())
-        }
-    }
-    tensor.inplace_op1(&Visit(Mutex::new(Some(work))))
-}
-
-/// As [`with_values`] for several tensors at once.
-fn with_all<T, const N: usize>(tensors: [&Tensor; N], work: impl FnOnce([&[f32]; N]) -> T) -> Result<T> {
-    let mut copies = Vec::with_capacity(N);
-    for tensor in tensors {
-        copies.push(tensor.contiguous()?);
-    }
-    let guards: Vec<_> = copies.iter().map(Tensor::storage_and_layout).collect();
-    let mut slices = [&[] as &[f32]; N];
-    for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
-        *slice = match &**storage {
-            Storage::Cpu(cpu) => values(cpu, layout)?,
-            _ => bail!("this kernel runs on the CPU only"),
-        };
-    }
-    Ok(work(slices))
-}
+use crate::device::has_kernels;
 
 /// An operation on `N` tensors over kernels that see plain slices.
 pub(super) trait Op<const N: usize>: Send + Sync {
@@ -80,6 +27,9 @@ pub(super) trait Op<const N: usize>: Send + Sync {
 
     /// The values and the shape of the result; `dims` are those of the first argument.
     fn forward(&self, arguments: [&[f32]; N], dims: &[usize]) -> (Vec<f32>, Shape);
+
+    /// The same of the tensor library's own operations, with their gradients.
+    fn composed(&self, arguments: [&Tensor; N]) -> Result<Tensor>;
 
     /// The gradient with respect to each argument, where it can be needed.
     fn backward(&self, arguments: [&[f32]; N], grad: &[f32]) -> [Option<Vec<f32>>; N];
@@ -90,8 +40,27 @@ pub(super) trait Op<const N: usize>: Send + Sync {
     }
 }
 
+/// Runs an operation of one argument, by the kernel or composed, as the argument's device asks for.
+pub(super) fn apply1<T: Op<1> + 'static>(op: T, x: &Tensor) -> Result<Tensor> {
+    if has_kernels(x.device()) { x.contiguous()?.apply_op1(Known(op)) } else { op.composed([x]) }
+}
+
+/// As [`apply1`], of two arguments.
+pub(super) fn apply2<T: Op<2> + 'static>(op: T, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
+    if has_kernels(a.device()) { a.contiguous()?.apply_op2(&b.contiguous()?, Known(op)) } else { op.composed([a, b]) }
+}
+
+/// As [`apply1`], of three arguments.
+pub(super) fn apply3<T: Op<3> + 'static>(op: T, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
+    if has_kernels(a.device()) {
+        a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Known(op))
+    } else {
+        op.composed([a, b, c])
+    }
+}
+
 /// Makes an [`Op`] known to the tensor library.
-pub(super) struct Known<T>(pub(super) T);
+struct Known<T>(T);
 
 impl<T> Known<T> {
     fn gradients<const N: usize>(
@@ -199,6 +168,10 @@ impl Op<3> for Conv {
         (conv::forward(s, x, w, bias), (dims[0], s.out_channels, s.out_height(), s.out_width()).into())
     }
 
+    fn composed(&self, [x, w, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::conv2d(x, w, bias, self.shape)
+    }
+
     fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
         [
             self.needs[0].then(|| conv::backward_input(&self.shape, w, grad)),
@@ -223,7 +196,7 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: &Tensor, stride: usize, pad: 
     }
     let shape = ConvShape { in_channels, out_channels, height, width, kernel: [kh, kw], stride, pad };
     let needs = [x.track_op(), w.track_op(), bias.track_op()];
-    x.contiguous()?.apply_op3(&w.contiguous()?, &bias.contiguous()?, Known(Conv { shape, needs }))
+    apply3(Conv { shape, needs }, [x, w, bias])
 }
 
 /// The weight (O, I) of a linear layer as an operand: by rows, or by columns where it is stored so and does not train.
@@ -290,6 +263,10 @@ impl Op<2> for Linear {
         (self.product(x, w, None), with_last(dims, self.outputs))
     }
 
+    fn composed(&self, [x, w]: [&Tensor; 2]) -> Result<Tensor> {
+        composed::linear(x, w, None, self.turned)
+    }
+
     fn backward(&self, [x, w]: [&[f32]; 2], grad: &[f32]) -> [Option<Vec<f32>>; 2] {
         [self.of_input(w, grad), self.of_weight(x, grad)]
     }
@@ -300,6 +277,10 @@ impl Op<3> for Linear {
 
     fn forward(&self, [x, w, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
         (self.product(x, w, Some(bias)), with_last(dims, self.outputs))
+    }
+
+    fn composed(&self, [x, w, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::linear(x, w, Some(bias), self.turned)
     }
 
     fn backward(&self, [x, w, _]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
@@ -321,11 +302,10 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
     let needs = [x.track_op(), w.track_op(), bias.is_some_and(Tensor::track_op)];
     let (w, turned) = weight_operand(w)?;
     let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, turned, needs };
-    let x = x.contiguous()?;
     match bias {
-        Some(bias) if bias.dims() == [outputs] => x.apply_op3(&w, &bias.contiguous()?, Known(op)),
+        Some(bias) if bias.dims() == [outputs] => apply3(op, [x, &w, bias]),
         Some(bias) => bail!("linear layer of {outputs} outputs got a bias of shape {:?}", bias.dims()),
-        None => x.apply_op2(&w, Known(op)),
+        None => apply2(op, [x, &w]),
     }
 }
 
@@ -340,6 +320,10 @@ impl Op<3> for Norm {
 
     fn forward(&self, [x, weight, bias]: [&[f32]; 3], dims: &[usize]) -> (Vec<f32>, Shape) {
         (norm::forward(&self.shape, x, weight, bias), dims.into())
+    }
+
+    fn composed(&self, [x, weight, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::norm(x, weight, bias, self.shape)
     }
 
     fn backward(&self, [x, weight, bias]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
@@ -368,7 +352,7 @@ pub(crate) fn group_norm(
     let run = dims[2..].iter().product();
     let shape = NormShape { channels: dims[1] / groups, run, groups, eps: eps as f32, silu };
     let norm = Norm { shape, trains: weight.track_op() || bias.track_op() };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(norm))
+    apply3(norm, [x, weight, bias])
 }
 
 /// Layer normalisation over the last dimension.
@@ -379,7 +363,7 @@ pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -
     let channels = weight.dims1()?;
     let shape = NormShape { channels, run: 1, groups: 1, eps: eps as f32, silu: false };
     let norm = Norm { shape, trains: weight.track_op() || bias.track_op() };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Known(norm))
+    apply3(norm, [x, weight, bias])
 }
 
 struct Attention {
@@ -407,6 +391,10 @@ impl Op<3> for Attention {
         (out, dims.into())
     }
 
+    fn composed(&self, [q, k, v]: [&Tensor; 3]) -> Result<Tensor> {
+        composed::attention(q, k, v, self.shape)
+    }
+
     fn backward(&self, [q, k, v]: [&[f32]; 3], grad: &[f32]) -> [Option<Vec<f32>>; 3] {
         let out = attention::forward(&self.shape, q, k, v, &mut []);
         self.backward_from([q, k, v], &out, grad)
@@ -431,7 +419,7 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: b
     let shape = AttentionShape { heads, dim: width / heads, queries, keys, causal };
     let needs = [q.track_op(), k.track_op(), v.track_op()];
     let op = Attention { shape, needs, sums: Mutex::default() };
-    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, Known(op))
+    apply3(op, [q, k, v])
 }
 
 struct Act(Activation);
@@ -443,6 +431,10 @@ impl Op<1> for Act {
         (pointwise::forward(self.0, x), dims.into())
     }
 
+    fn composed(&self, [x]: [&Tensor; 1]) -> Result<Tensor> {
+        composed::activate(x, self.0)
+    }
+
     fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
         [Some(pointwise::backward(self.0, x, grad))]
     }
@@ -450,7 +442,7 @@ impl Op<1> for Act {
 
 /// An activation, element by element.
 pub(crate) fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Known(Act(activation)))
+    apply1(Act(activation), x)
 }
 
 struct Geglu(usize);
@@ -460,6 +452,10 @@ impl Op<1> for Geglu {
 
     fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
         (pointwise::geglu(self.0, x), with_last(dims, self.0))
+    }
+
+    fn composed(&self, [x]: [&Tensor; 1]) -> Result<Tensor> {
+        composed::geglu(x)
     }
 
     fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
@@ -476,7 +472,7 @@ pub(crate) fn geglu(x: &Tensor) -> Result<Tensor> {
     if last == 0 || last % 2 != 0 {
         bail!("GEGLU needs an even last dimension, got {last}");
     }
-    x.contiguous()?.apply_op1(Known(Geglu(last / 2)))
+    apply1(Geglu(last / 2), x)
 }
 
 struct Upsample {
@@ -502,6 +498,10 @@ impl Op<1> for Upsample {
         (out, (dims[0], dims[1], 2 * self.height, 2 * self.width).into())
     }
 
+    fn composed(&self, [x]: [&Tensor; 1]) -> Result<Tensor> {
+        composed::upsample2(x)
+    }
+
     fn backward(&self, _: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
         let (h, w) = (self.height, self.width);
         let mut dx = vec![0.0; grad.len() / 4];
@@ -524,10 +524,5 @@ impl Op<1> for Upsample {
 /// `x` (B, C, H, W) → (B, C, 2 H, 2 W).
 pub(crate) fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
-    x.contiguous()?.apply_op1(Known(Upsample { height, width }))
-}
-
-/// A tensor's values as `f32`, flattened in C order.
-pub(crate) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    apply1(Upsample { height, width }, x)
 }

@@ -1,7 +1,7 @@
 //! Named parameters: from files, or drawn at random for training; frozen tensors, or variables that train.
 //!
 //! A model asks for each tensor by the name it has in the checkpoint. What the files lack, hold in another shape, or
-//! hold without anybody asking is reported by name.
+//! hold without anybody asking is reported by name. Parameters also know the device that all of them live on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,8 +11,11 @@ use std::{
 use candle_core::{DType, Device, Tensor, Var};
 use percept_core::Seed;
 
-use super::{kernel::turn, ops::with_values};
-use crate::error::{ModelError, Result};
+use super::{host::with_values, kernel::turn};
+use crate::{
+    device,
+    error::{ModelError, Result},
+};
 
 /// How a new parameter is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +47,7 @@ type Pattern = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 struct Store {
     source: Source,
+    device: Device,
     trains: Pattern,
     used: BTreeSet<String>,
     vars: BTreeMap<String, Var>,
@@ -61,8 +65,14 @@ pub struct Params {
 
 impl Params {
     fn new(source: Source, trains: Pattern) -> Self {
+        let away = match &source {
+            Source::Files { tensors, .. } => tensors.values().flatten().map(Tensor::device).find(|d| !d.is_cpu()),
+            Source::Random(_) => None,
+        };
+        let device = away.cloned().unwrap_or_else(device::chosen);
         let store = Store {
             source,
+            device,
             trains,
             used: BTreeSet::new(),
             vars: BTreeMap::new(),
@@ -70,6 +80,18 @@ impl Params {
             problems: None,
         };
         Self { store: Arc::new(Mutex::new(store)), prefix: String::new() }
+    }
+
+    /// Moves what will be taken to `device`. Without this, parameters are where their tensors are, or on the device that was
+    /// [chosen](crate::device::choose) for those that come from the host.
+    pub fn on(self, device: &Device) -> Self {
+        self.store().device = device.clone();
+        self
+    }
+
+    /// Where the parameters live.
+    pub fn device(&self) -> Device {
+        self.store().device.clone()
     }
 
     /// Frozen parameters from tensors that were read from `origin` (named in errors).
@@ -196,13 +218,13 @@ impl Params {
                 }
                 _ => Err(missing(&full, shape, origin)),
             },
-            (None, Source::Random(seed)) => Ok(draw(seed.named(&full), shape, init)?),
+            (None, Source::Random(seed)) => Ok(draw(seed.named(&full), shape, init, &store.device)?),
         };
         let tensor = match (found, &mut store.problems) {
-            (Ok(tensor), _) => tensor,
+            (Ok(tensor), _) => tensor.to_device(&store.device)?,
             (Err(problem), Some(problems)) => {
                 problems.push(problem);
-                Tensor::zeros(shape, DType::F32, &Device::Cpu)?
+                Tensor::zeros(shape, DType::F32, &store.device)?
             }
             (Err(problem), None) => return Err(problem),
         };
@@ -213,7 +235,8 @@ impl Params {
             store.vars.insert(full, var);
             Ok(tensor)
         } else {
-            let tensor = if turned { by_columns(&tensor)? } else { tensor };
+            // Only kernels of this crate gain by it.
+            let tensor = if turned && store.device.is_cpu() { by_columns(&tensor)? } else { tensor };
             store.frozen.insert(full, tensor.clone());
             Ok(tensor)
         }
@@ -263,10 +286,10 @@ fn missing(name: &str, shape: &[usize], origin: &str) -> ModelError {
 fn by_columns(matrix: &Tensor) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let turned = with_values(matrix, |values| turn(values, columns))?;
-    Ok(Tensor::from_vec(turned, (columns, rows), &Device::Cpu)?.t()?)
+    Ok(Tensor::from_vec(turned, (columns, rows), matrix.device())?.t()?)
 }
 
-fn draw(seed: Seed, shape: &[usize], init: Init) -> Result<Tensor> {
+fn draw(seed: Seed, shape: &[usize], init: Init, device: &Device) -> Result<Tensor> {
     use rand::Rng;
     let n: usize = shape.iter().product();
     let values: Vec<f32> = match init {
@@ -279,5 +302,5 @@ fn draw(seed: Seed, shape: &[usize], init: Init) -> Result<Tensor> {
         }
         Init::Normal { std } => seed.normal(n).into_iter().map(|v| v * std).collect(),
     };
-    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, shape, device)?)
 }

@@ -7,16 +7,16 @@
 //! [`backward`] that runs around everything. Losses of models with checkpointed parts must therefore go through
 //! [`backward`]: candle's own method would lose the parameters' gradients.
 
-use std::{
-    cell::RefCell,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{cell::RefCell, sync::Arc};
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, Var, backprop::GradStore, bail,
+    CpuStorage, CudaStorage, CustomOp1, DType, Layout, MetalStorage, Result, Shape, Tensor, Var,
+    backend::{BackendDevice, BackendStorage},
+    backprop::GradStore,
+    bail,
 };
 
-use super::ops::with_values;
+use super::opaque::opaque;
 
 /// Variables inside checkpointed parts, with their gradients.
 type Found = Vec<(Tensor, Tensor)>;
@@ -66,131 +66,37 @@ type Part = Arc<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
 /// Makes of `value`, which `part` computed from the detached `inputs`, an operation that keeps only the inputs for the
 /// backward pass, and not what was computed on the way.
 ///
+/// Where no input is in a graph, either nothing inside trains and no graph was kept, or this is the first part where
+/// something does, which then keeps what it computed.
+///
 /// # Errors
 /// More than three inputs that need a gradient.
 pub(crate) fn checkpoint(value: Tensor, inputs: &[&Tensor], part: Part) -> Result<Tensor> {
-    let tracked: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].track_op()).collect();
-    if tracked.is_empty() {
-        // There is nothing to hang the operation on. Either nothing inside trains and no graph was kept, or this is the
-        // first part where something does, which then keeps what it computed.
-        return Ok(value);
-    }
-    let fixed = inputs.iter().map(|input| input.detach()).collect();
-    let argument = |i: usize| inputs[i].contiguous();
-    let known = Recomputed { value: Mutex::new(Some(value.detach())), fixed, tracked: tracked.clone(), part };
-    drop(value);
-    match tracked.as_slice() {
-        [a] => argument(*a)?.apply_op1(known),
-        [a, b] => argument(*a)?.apply_op2(&argument(*b)?, known),
-        [a, b, c] => argument(*a)?.apply_op3(&argument(*b)?, &argument(*c)?, known),
-        more => bail!("a checkpointed part may have three inputs that need a gradient, got {}", more.len()),
-    }
+    let inputs = inputs.iter().map(|input| input.contiguous()).collect::<Result<Vec<_>>>()?;
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    opaque(value, &inputs, move |inputs, needs, grad| again(&part, inputs, needs, grad))
 }
 
-/// The operation that stands for a part in the outer graph.
-struct Recomputed {
-    /// The result, until it has been handed over.
-    value: Mutex<Option<Tensor>>,
-    fixed: Vec<Tensor>,
-    /// Which inputs are arguments of the operation.
-    tracked: Vec<usize>,
-    part: Part,
-}
-
-impl Recomputed {
-    fn take(&self) -> Result<(CpuStorage, Shape)> {
-        let Some(value) = self.value.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            bail!("a checkpointed part was run twice")
-        };
-        Ok((CpuStorage::F32(with_values(&value, <[f32]>::to_vec)?), value.shape().clone()))
+/// Runs `part` a second time, on variables in place of the inputs that need a gradient.
+fn again(part: &Part, inputs: &[Tensor], needs: &[bool], grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+    let mut inputs = inputs.to_vec();
+    for (input, _) in inputs.iter_mut().zip(needs).filter(|(_, needed)| **needed) {
+        *input = Var::from_tensor(input)?.into_inner();
     }
-
-    fn gradients<const N: usize>(&self, arguments: [&Tensor; N], grad: &Tensor) -> Result<[Option<Tensor>; N]> {
-        let mut inputs = self.fixed.clone();
-        let mut own = Vec::with_capacity(N);
-        for (&i, argument) in self.tracked.iter().zip(arguments) {
-            let variable = Var::from_tensor(&argument.detach())?;
-            inputs[i] = variable.as_tensor().clone();
-            own.push(variable);
-        }
-        let out = (self.part)(&inputs)?;
-        let (mut store, variables) = gradients(&out.contiguous()?.apply_op1(Pull(grad.clone()))?)?;
-        let mut of_arguments = [const { None }; N];
-        for (gradient, variable) in of_arguments.iter_mut().zip(&own) {
-            *gradient = store.remove(variable.as_tensor());
-        }
-        FOUND.with_borrow_mut(|found| {
-            for variable in variables {
-                let Some(gradient) = store.remove(&variable) else { continue };
-                match found {
-                    Some(found) => found.push((variable, gradient)),
-                    None => bail!("the loss of a model with checkpoints needs percept's own `backward`"),
-                }
+    let out = part(&inputs)?;
+    let (mut store, variables) = gradients(&out.contiguous()?.apply_op1(Pull(grad.clone()))?)?;
+    let own = inputs.iter().map(|input| if input.is_variable() { store.remove(input) } else { None }).collect();
+    FOUND.with_borrow_mut(|found| {
+        for variable in variables {
+            let Some(gradient) = store.remove(&variable) else { continue };
+            match found {
+                Some(found) => found.push((variable, gradient)),
+                None => bail!("the loss of a model with checkpoints needs percept's own `backward`"),
             }
-            Ok(())
-        })?;
-        Ok(of_arguments)
-    }
-}
-
-impl CustomOp1 for Recomputed {
-    fn name(&self) -> &'static str {
-        "checkpoint"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.take()
-    }
-
-    fn bwd(&self, a: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let [da] = self.gradients([a], grad)?;
-        Ok(da)
-    }
-}
-
-impl CustomOp2 for Recomputed {
-    fn name(&self) -> &'static str {
-        "checkpoint"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.take()
-    }
-
-    fn bwd(&self, a: &Tensor, b: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [da, db] = self.gradients([a, b], grad)?;
-        Ok((da, db))
-    }
-}
-
-impl CustomOp3 for Recomputed {
-    fn name(&self) -> &'static str {
-        "checkpoint"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.take()
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        c: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [da, db, dc] = self.gradients([a, b, c], grad)?;
-        Ok((da, db, dc))
-    }
+        }
+        Ok(())
+    })?;
+    Ok(own)
 }
 
 /// A number that stands for ⟨x, gradient⟩: its gradient with respect to `x` is the given one.
@@ -203,6 +109,14 @@ impl CustomOp1 for Pull {
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
         Ok((CpuStorage::F32(vec![0.0]), ().into()))
+    }
+
+    fn cuda_fwd(&self, x: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((x.device().zeros_impl(&().into(), DType::F32)?, ().into()))
+    }
+
+    fn metal_fwd(&self, x: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        Ok((x.device().zeros_impl(&().into(), DType::F32)?, ().into()))
     }
 
     fn bwd(&self, _: &Tensor, _res: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {

@@ -44,13 +44,13 @@ impl Rotary {
     }
 
     /// (cos, sin) of the first `length` positions, each (length, 1, dim / 2).
-    pub(crate) fn angles(&self, length: usize) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn angles(&self, length: usize, device: &Device) -> Result<(Tensor, Tensor)> {
         let half = self.frequencies.len();
         let table = |f: fn(f64) -> f64| {
             let values: Vec<f32> = (0..length)
                 .flat_map(|position| self.frequencies.iter().map(move |w| f(position as f64 * w) as f32))
                 .collect();
-            Tensor::from_vec(values, (length, 1, half), &Device::Cpu)
+            Tensor::from_vec(values, (length, 1, half), device)
         };
         Ok((table(f64::cos)?, table(f64::sin)?))
     }
@@ -90,7 +90,7 @@ mod tests {
     fn a_rotation_keeps_lengths_and_depends_on_distance_alone() {
         let rotary = Rotary::new(4, 100.0, Scaling::None);
         let x = Tensor::from_vec([1f32, 2.0, 3.0, 4.0].repeat(6), (1, 6, 4), &Device::Cpu).expect("shapes fit");
-        let turned = rotate(&x, &rotary.angles(6).expect("angles")).expect("shapes fit");
+        let turned = rotate(&x, &rotary.angles(6, &Device::Cpu).expect("angles")).expect("shapes fit");
         let rows: Vec<Vec<f32>> = turned.squeeze(0).and_then(|t| t.to_vec2()).expect("two axes");
         let dot = |a: usize, b: usize| rows[a].iter().zip(&rows[b]).map(|(x, y)| x * y).sum::<f32>();
         assert!((dot(0, 0) - 30.0).abs() < 1e-4 && (dot(5, 5) - 30.0).abs() < 1e-4);

@@ -6,7 +6,7 @@
 //! Afterwards the decoder can be sharpened alone, for latents as they are: then the mean over pictures of ln MSE (what PSNR
 //! measures) is added, and latents are means without noise.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ndarray::Array4;
 use percept_core::Seed;
 
@@ -14,7 +14,7 @@ use super::{Gradients, Task, sharded_gradients};
 use crate::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     error::Result,
-    nn::{kernel, ops::to_vec, params::Params},
+    nn::{host::to_vec, kernel, params::Params},
     pack::picture_tensor,
 };
 
@@ -80,7 +80,7 @@ impl<'a> AutoencoderTask<'a> {
             let square = (difference.sqr()?.flatten_from(1)?.mean(1)? + ONE_LEVEL)?;
             return Ok((picture_loss(&difference)? + (square.log()?.mean_all()? * 0.1)?)?);
         }
-        let noise = Tensor::from_vec(seed.normal(latent.mean.elem_count()), latent.mean.shape(), &Device::Cpu)?;
+        let noise = Tensor::from_vec(seed.normal(latent.mean.elem_count()), latent.mean.shape(), x.device())?;
         let z = (&latent.mean + ((&latent.log_variance * 0.5)?.exp()? * noise)?)?;
         let difference = (self.model.decode(&z)? - x)?;
         let kl = (((latent.mean.sqr()? + latent.log_variance.exp()?)? - &latent.log_variance)? - 1.0)?;
@@ -119,7 +119,7 @@ impl Task for AutoencoderTask<'_> {
         sharded_gradients(&self.params, self.n_shards, |shard| {
             let seed = seed.at(shard as u64);
             let pictures = (self.pictures)(step, seed.named("pictures"));
-            let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3])?;
+            let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], self.model.device())?;
             self.loss(&x, seed.named("noise"))
         })
     }
@@ -136,7 +136,7 @@ pub fn normalise_latents(
     pictures: &Array4<f32>,
 ) -> Result<()> {
     let model = AutoencoderKl::new(&Params::from_tensors(weights.clone(), "trained weights"), config.clone())?;
-    let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3])?;
+    let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], model.device())?;
     let mean = kernel::serial(|| model.encode(&x))?.mean;
     let (n, channels, height, width) = mean.dims4()?;
     let pixels = height * width;
@@ -157,7 +157,7 @@ pub fn normalise_latents(
         if let Some(tensor) = weights.get_mut(name) {
             let mut values = to_vec(tensor)?;
             f(&mut values);
-            *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
+            *tensor = Tensor::from_vec(values, tensor.shape(), tensor.device())?;
         }
         Ok(())
     };

@@ -7,12 +7,12 @@ use std::{
     path::Path,
 };
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::Optimiser;
 use crate::{
     error::{ModelError, Result},
-    nn::ops::{to_vec, with_values},
+    nn::host::{to_vec, with_values},
     weights::read_tensors,
 };
 
@@ -155,7 +155,7 @@ pub(super) fn resume(optimiser: &mut Optimiser, fingerprint: &str, path: &Path) 
         if !slot.average.is_empty() {
             slot.average = read("average")?;
         }
-        slot.var.set(&Tensor::from_vec(read("value")?, dims, &Device::Cpu)?)?;
+        slot.var.set(&Tensor::from_vec(read("value")?, dims, slot.var.device())?)?;
     }
     let step = get(STEP)?;
     optimiser.step = ((step[0] as usize) << 16) | step[1] as usize;

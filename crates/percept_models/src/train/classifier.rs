@@ -3,15 +3,14 @@
 use candle_core::{D, Device, Tensor};
 use ndarray::{Array4, ArrayView4, s};
 use percept_core::Seed;
-use rayon::prelude::*;
 
 use super::{Gradients, Task, sharded_gradients};
 use crate::{
+    device::side_by_side,
     error::Result,
     nn::{
-        kernel,
+        host::to_vec,
         layers::{Conv2d, GroupNorm, Linear},
-        ops::to_vec,
         params::Params,
     },
     pack::picture_tensor,
@@ -19,6 +18,8 @@ use crate::{
 
 const WIDTHS: [usize; 4] = [24, 48, 96, 128];
 const GROUPS: usize = 8;
+/// Pictures judged at a time.
+const BATCH: usize = 16;
 
 /// The classifier: four strided stages, then one linear read-out per head from the last 4×4 map.
 pub struct PictureClassifier {
@@ -52,6 +53,10 @@ impl PictureClassifier {
         Ok(Self { stages, heads })
     }
 
+    fn device(&self) -> &Device {
+        self.stages[0].0.device()
+    }
+
     fn logits(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         let mut x = x.clone();
         for (conv1, norm1, conv2, norm2) in &self.stages {
@@ -68,26 +73,19 @@ impl PictureClassifier {
     /// Pictures of another size.
     pub fn classify(&self, pictures: ArrayView4<'_, f32>) -> Result<Vec<Vec<usize>>> {
         let n = pictures.dim().0;
-        let parts: Vec<Vec<Vec<usize>>> = (0..n)
-            .step_by(16)
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|start| {
-                kernel::serial(|| {
-                    let part = pictures.slice(s![start..(start + 16).min(n), .., .., ..]);
-                    let logits = self.logits(&picture_tensor(&part, [0.5; 3], [0.5; 3])?)?;
-                    let mut rows = vec![Vec::new(); part.dim().0];
-                    for head in logits {
-                        let classes = head.dim(1)?;
-                        for (row, values) in rows.iter_mut().zip(to_vec(&head)?.chunks(classes)) {
-                            let best = (0..classes).fold(0, |best, i| if values[i] > values[best] { i } else { best });
-                            row.push(best);
-                        }
-                    }
-                    Ok(rows)
-                })
-            })
-            .collect::<Result<_>>()?;
+        let parts: Vec<Vec<Vec<usize>>> = side_by_side(self.device(), n.div_ceil(BATCH), |i| {
+            let part = pictures.slice(s![i * BATCH..((i + 1) * BATCH).min(n), .., .., ..]);
+            let logits = self.logits(&picture_tensor(&part, [0.5; 3], [0.5; 3], self.device())?)?;
+            let mut rows = vec![Vec::new(); part.dim().0];
+            for head in logits {
+                let classes = head.dim(1)?;
+                for (row, values) in rows.iter_mut().zip(to_vec(&head)?.chunks(classes)) {
+                    let best = (0..classes).fold(0, |best, i| if values[i] > values[best] { i } else { best });
+                    row.push(best);
+                }
+            }
+            Ok(rows)
+        })?;
         Ok(parts.into_iter().flatten().collect())
     }
 }
@@ -132,8 +130,9 @@ impl Task for ClassifierTask<'_> {
         sharded_gradients(&self.params, self.n_shards, |shard| {
             let (pictures, labels) = (self.batch)(step, seed.at(shard as u64));
             let n = labels.len();
-            let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3])?;
-            let mut total = Tensor::zeros((), candle_core::DType::F32, &Device::Cpu)?;
+            let device = self.model.device();
+            let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], device)?;
+            let mut total = Tensor::zeros((), candle_core::DType::F32, device)?;
             for (head, logits) in self.model.logits(&x)?.iter().enumerate() {
                 let classes = logits.dim(1)?;
                 let mut chosen = vec![0.0f32; n * classes];
@@ -144,8 +143,8 @@ impl Task for ClassifierTask<'_> {
                         applies[row] = 1.0;
                     }
                 }
-                let chosen = Tensor::from_vec(chosen, (n, classes), &Device::Cpu)?;
-                let applies = Tensor::from_vec(applies, (n, 1), &Device::Cpu)?;
+                let chosen = Tensor::from_vec(chosen, (n, classes), device)?;
+                let applies = Tensor::from_vec(applies, (n, 1), device)?;
                 let max = logits.max_keepdim(D::Minus1)?.detach();
                 let log_sum = (logits.broadcast_sub(&max)?.exp()?.sum_keepdim(D::Minus1)?.log()? + max)?;
                 let loss = ((log_sum * applies)?.sum_all()? - (logits * chosen)?.sum_all()?)?;

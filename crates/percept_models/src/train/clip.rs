@@ -2,7 +2,7 @@
 //!
 //! Rows of a batch that carry the same caption are not negatives of each other.
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, Tensor};
 use ndarray::Array4;
 use percept_core::Seed;
 
@@ -69,7 +69,7 @@ fn contrast(text: &Tensor, picture: &Tensor, scale: &Tensor, same: &Tensor) -> R
     let logits = unit(text)?.matmul(&unit(picture)?.t()?)?.broadcast_mul(&(scale * 2.659_26)?.exp()?)?;
     let logits = (logits + same)?;
     let n = logits.dim(0)?;
-    let eye = Tensor::eye(n, logits.dtype(), &Device::Cpu)?;
+    let eye = Tensor::eye(n, logits.dtype(), logits.device())?;
     let hit = (&logits * &eye)?.sum_all()?;
     let log_sum = |x: &Tensor| -> Result<Tensor> {
         let max = x.max_keepdim(D::Minus1)?.detach();
@@ -103,7 +103,7 @@ impl Task for ClipTask<'_> {
                 }
             }
         }
-        let same = Tensor::from_vec(same, (n, n), &Device::Cpu)?;
+        let same = Tensor::from_vec(same, (n, n), self.vision.device())?;
         let scale = self.logit_scale.clone();
         let crop = if step < self.full_length_from { self.crop } else { self.tokenizer.length() };
         two_phase_gradients(
@@ -121,7 +121,7 @@ impl Task for ClipTask<'_> {
                     .collect::<Result<Vec<_>>>()?;
                 let states = self.text.forward(&ids)?;
                 let text = self.text.project(&states.pooled)?;
-                let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3])?;
+                let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], self.vision.device())?;
                 // The scale passes through the shards, each carrying it once, so that it receives its gradient there.
                 let scale = scale.reshape((1, 1))?;
                 Ok(vec![text, self.vision.forward(&x)?.embedding, scale])

@@ -18,6 +18,7 @@ use crate::{
     context_encoder::{ContextEncoder, ContextEncoderConfig},
     error::{ModelError, Result},
     nn::params::Params,
+    pack::row_tensor,
     scheduler::{NoiseSchedule, Prediction},
     unet::{UNet2DConditionModel, UnetConfig},
 };
@@ -175,13 +176,13 @@ impl<'a> ContextTask<'a> {
     /// # Errors
     /// Rows that do not fit; [`ModelError::NotFinite`] naming the term that is no number.
     pub fn loss(&self, batch: &ContextBatch, draws: &[Noised], dropout: Option<Seed>, step: usize) -> Result<Loss> {
-        let inputs = tensor(&batch.inputs, &[batch.inputs.ncols()])?;
+        let inputs = tensor(&batch.inputs, &[batch.inputs.ncols()], self.encoder.device())?;
         let context = self.encoder.forward(&inputs, dropout)?;
         let shape = [context.dim(1)?, context.dim(2)?];
         let mut sum = Sum { total: None, terms: Vec::new(), step };
         let l = &self.losses;
         if l.uses_text() {
-            let target = tensor(&batch.contexts, &shape)?;
+            let target = tensor(&batch.contexts, &shape, context.device())?;
             if l.clip_mse > 0.0 {
                 sum.add("clip_mse", l.clip_mse, (&context - &target)?.sqr()?.mean_all()?)?;
             }
@@ -215,8 +216,8 @@ impl<'a> ContextTask<'a> {
         }
         let (rows, tokens, width) = context.dims3()?;
         let keep: Vec<f32> = replaced.iter().map(|&replaced| if replaced { 0.0 } else { 1.0 }).collect();
-        let keep = Tensor::from_vec(keep, (rows, 1, 1), &Device::Cpu)?;
-        let empty = Tensor::from_slice(&self.denoiser.empty_context, (1, tokens, width), &Device::Cpu)?;
+        let keep = Tensor::from_vec(keep, (rows, 1, 1), context.device())?;
+        let empty = Tensor::from_slice(&self.denoiser.empty_context, (1, tokens, width), context.device())?;
         let fill = empty.broadcast_mul(&(1.0 - &keep)?)?;
         Ok((context.broadcast_mul(&keep)? + fill)?)
     }
@@ -224,12 +225,13 @@ impl<'a> ContextTask<'a> {
     /// The terms that go through the U-Net.
     fn denoise(&self, latents: &Array2<f32>, draws: &[Noised], context: &Tensor, sum: &mut Sum) -> Result<()> {
         let (l, schedule) = (&self.losses, &self.denoiser.schedule);
-        let clean = tensor(latents, &self.denoiser.latent_shape)?;
+        let device = self.unet.device();
+        let clean = tensor(latents, &self.denoiser.latent_shape, device)?;
         let noise: Vec<f32> = draws.iter().flat_map(|draw| draw.noise.iter().copied()).collect();
-        let noise = Tensor::from_vec(noise, clean.shape(), &Device::Cpu)?;
+        let noise = Tensor::from_vec(noise, clean.shape(), device)?;
         let column = |of: &dyn Fn(usize) -> f64| -> Result<Tensor> {
             let values: Vec<f32> = draws.iter().map(|draw| of(draw.step) as f32).collect();
-            Ok(Tensor::from_vec(values, (draws.len(), 1, 1, 1), &Device::Cpu)?)
+            Ok(Tensor::from_vec(values, (draws.len(), 1, 1, 1), device)?)
         };
         let signal = column(&|step| schedule.mix(step).0)?;
         let amount = column(&|step| schedule.mix(step).1)?;
@@ -377,9 +379,7 @@ impl Task for ContextTask<'_> {
     }
 }
 
-fn tensor(rows: &Array2<f32>, shape: &[usize]) -> Result<Tensor> {
-    let mut full = vec![rows.nrows()];
-    full.extend_from_slice(shape);
+fn tensor(rows: &Array2<f32>, shape: &[usize], device: &Device) -> Result<Tensor> {
     let expected: usize = shape.iter().product();
     if expected != rows.ncols() {
         return Err(ModelError::Input {
@@ -388,5 +388,5 @@ fn tensor(rows: &Array2<f32>, shape: &[usize]) -> Result<Tensor> {
             got: rows.ncols().to_string(),
         });
     }
-    Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<f32>>(), full, &Device::Cpu)?)
+    row_tensor(&rows.view(), shape, device)
 }

@@ -1,6 +1,6 @@
 //! The U-Net's task: predict what the schedule asks for (noise, velocity or clean sample) from noised latents.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ndarray::Array2;
 use percept_core::Seed;
 
@@ -82,10 +82,11 @@ impl Task for DiffusionTask<'_> {
                 }
             }
             let [c, h, w] = self.latent_shape;
-            let noisy = Tensor::from_vec(noisy, (rows, c, h, w), &Device::Cpu)?;
-            let target = Tensor::from_vec(target, (rows, c, h, w), &Device::Cpu)?;
+            let device = self.model.device();
+            let noisy = Tensor::from_vec(noisy, (rows, c, h, w), device)?;
+            let target = Tensor::from_vec(target, (rows, c, h, w), device)?;
             let [tokens, width] = self.context_shape;
-            let context = Tensor::from_vec(contexts.into_raw_vec_and_offset().0, (rows, tokens, width), &Device::Cpu)?;
+            let context = Tensor::from_vec(contexts.into_raw_vec_and_offset().0, (rows, tokens, width), device)?;
             let steps: Vec<f64> = steps.into_iter().map(|step| step as f64).collect();
             let output = self.model.forward(&noisy, &steps, &context)?;
             Ok((output - target)?.sqr()?.mean_all()?)

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var, backprop::GradStore};
-use rayon::prelude::*;
 
 use crate::{
+    device::side_by_side,
     error::{ModelError, Result},
     nn::{
         NamePattern,
+        host::{to_vec, with_values_mut},
         kernel::{self, for_each_part},
-        ops::{to_vec, with_values_mut},
         params::Params,
         recompute::backward,
     },
@@ -98,7 +98,8 @@ fn average(shards: Vec<Collected>, loss: f64, vars: &BTreeMap<String, Var>) -> R
     }
 }
 
-/// The gradient of the mean of `loss(shard)` over `n_shards` shards, each on one thread; a single shard has all of them.
+/// The gradient of the mean of `loss(shard)` over `n_shards` shards: on the CPU each on one thread, where a single shard has
+/// all of them; on other devices one after the other.
 ///
 /// # Errors
 /// What `loss` returns; [`ModelError::NoGradient`] when a variable is not connected to the loss.
@@ -113,11 +114,7 @@ pub fn sharded_gradients<L: Into<Loss>>(
         let Loss { total, terms } = loss(shard)?.into();
         Ok((f64::from(total.to_scalar::<f32>()?), terms, collect(backward(&total)?, &vars)?))
     };
-    let shards: Vec<Shard> = if n_shards == 1 {
-        vec![one(0)?]
-    } else {
-        (0..n_shards).into_par_iter().map(|shard| kernel::serial(|| one(shard))).collect::<Result<_>>()?
-    };
+    let shards: Vec<Shard> = side_by_side(&params.device(), n_shards, one)?;
     let loss = shards.iter().map(|(loss, ..)| loss).sum::<f64>() / n_shards as f64;
     let mut terms = shards.first().map_or(Vec::new(), |(_, terms, _)| terms.clone());
     for (i, (_, sum)) in terms.iter_mut().enumerate() {
@@ -125,11 +122,6 @@ pub fn sharded_gradients<L: Into<Loss>>(
     }
     let gradients = average(shards.into_iter().map(|(.., collected)| collected).collect(), loss, &vars)?;
     Ok(Gradients { terms, ..gradients })
-}
-
-/// Runs `work` for one shard of `n_shards`: on one thread where there are several shards.
-fn on_shard<T>(n_shards: usize, work: impl FnOnce() -> T) -> T {
-    if n_shards == 1 { work() } else { kernel::serial(work) }
 }
 
 /// As [`sharded_gradients`] for losses that compare a whole batch: `outputs(shard)` runs the network on a shard, `head`
@@ -144,8 +136,7 @@ pub fn two_phase_gradients(
     head: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) -> Result<Gradients> {
     let vars = params.vars();
-    let parts: Vec<Vec<Tensor>> =
-        (0..n_shards).into_par_iter().map(|shard| kernel::serial(|| outputs(shard))).collect::<Result<_>>()?;
+    let parts: Vec<Vec<Tensor>> = side_by_side(&params.device(), n_shards, outputs)?;
     let n_outputs = parts.first().map_or(0, Vec::len);
     let mut joined = Vec::with_capacity(n_outputs);
     for index in 0..n_outputs {
@@ -169,27 +160,21 @@ pub fn two_phase_gradients(
         }
         surrogates.push(gradients);
     }
-    let shards: Vec<Collected> = parts
-        .par_iter()
-        .zip(surrogates)
-        .map(|(part, gradients)| {
-            on_shard(n_shards, || {
-                let mut total: Option<Tensor> = None;
-                for (output, gradient) in part.iter().zip(gradients) {
-                    // The sum over shards must be the gradient of the whole loss, and `average` divides by their number.
-                    let term = ((output * gradient)?.sum_all()? * n_shards as f64)?;
-                    total = Some(match total {
-                        Some(sum) => (sum + term)?,
-                        None => term,
-                    });
-                }
-                match total {
-                    Some(total) => collect(backward(&total)?, &vars),
-                    None => Ok(Collected::new()),
-                }
-            })
-        })
-        .collect::<Result<_>>()?;
+    let shards: Vec<Collected> = side_by_side(&params.device(), n_shards, |shard| {
+        let mut total: Option<Tensor> = None;
+        for (output, gradient) in parts[shard].iter().zip(&surrogates[shard]) {
+            // The sum over shards must be the gradient of the whole loss, and `average` divides by their number.
+            let term = ((output * gradient)?.sum_all()? * n_shards as f64)?;
+            total = Some(match total {
+                Some(sum) => (sum + term)?,
+                None => term,
+            });
+        }
+        match total {
+            Some(total) => collect(backward(&total)?, &vars),
+            None => Ok(Collected::new()),
+        }
+    })?;
     average(shards, f64::from(loss.to_scalar::<f32>()?), &vars)
 }
 
@@ -273,7 +258,7 @@ pub(super) struct Slot {
     rate: f32,
 }
 
-/// AdamW over the variables of a model.
+/// AdamW over the variables of a model. Its moments and averages are the host's on every device, and so is its arithmetic.
 pub struct Optimiser {
     settings: AdamW,
     pub(super) slots: Vec<Slot>,

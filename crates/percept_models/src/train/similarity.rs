@@ -24,8 +24,8 @@ pub(super) fn cosine(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 pub(super) fn ssim(a: &Tensor, b: &Tensor, range: f64) -> Result<Tensor> {
     let (batch, channels, height, width) = a.dims4()?;
     let size = LARGEST_WINDOW.min(height.min(width).saturating_sub(1) | 1).max(1);
-    let window = gaussian(size)?;
-    let bias = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
+    let window = gaussian(size, a.device())?;
+    let bias = Tensor::zeros(1, DType::F32, a.device())?;
     let planes = |x: &Tensor| x.reshape((batch * channels, 1, height, width));
     let mean = |x: &Tensor| ops::conv2d(x, &window, &bias, 1, [0; 4]);
     let (a, b) = (planes(a)?, planes(b)?);
@@ -40,12 +40,12 @@ pub(super) fn ssim(a: &Tensor, b: &Tensor, range: f64) -> Result<Tensor> {
     Ok(map.reshape((batch, ()))?.mean(1)?)
 }
 
-fn gaussian(size: usize) -> Result<Tensor> {
+fn gaussian(size: usize, device: &Device) -> Result<Tensor> {
     let centre = (size - 1) as f64 / 2.0;
     let line: Vec<f64> = (0..size).map(|i| (-((i as f64 - centre) / SIGMA).powi(2) / 2.0).exp()).collect();
     let sum: f64 = line.iter().sum();
     let values: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x / (sum * sum)) as f32)).collect();
-    Ok(Tensor::from_vec(values, (1, 1, size, size), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (1, 1, size, size), device)?)
 }
 
 /// The symmetric contrastive loss of pairs: both (B, F); each row of `a` must find its partner in `b` among all, and the
@@ -55,7 +55,7 @@ pub(super) fn contrastive(a: &Tensor, b: &Tensor, temperature: f64) -> Result<Te
         |x: &Tensor| -> Result<Tensor> { Ok(x.broadcast_div(&(x.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()?)?) };
     let logits = (unit(a)?.matmul(&unit(b)?.t()?.contiguous()?)? * (1.0 / temperature))?;
     let n = logits.dim(0)?;
-    let eye = Tensor::eye(n, DType::F32, &Device::Cpu)?;
+    let eye = Tensor::eye(n, DType::F32, logits.device())?;
     let own = (&logits * eye)?.sum_all()?;
     let both = (logits.log_sum_exp(1)?.sum_all()? + logits.log_sum_exp(0)?.sum_all()?)?;
     Ok(((both - (own * 2.0)?)? * (0.5 / n as f64))?)

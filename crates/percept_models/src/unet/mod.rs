@@ -10,7 +10,7 @@ mod motion;
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use config::ClassEmbedding;
 pub use config::UnetConfig;
@@ -273,6 +273,11 @@ impl UNet2DConditionModel {
         &self.config
     }
 
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.conv_in.device()
+    }
+
     /// The model's output for noisy latents at the given diffusion steps.
     ///
     /// # Shapes
@@ -435,7 +440,8 @@ impl UNet2DConditionModel {
     /// The embedded diffusion steps, with guidance and class vector where the config has them.
     fn embed(&self, steps: &[f64], conditioning: Conditioning<'_>) -> Result<Tensor> {
         let config = &self.config;
-        let mut waves = step_embedding(steps, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift)?;
+        let (width, device) = (config.block_out_channels[0], self.device());
+        let mut waves = step_embedding(steps, width, config.flip_sin_to_cos, config.freq_shift, device)?;
         if let (Some(layer), Some(guidance)) = (&self.guidance, conditioning.guidance) {
             waves = (waves + layer.forward(guidance)?)?;
         }
@@ -453,13 +459,13 @@ impl UNet2DConditionModel {
 ///
 /// # Errors
 /// Only when memory runs out.
-pub fn guidance_embedding(scales: &[f64], width: usize) -> Result<Tensor> {
+pub fn guidance_embedding(scales: &[f64], width: usize, device: &Device) -> Result<Tensor> {
     let scaled: Vec<f64> = scales.iter().map(|scale| (scale - 1.0) * 1000.0).collect();
-    step_embedding(&scaled, width, false, 1.0)
+    step_embedding(&scaled, width, false, 1.0, device)
 }
 
 /// The sinusoidal embedding of diffusion steps (diffusers' `get_timestep_embedding`), (B, width).
-fn step_embedding(steps: &[f64], width: usize, flip_sin_to_cos: bool, shift: f64) -> Result<Tensor> {
+fn step_embedding(steps: &[f64], width: usize, flip_sin_to_cos: bool, shift: f64, device: &Device) -> Result<Tensor> {
     let half = width / 2;
     let mut values = Vec::with_capacity(steps.len() * width);
     for &step in steps {
@@ -478,5 +484,5 @@ fn step_embedding(steps: &[f64], width: usize, flip_sin_to_cos: bool, shift: f64
         }
         values.extend(std::iter::repeat_n(0.0, width % 2));
     }
-    Ok(Tensor::from_vec(values, (steps.len(), width), &Device::Cpu)?.to_dtype(DType::F32)?)
+    Ok(Tensor::from_vec(values, (steps.len(), width), device)?)
 }

@@ -245,7 +245,7 @@ impl TemporalTransformer {
             let place = p.at("transformer_blocks").at(i);
             let positions = match place.at("pos_embed").buffer("pe", &[1, longest, width])? {
                 Some(table) => table,
-                None => sinusoids(longest, width)?,
+                None => sinusoids(longest, width, &p.device())?,
             };
             Ok(TransformerBlock::new(&place, width, width, heads)?.with_positions(positions))
         };
@@ -281,7 +281,7 @@ impl TemporalTransformer {
 
 /// The sinusoids of positions 0 to `longest` (Vaswani et al. 2017, arXiv 1706.03762), sines and cosines in turn:
 /// (1, longest, width).
-fn sinusoids(longest: usize, width: usize) -> Result<Tensor> {
+fn sinusoids(longest: usize, width: usize, device: &Device) -> Result<Tensor> {
     let rate = |i: usize| (-(10_000f64.ln()) as f32 / width as f32 * (i - i % 2) as f32).exp();
     let rates: Vec<f32> = (0..width).map(rate).collect();
     let wave = |position: usize, i: usize| {
@@ -289,7 +289,7 @@ fn sinusoids(longest: usize, width: usize) -> Result<Tensor> {
         if i % 2 == 0 { angle.sin() } else { angle.cos() }
     };
     let values: Vec<f32> = (0..longest * width).map(|at| wave(at / width, at % width)).collect();
-    Ok(Tensor::from_vec(values, (1, longest, width), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (1, longest, width), device)?)
 }
 
 /// A U-Net with motion modules: predicts the noise of all frames of a video from all of them.
@@ -318,6 +318,11 @@ impl UNetMotionModel {
     /// The config of the U-Net in it.
     pub fn config(&self) -> &UnetConfig {
         self.unet.config()
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.unet.device()
     }
 
     /// The config of its motion modules.

@@ -22,7 +22,7 @@ fn rows(tensor: &Tensor, n: usize) -> Array2<f32> {
     Array2::from_shape_vec((n, flat.len() / n), flat).expect("whole rows")
 }
 
-fn task(kind: &str, losses: ContextLosses) -> ContextTask<'static> {
+pub(crate) fn task(kind: &str, losses: ContextLosses) -> ContextTask<'static> {
     let io = tensors("../context/io.safetensors");
     let unet = tensors("unet_2d_condition/diffusion_pytorch_model.safetensors");
     let mut all: BTreeMap<String, Tensor> =
@@ -81,7 +81,7 @@ fn only(name: &str, min_snr: f64) -> ContextLosses {
 }
 
 #[test]
-fn every_term_and_its_gradients_are_those_of_pytorch() {
+pub(crate) fn every_term_and_its_gradients_are_those_of_pytorch() {
     for kind in ["epsilon", "v_prediction"] {
         let facts: serde_json::Value = serde_json::from_str(&text(&format!("../context/{kind}.json"))).expect("JSON");
         let gradients = tensors(&format!("../context/{kind}.safetensors"));

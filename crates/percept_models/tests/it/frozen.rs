@@ -43,7 +43,7 @@ fn names_below<'a>(io: &'a BTreeMap<String, Tensor>, prefix: &str) -> Vec<&'a st
 }
 
 #[test]
-fn only_keys_values_and_context_move_as_in_pytorch() {
+pub(crate) fn only_keys_values_and_context_move_as_in_pytorch() {
     let io = tensors("../training/keys_and_values/io.safetensors");
     let losses = values(&io["losses"]);
     for checkpoints in [false, true] {

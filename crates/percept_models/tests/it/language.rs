@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::fixture::{Case, OUTPUT, relative_error, tensors, text, values};
 
-fn check(name: &'static str) {
+pub(crate) fn check(name: &'static str) {
     let case = Case::open(name, "model.safetensors");
     let model = LanguageModel::from_params(&case.params, &case.config()).expect("the config is supported");
     let hidden = tensors(&format!("{name}/hidden.safetensors"));

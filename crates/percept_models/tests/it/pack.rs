@@ -95,7 +95,7 @@ fn prompts() -> Vec<String> {
 }
 
 #[test]
-fn texts_become_the_pictures_of_the_reference_pipeline() {
+pub(crate) fn texts_become_the_pictures_of_the_reference_pipeline() {
     let pack = Copy::new().open().expect("the pack is complete");
     assert_eq!((pack.image_size(), pack.latent_shape(), pack.context_shape()), (16, [4, 8, 8], [77, 12]));
     let io = tensors("pipeline/io.safetensors");

@@ -15,7 +15,7 @@ use crate::fixture::{Case, OUTPUT, relative_error, tensors, text, values};
 const DIFFUSERS: &str = "diffusion_pytorch_model.safetensors";
 const TRANSFORMERS: &str = "model.safetensors";
 
-fn autoencoder(name: &'static str) {
+pub(crate) fn autoencoder(name: &'static str) {
     let case = Case::open(name, DIFFUSERS);
     let config = AutoencoderConfig::parse(&case.config()).expect("the config is supported");
     let model = AutoencoderKl::new(&case.params, config).expect("the weights fit the config");
@@ -61,7 +61,7 @@ fn autoencoder_reads_the_older_names_of_its_attention() {
     assert!(relative_error(&values(&decoded), &values(&io["output.image"])) <= OUTPUT);
 }
 
-fn unet(name: &'static str) {
+pub(crate) fn unet(name: &'static str) {
     let case = Case::open(name, DIFFUSERS);
     let config = UnetConfig::parse(&case.config()).expect("the config is supported");
     let model = UNet2DConditionModel::new(&case.params, config).expect("the weights fit the config");
@@ -82,7 +82,7 @@ fn unet_of_stable_diffusion_2() {
 }
 
 #[test]
-fn clip_text() {
+pub(crate) fn clip_text() {
     let case = Case::open("clip_text", TRANSFORMERS);
     let config = TextConfig::parse(&case.config()).expect("the config is supported");
     let model = ClipTextModel::new(&case.params, config).expect("the weights fit the config");
@@ -105,7 +105,7 @@ fn clip_text_without_the_prefix_of_its_names() {
 }
 
 #[test]
-fn clip_text_with_projection() {
+pub(crate) fn clip_text_with_projection() {
     let case = Case::open("clip_text_projection", TRANSFORMERS);
     let config = TextConfig::parse(&case.config()).expect("the config is supported");
     let model = ClipTextModel::new(&case.params, config).expect("the weights fit the config");
@@ -115,7 +115,7 @@ fn clip_text_with_projection() {
 }
 
 #[test]
-fn clip_vision() {
+pub(crate) fn clip_vision() {
     let case = Case::open("clip_vision", TRANSFORMERS);
     let config = VisionConfig::parse(&case.config()).expect("the config is supported");
     let model = ClipVisionModel::new(&case.params, config).expect("the weights fit the config");

@@ -18,7 +18,7 @@ fn pictures_are_resized_and_cropped_as_pillow_does_it() {
         let pixels = values(input).into_iter().map(|byte| byte as f32 / 255.0).collect();
         let pictures: Array4<f32> =
             Array::from_shape_vec((1, height, width, 3), pixels).expect("the values fill the shape");
-        let ours = preprocess.apply(&pictures.view(), 12).expect("the picture has pixels");
+        let ours = preprocess.apply(&pictures.view(), 12, &candle_core::Device::Cpu).expect("the picture has pixels");
         assert_eq!(ours.dims(), [1, 3, 12, 12]);
         for (i, (a, b)) in values(&ours).iter().zip(values(&io[&format!("output.{name}")])).enumerate() {
             assert!((a - b).abs() < TOLERANCE, "{name}: value {i} is {a}, not {b}");

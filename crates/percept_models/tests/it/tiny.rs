@@ -17,7 +17,7 @@ const GOLDEN: f64 = 1e-3;
 const PHOTOGRAPH_DB: f64 = 25.0;
 
 #[test]
-fn a_tiny_autoencoder_equals_diffusers() {
+pub(crate) fn a_tiny_autoencoder_equals_diffusers() {
     let case = Case::open("autoencoder_tiny", "diffusion_pytorch_model.safetensors");
     let config = TinyConfig::parse(&case.config()).expect("the config is supported");
     assert_eq!(config.downscale(), 4);

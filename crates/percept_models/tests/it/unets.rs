@@ -19,7 +19,7 @@ fn unet(case: &Case) -> UNet2DConditionModel {
 }
 
 #[test]
-fn guidance_as_an_input_of_a_consistency_model() {
+pub(crate) fn guidance_as_an_input_of_a_consistency_model() {
     let case = Case::open("unet_consistency", FILE);
     let model = unet(&case);
     let (sample, context) = (case.input("sample"), case.input("encoder_hidden_states"));
@@ -32,7 +32,7 @@ fn guidance_as_an_input_of_a_consistency_model() {
 }
 
 #[test]
-fn a_vector_and_no_context_for_music() {
+pub(crate) fn a_vector_and_no_context_for_music() {
     let case = Case::open("unet_music", FILE);
     let model = unet(&case);
     let (sample, class) = (case.input("sample"), case.input("class_labels"));
@@ -46,7 +46,7 @@ fn a_vector_and_no_context_for_music() {
 }
 
 #[test]
-fn deep_transformers_a_projected_vector_and_a_middle_without_attention() {
+pub(crate) fn deep_transformers_a_projected_vector_and_a_middle_without_attention() {
     let case = Case::open("unet_deep_class", FILE);
     let model = unet(&case);
     let (sample, context) = (case.input("sample"), case.input("encoder_hidden_states"));
@@ -62,7 +62,7 @@ fn deep_transformers_a_projected_vector_and_a_middle_without_attention() {
 
 #[test]
 fn guidance_is_embedded_as_sinusoids() {
-    let ours = values(&guidance_embedding(&[7.5, 1.0], 6).expect("an embedding"));
+    let ours = values(&guidance_embedding(&[7.5, 1.0], 6, &candle_core::Device::Cpu).expect("an embedding"));
     let truth: Vec<f64> = [6500.0, 0.0]
         .iter()
         .flat_map(|w: &f64| {
