@@ -1,5 +1,6 @@
 //! Requests to the hub: who may see the token, where redirects lead, and which answers are worth another try.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use percept_io::hub::Repository;
@@ -239,7 +240,8 @@ pub(crate) fn encoded(text: &str, kept: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || kept.as_bytes().contains(&byte) {
             out.push(byte as char);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

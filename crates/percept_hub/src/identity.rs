@@ -1,5 +1,7 @@
 //! The hash by which the hub knows a file: SHA-256 of large ones, git's SHA-1 of the others.
 
+use std::fmt::Write;
+
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -54,7 +56,13 @@ impl Hasher {
 
     /// The identity of what was hashed.
     pub(crate) fn finish(self) -> Identity {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |mut text, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
         Identity(match self {
             Self::Sha256(hasher) => hex(&hasher.finalize()),
             Self::Git(hasher) => hex(&hasher.finalize()),

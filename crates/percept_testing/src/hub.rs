@@ -4,6 +4,7 @@
 //! (`.safetensors`) by a redirect to another address, which gives parts of files; and it remembers what it was asked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +55,7 @@ pub struct Asked {
 
 /// A running hub; it stops when it is dropped.
 pub struct Hub {
-    hub: SocketAddr,
+    address: SocketAddr,
     store: SocketAddr,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -102,12 +103,12 @@ impl Hub {
             })
         };
         let threads = vec![serve(hub, false), serve(store, true)];
-        Self { hub: hub_address, store: store_address, shared, threads }
+        Self { address: hub_address, store: store_address, shared, threads }
     }
 
     /// Its address, for `HF_ENDPOINT`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.hub)
+        format!("http://{}", self.address)
     }
 
     /// Its behaviour, to be changed.
@@ -124,7 +125,7 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        for address in [self.hub, self.store] {
+        for address in [self.address, self.store] {
             // Wakes the thread that waits for the next client.
             let _ = TcpStream::connect(address);
         }
@@ -136,7 +137,12 @@ impl Drop for Hub {
 
 /// The hash by which the hub knows a file.
 pub fn hash(name: &str, bytes: &[u8]) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
     if is_large(name) {
         return hex(&Sha256::digest(bytes));
     }
@@ -183,7 +189,8 @@ fn listed(shared: &Shared, stream: TcpStream, asked: &Asked, now: &Behaviour) ->
         return send(stream, asked, *status, &headers, b"{}", None);
     }
     if is_listing {
-        let body = if path.starts_with(&format!("/api/models/{REPOSITORY}/revision/")) { listing(now) } else { None };
+        let is_known = path.starts_with(&format!("/api/models/{REPOSITORY}/revision/"));
+        let body = is_known.then(|| listing(now));
         return match body {
             Some(body) => {
                 send(stream, asked, 200, &[("content-type", "application/json".into())], body.as_bytes(), None)
@@ -250,7 +257,7 @@ fn sent(name: &str, bytes: &[u8], now: &Behaviour) -> Vec<u8> {
     bytes
 }
 
-fn listing(now: &Behaviour) -> Option<String> {
+fn listing(now: &Behaviour) -> String {
     let files: Vec<String> = now
         .files
         .iter()
@@ -265,7 +272,7 @@ fn listing(now: &Behaviour) -> Option<String> {
             }
         })
         .collect();
-    Some(format!(r#"{{"id": "{REPOSITORY}", "sha": "{COMMIT}", "gated": false, "siblings": [{}]}}"#, files.join(", ")))
+    format!(r#"{{"id": "{REPOSITORY}", "sha": "{COMMIT}", "gated": false, "siblings": [{}]}}"#, files.join(", "))
 }
 
 /// How an answer ends before its end.

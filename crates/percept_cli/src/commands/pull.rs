@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &ModelPull) -> anyhow::Result<()> {
     let folder = pulled.folder.display();
     match destination {
         Destination::Cache => {
-            say(format!("`{PREFIX}{repository}` is its name in every command; the files are in {folder}"))
+            say(format!("`{PREFIX}{repository}` is its name in every command; the files are in {folder}"));
         }
         Destination::Folder(_) => say(format!("`{folder}` is the pack")),
     }
@@ -95,15 +95,14 @@ fn list(arguments: &ModelPull, settings: &Settings, repository: &Repository) -> 
     } else {
         let mut out = std::io::stdout().lock();
         for Listing { needed, address } in &files {
-            match &needed.there {
-                Some(file) => writeln!(out, "here      {file}")?,
-                None => {
-                    let state = if needed.optional { "optional" } else { "missing" };
-                    writeln!(out, "{state:<9} {}  {address}", needed.files[0])?;
-                    for other in &needed.files[1..] {
-                        writeln!(out, "  or      {other}")?;
-                    }
-                }
+            if let Some(file) = &needed.there {
+                writeln!(out, "here      {file}")?;
+                continue;
+            }
+            let state = if needed.optional { "optional" } else { "missing" };
+            writeln!(out, "{state:<9} {}  {address}", needed.files[0])?;
+            for other in &needed.files[1..] {
+                writeln!(out, "  or      {other}")?;
             }
         }
     }

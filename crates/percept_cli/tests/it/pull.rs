@@ -12,7 +12,7 @@ const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 const N_BYTES: usize = 700_000;
 
 fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let weights = (0..N_BYTES).map(|i| (i * 7 >> 4) as u8).collect();
+    let weights = (0..N_BYTES).map(|i| ((i * 7) >> 4) as u8).collect();
     vec![("config.json", b"{\"_class_name\": \"AutoencoderTiny\"}".to_vec()), (WEIGHTS, weights)]
 }
 

@@ -13,7 +13,7 @@ const WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
 
 /// A pack whose weights are larger than one block of the client.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let weights: Vec<u8> = (0..700_000u32).map(|i| (i * 31 >> 3) as u8).collect();
+    let weights: Vec<u8> = (0..700_000u32).map(|i| ((i * 31) >> 3) as u8).collect();
     vec![
         ("README.md", b"about".to_vec()),
         ("model_index.json", b"{\"unet\": [\"diffusers\", \"UNet2DConditionModel\"]}".to_vec()),

@@ -76,7 +76,7 @@ impl MotionConfig {
         }
         let unet = UnetConfig::parse(&Value::Object(keys.0).to_string())?;
         let last = unet.spatial(unet.block_out_channels.len() - 1).layers;
-        if let Some(other) = mid.filter(|layers| *layers != Value::from(last)) {
+        if let Some(other) = mid.filter(|layers| layers.as_u64() != Some(last as u64)) {
             return Err(refuse("transformer_layers_per_mid_block", &other, &format!("null, {last}")));
         }
         motion.check(&unet)?;
@@ -286,7 +286,7 @@ fn sinusoids(longest: usize, width: usize, device: &Device) -> Result<Tensor> {
     let rates: Vec<f32> = (0..width).map(rate).collect();
     let wave = |position: usize, i: usize| {
         let angle = position as f32 * rates[i];
-        if i % 2 == 0 { angle.sin() } else { angle.cos() }
+        if i.is_multiple_of(2) { angle.sin() } else { angle.cos() }
     };
     let values: Vec<f32> = (0..longest * width).map(|at| wave(at / width, at % width)).collect();
     Ok(Tensor::from_vec(values, (1, longest, width), device)?)
