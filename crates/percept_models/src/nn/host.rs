@@ -103,7 +103,9 @@ mod tests {
         let mut storage = storage.clone();
         let double = |copy: &mut CpuStorage| match copy {
             CpuStorage::F32(values) => {
-                values.iter_mut().for_each(|v| *v *= 2.0);
+                for value in values.iter_mut() {
+                    *value *= 2.0;
+                }
                 Ok(())
             }
             _ => bail!("another type"),

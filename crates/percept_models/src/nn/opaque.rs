@@ -85,7 +85,9 @@ impl<G: Gradient> Opaque<G> {
         let all = (self.gradient)(&self.inputs, &self.needs, grad)?;
         let mut found = all.into_iter().zip(&self.needs).filter(|(_, needed)| **needed).map(|(gradient, _)| gradient);
         let mut own = [const { None }; N];
-        own.iter_mut().for_each(|slot| *slot = found.next().flatten());
+        for slot in &mut own {
+            *slot = found.next().flatten();
+        }
         Ok(own)
     }
 }
