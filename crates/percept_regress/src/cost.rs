@@ -1,8 +1,8 @@
 //! What a fit costs before it is begun: operations, memory, and how fast plain matrix products are here.
 //!
 //! Counts are of the algorithm as written, one multiplication and one addition being two operations, an eigendecomposition
-//! 9 times the cube of its order. The floor of a fit is its operations at the rate of a plain product of the same precision on
-//! the same threads.
+//! 9 times the cube of its order; held-out sums are counted penalty by penalty, though a few functions make them all. The
+//! floor of a fit is its operations at the rate of a plain product of the same precision on the same threads.
 
 use std::ops::Range;
 use std::time::Instant;
