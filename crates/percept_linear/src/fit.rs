@@ -431,8 +431,9 @@ impl<'a, T: Real + Element> Run<'a, T> {
     ) -> Result<Outcome, LinearError> {
         let FitPlan { job, preflight, operations, .. } = self.plan;
         let file = safetensors::open(tensors)?;
-        // A resumed fit finds its decomposition: only its targets are compared with their floor.
-        let (double, decompose) = if times.resumed == 0 { (operations.double, times.decompose) } else { (0.0, 0.0) };
+        // Where the decomposition was found, as by a resumed fit, only targets are compared with their floor.
+        let decomposed = times.resumed == 0 && !self.plan.cache.found();
+        let (double, decompose) = if decomposed { (operations.double, times.decompose) } else { (0.0, 0.0) };
         let floor = double / times.double_rate.max(1.0) + times.share * operations.single / times.rate.max(1.0);
         let took = decompose + times.targets;
         Ok(Outcome {
