@@ -65,7 +65,7 @@ fn a_latent_alone_can_be_denoised_without_a_caption() {
         // Half of the latent's picture and half of the gray that the empty caption stands for, up to the noise.
         for picture in denoised {
             let differences =
-                decoded[0].iter().zip(picture).map(|(&a, &b)| f64::from(b) - (f64::from(a) + 127.5) / 2.0);
+                decoded[0].iter().zip(picture).map(|(&a, &b)| f64::from(b) - f64::from(a).midpoint(127.5));
             let (sum, squares) = differences.fold((0.0, 0.0), |(sum, squares), d| (sum + d, squares + d * d));
             let n = picture.len() as f64;
             assert!((sum / n).abs() < 1.0 && (squares / n).sqrt() < 8.0 && squares > 0.0, "{sum} {squares}");

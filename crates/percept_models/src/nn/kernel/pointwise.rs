@@ -85,17 +85,22 @@ pub(crate) fn forward(activation: Activation, x: &[f32]) -> Vec<f32> {
     out
 }
 
+/// Multiplies every element of `part` by the slope at that of `x`.
+#[inline(always)]
+fn scale(part: &mut [f32], x: &[f32], slope: impl Fn(f32) -> f32) {
+    part.iter_mut().zip(x).for_each(|(value, &x)| *value *= slope(x));
+}
+
 /// The gradient with respect to `x`.
 pub(crate) fn backward(activation: Activation, x: &[f32], grad: &[f32]) -> Vec<f32> {
     let mut out = grad.to_vec();
     for_each_chunk(&mut out, CHUNK, |index, part| {
         let x = &x[index * CHUNK..][..part.len()];
+        // One loop for each, so that the choice is made outside of them.
         match activation {
-            Activation::Silu => vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::Silu.slope(*x))),
-            Activation::Gelu => vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::Gelu.slope(*x))),
-            Activation::QuickGelu => {
-                vectorised!(part.iter_mut().zip(x).for_each(|(g, x)| *g *= Activation::QuickGelu.slope(*x)))
-            }
+            Activation::Silu => vectorised!(scale(part, x, |x| Activation::Silu.slope(x))),
+            Activation::Gelu => vectorised!(scale(part, x, |x| Activation::Gelu.slope(x))),
+            Activation::QuickGelu => vectorised!(scale(part, x, |x| Activation::QuickGelu.slope(x))),
         }
     });
     out
