@@ -4,7 +4,7 @@
 //! where λ varies little, all of them are combinations of three or four functions, to the last digit of the precision of the
 //! fit: a Cauchy kernel between separated sets has exponentially falling singular values (Beckermann & Townsend 2017, SIAM
 //! J. Matrix Anal. 38, 1227). The spectrum is cut into windows, each with its own few functions; the sums are made for the
-//! functions and then mixed. Ten penalties cost like four, and twenty like five.
+//! functions and then mixed. Ten penalties need the products of four or five, and twenty hardly more.
 
 use std::ops::Range;
 
