@@ -134,8 +134,9 @@ pub fn product_rate<T: Real>() -> f64 {
     best
 }
 
-/// Columns of stacked penalties × targets that one task multiplies at a time.
-const STACKED_COLUMNS: usize = 1024;
+/// Columns of stacked penalties × targets of one task. Every product of a task passes over the whole basis, over all weights'
+/// directions or over a group's inverse: it takes this many columns to be worth laying those out for the kernel.
+const STACKED_COLUMNS: usize = 2560;
 
 /// Targets that one task works on: enough for a good product, few enough that every thread has a task. It depends on the
 /// numbers of penalties and targets alone.

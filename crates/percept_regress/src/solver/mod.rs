@@ -4,6 +4,7 @@
 //! - [`product`]: matrix products whose bits do not depend on the number of threads
 //! - [`standard`]: centring and scaling of features
 //! - [`spectrum`]: Gram matrix, eigendecomposition, null directions
+//! - [`tridiagonal`]: the first half of the eigendecomposition; [`vectors`]: its loops
 //! - [`basis`]: the decomposed samples and the way back from it to weights
 //! - [`penalties`]: a grid of penalties made of a few functions of the spectrum
 //! - [`heldout`]: leave-one-group-out residuals and their scores
@@ -17,3 +18,5 @@ pub(crate) mod product;
 pub(crate) mod real;
 pub(crate) mod spectrum;
 pub(crate) mod standard;
+mod tridiagonal;
+mod vectors;

@@ -23,8 +23,6 @@ const PLACES: usize = 24;
 const ROUNDINGS: f64 = 2.0;
 /// What mixing costs for one function and penalty, in directions of a product.
 const MIXING: usize = 3;
-/// Targets mixed at a time, in registers.
-const LANES: usize = 32;
 /// Fewer directions are not worth the trouble.
 const FEWEST: usize = 256;
 
@@ -174,20 +172,14 @@ impl<T: Real> pulp::NullaryFnOnce for Mixing<'_, T> {
         let n_penalties = mix.len() / n_functions;
         for (out, sums) in out.chunks_exact_mut(n_penalties * width).zip(sums.chunks_exact(n_functions * width)) {
             for (out, coefficients) in out.chunks_exact_mut(width).zip(mix.chunks_exact(n_functions)) {
-                let mut start = 0;
-                for out in out.chunks_mut(LANES) {
-                    let mut lanes = [T::zero(); LANES];
-                    lanes[..out.len()].copy_from_slice(out);
-                    for (sums, &coefficient) in sums.chunks_exact(width).zip(coefficients) {
-                        let sums = &sums[start..start + out.len()];
-                        if let Ok(sums) = <&[T; LANES]>::try_from(sums) {
-                            lanes.iter_mut().zip(sums).for_each(|(lane, &sum)| *lane += coefficient * sum);
-                        } else {
-                            lanes.iter_mut().zip(sums).for_each(|(lane, &sum)| *lane += coefficient * sum);
-                        }
+                // Whole slices, two functions at a time: loops that the compiler makes vector instructions of.
+                for (sums, coefficients) in sums.chunks(2 * width).zip(coefficients.chunks(2)) {
+                    let (a, b) = sums.split_at(width);
+                    if let [by_a, by_b] = *coefficients {
+                        out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out += by_a * a + by_b * b);
+                    } else {
+                        out.iter_mut().zip(a).for_each(|(out, &a)| *out += coefficients[0] * a);
                     }
-                    out.copy_from_slice(&lanes[..out.len()]);
-                    start += LANES;
                 }
             }
         }

@@ -2,17 +2,17 @@
 
 use faer::diag::{DiagMut, DiagRef};
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
 use faer::linalg::evd::tridiagonal_self_adjoint_evd;
 use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_with_conj;
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
-use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Conj, Mat, MatMut, Par, Spec};
+use faer::prelude::ReborrowMut;
+use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
 use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::matrix;
 use super::real::Real;
+use super::tridiagonal::reduce;
 use crate::error::RegressError;
 use crate::together::Share;
 
@@ -68,11 +68,10 @@ pub(crate) fn eigen(mut lower: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), R
     // The reduction wants columns: the upper triangle of the rows is the lower triangle of the columns.
     mirror(&mut lower);
     let slice = lower.as_slice_memory_order_mut().expect("Gram matrices are contiguous");
-    let mut reduced = MatMut::from_column_major_slice_mut(slice, order, order);
     let block = recommended_block_size::<f64>(order, order);
     let mut reflectors = Mat::<f64>::zeros(block, order - 1);
-    let mut memory = MemBuffer::new(tridiag_in_place_scratch::<f64>(order, par, Spec::default()));
-    tridiag_in_place(reduced.rb_mut(), reflectors.as_mut(), par, MemStack::new(&mut memory), Spec::default());
+    reduce(slice, order, reflectors.as_mut());
+    let reduced = MatRef::from_column_major_slice(slice, order, order);
     let diagonal: Vec<f64> = (0..order).map(|i| reduced[(i, i)]).collect();
     let beside: Vec<f64> = (0..order - 1).map(|i| reduced[(i + 1, i)]).collect();
     // Divide and conquer works in two matrices and a dozen vectors.
@@ -90,7 +89,7 @@ pub(crate) fn eigen(mut lower: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), R
     )
     .map_err(|_| RegressError::Decomposition { order })?;
     apply_block_householder_sequence_on_the_left_in_place_with_conj(
-        reduced.rb().submatrix(1, 0, order - 1, order - 1),
+        reduced.submatrix(1, 0, order - 1, order - 1),
         reflectors.as_ref(),
         Conj::No,
         columns.subrows_mut(1, order - 1),
