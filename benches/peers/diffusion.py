@@ -1,10 +1,12 @@
 """Stable Diffusion 1.4's parts side by side with PyTorch and diffusers: seconds and peak memory, same sizes and threads.
 
     cargo build --release -p percept_models --example speed
-    python benches/peers/diffusion.py target/release/examples/speed [--threads 2] [--rounds 3] [CASE ...]
+    python benches/peers/diffusion.py target/release/examples/speed [--threads 2] [--rounds 3] [--avx2] [CASE ...]
 
 Both sides have random weights. Rounds alternate between the two, each in a process of its own that warms up once; the
-figure is the median. Needs torch, diffusers and transformers.
+figure is the median. The floor is the time that the operations PyTorch counts would take at the rate of a plain matrix
+product of ours in the same run (Winograd's convolutions need fewer). `--avx2` keeps PyTorch from AVX-512; build percept's
+side with `--no-default-features` for it. Needs torch, diffusers and transformers.
 """
 
 import argparse
@@ -33,6 +35,7 @@ def config_of(case):
 def peer(case, rounds, threads):
     import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
+    from torch.utils.flop_counter import FlopCounterMode
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.set_num_threads(threads)
@@ -69,14 +72,15 @@ def peer(case, rounds, threads):
             with torch.no_grad():
                 model(ids)
 
-    run()
+    with FlopCounterMode(display=False) as counter:
+        run()
     seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+    print(json.dumps({"seconds": seconds, "peak_bytes": peak, "flops": counter.get_total_flops()}))
 
 
 def main():
@@ -86,18 +90,21 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=2, help="processes of each side")
+    parser.add_argument("--avx2", action="store_true", help="PyTorch without AVX-512")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     arguments = parser.parse_intermixed_args()
     if arguments.peer:
         peer(arguments.peer, arguments.rounds, arguments.threads)
         return
     environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
-    print("| case | percept | PyTorch | ratio | percept, peak GB | PyTorch, peak GB |\n|---|---|---|---|---|---|")
+    if arguments.avx2:
+        environment.update(ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2")
+    print("| case | percept | PyTorch | ratio | over the floor | percept, peak GB | PyTorch, peak GB |\n" + 7 * "|---" + "|")
     for case in arguments.cases or CASES:
         with tempfile.TemporaryDirectory() as folder:
             config = pathlib.Path(folder) / "config.json"
             config.write_text(json.dumps(config_of(case)))
-            times, peaks = ([], []), ([], [])
+            times, peaks, flops, rate = ([], []), ([], []), 0, 0
             for _ in range(arguments.repeats):
                 ours = [arguments.speed, str(config), case, str(arguments.rounds)]
                 theirs = [sys.executable, __file__, arguments.speed, "--peer", case]
@@ -107,8 +114,12 @@ def main():
                     result = json.loads(out.splitlines()[-1])
                     times[side].extend(result["seconds"])
                     peaks[side].append(result["peak_bytes"] / 1e9)
+                    flops = max(flops, result.get("flops", 0))
+                    rate = max(rate, result.get("flops_per_second", 0))
         a, b = (statistics.median(t) for t in times)
-        print(f"| {case} | {a:.2f} s | {b:.2f} s | {a / b:.2f} | {max(peaks[0]):.1f} | {max(peaks[1]):.1f} |", flush=True)
+        floor = flops / rate
+        row = [case, f"{a:.2f} s", f"{b:.2f} s", f"{a / b:.2f}", f"{a / floor:.2f}", *(f"{max(p):.1f}" for p in peaks)]
+        print("| " + " | ".join(row) + f" | {flops / 1e9:.0f} GFLOP at {rate / 1e9:.0f} GFLOP/s", flush=True)
 
 
 if __name__ == "__main__":

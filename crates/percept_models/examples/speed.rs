@@ -1,6 +1,7 @@
 //! Times one case of `benches/peers/diffusion.py`: a model of a real configuration with random weights.
 //!
-//! `speed CONFIG.json unet|unet-kv|unet-context|vae-decode|clip-text ROUNDS`; prints seconds per round and peak bytes as JSON.
+//! `speed CONFIG.json unet|unet-kv|unet-context|vae-decode|clip-text ROUNDS`; prints seconds per round, peak bytes and the
+//! rate of a plain matrix product between the rounds as JSON.
 //! `unet-context` is `unet-kv` with the gradient of the context too, and with activation checkpoints.
 
 use std::{error::Error, io::Write, time::Instant};
@@ -10,6 +11,7 @@ use percept_core::Seed;
 use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     nn::params::Params,
+    run::{peak_bytes, sgemm_rate},
     text::{ClipTextModel, TextConfig},
     train::sharded_gradients,
     unet::{UNet2DConditionModel, UnetConfig},
@@ -20,13 +22,6 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn normal(name: &str, shape: &[usize]) -> Result<Tensor> {
     let values = Seed::new(1).named(name).normal(shape.iter().product());
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
-}
-
-/// The largest resident size so far, in bytes (Linux).
-fn peak() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).ok_or("no VmHWM in /proc/self/status")?;
-    Ok(line.split_whitespace().nth(1).ok_or("no value of VmHWM")?.parse::<u64>()? * 1024)
 }
 
 /// A case, ready to run.
@@ -92,12 +87,17 @@ fn main() -> Result<()> {
     };
     let run = case(name, &std::fs::read_to_string(config)?)?;
     run()?;
-    let mut seconds = Vec::new();
+    let (mut seconds, mut rate) = (Vec::new(), 0f64);
     for _ in 0..rounds.parse::<usize>()? {
         let start = Instant::now();
         run()?;
         seconds.push(start.elapsed().as_secs_f64());
+        rate = rate.max(sgemm_rate());
     }
-    writeln!(std::io::stdout(), "{{\"seconds\": {seconds:?}, \"peak_bytes\": {}}}", peak()?)?;
+    let peak = peak_bytes().ok_or("this system does not tell how much memory a process took")?;
+    writeln!(
+        std::io::stdout(),
+        "{{\"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \"flops_per_second\": {rate:?}}}"
+    )?;
     Ok(())
 }

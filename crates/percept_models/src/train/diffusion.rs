@@ -24,6 +24,8 @@ pub struct DiffusionTask<'a> {
     context_shape: [usize; 2],
     n_shards: usize,
     batch: Batch<'a>,
+    /// What the batches are, in words.
+    data: String,
 }
 
 impl<'a> DiffusionTask<'a> {
@@ -40,7 +42,23 @@ impl<'a> DiffusionTask<'a> {
         batch: impl Fn(usize, Seed) -> Result<(Array2<f32>, Array2<f32>)> + Send + Sync + 'a,
     ) -> Result<Self> {
         let model = UNet2DConditionModel::new(&params, config)?;
-        Ok(Self { params, model, schedule, latent_shape, context_shape, n_shards, batch: Box::new(batch) })
+        Ok(Self {
+            params,
+            model,
+            schedule,
+            latent_shape,
+            context_shape,
+            n_shards,
+            batch: Box::new(batch),
+            data: String::new(),
+        })
+    }
+
+    /// Says what the batches are made of; a checkpoint of a run on something else is refused.
+    #[must_use]
+    pub fn on(mut self, data: String) -> Self {
+        self.data = data;
+        self
     }
 }
 
@@ -51,6 +69,10 @@ impl Task for DiffusionTask<'_> {
 
     fn params(&self) -> &Params {
         &self.params
+    }
+
+    fn describe(&self) -> String {
+        self.data.clone()
     }
 
     fn gradients(&self, step: usize, seed: Seed) -> Result<Gradients> {

@@ -2,9 +2,9 @@
 
     python full_size.py DIR [CASE]...
 
-Without names, all of them: about 9 GB on disk and 11 GB of memory (Llama). Every case is a released configuration (Llama with two
-of its layers). Weights are stored in f16, the reference runs in f32 on one thread (make.py's in f64): its own rounding
-error is part of what is compared.
+Without names, all of them: about 12 GB on disk and 11 GB of memory (Llama). Every case is a released configuration (Llama
+3.1 8B with two of its layers, Llama 3.2 1B whole). Weights are stored in f16, the reference runs in f32 on one thread
+(make.py's in f64): its own rounding error is part of what is compared.
 """
 
 import copy
@@ -183,6 +183,16 @@ LLAMA = {
     "vocab_size": 128256,
 }
 
+# Llama 3.2 1B, whole.
+LLAMA_1B = LLAMA | {
+    "head_dim": 64,
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 16,
+    "rope_scaling": LLAMA["rope_scaling"] | {"factor": 32.0},
+    "tie_word_embeddings": True,
+}
+
 
 def write(folder, config, model, weight_file, inputs, run, prefix=""):
     folder.mkdir(parents=True, exist_ok=True)
@@ -313,11 +323,15 @@ def llama3_two_layers(folder):
     language(folder, LLAMA, 128)
 
 
+def llama32_1b(folder):
+    language(folder, LLAMA_1B, 128)
+
+
 CASES = {
     f.__name__: f
     for f in (
         sd1_unet, sd1_autoencoder, sd2_unet, clip_l_text, clip_l_vision, clip_b32_text, clip_b32_vision, clip_h_text,
-        bert_base, gpt2, llama3_two_layers,
+        bert_base, gpt2, llama3_two_layers, llama32_1b,
     )
 }
 
