@@ -176,12 +176,15 @@ pub(crate) struct TrainPocket {
     /// Train this part; may be repeated [default: all, in this order]
     #[arg(long = "part", value_name = "PART")]
     pub(crate) parts: Vec<Part>,
+    /// A TOML file with what differs from the built-in recipe, such as `unet_batch = 24`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
     /// Steps of every part that is trained [default: each its own]
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
-    /// Seed of weights, drawings and noise
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// Seed of weights, drawings and noise [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// Drawings to score the finished pack on; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub(crate) score: usize,

@@ -30,7 +30,7 @@ pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
 /// Trains the parts asked for and scores the pack when it is whole.
 pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
     let parts = parts(&arguments.parts);
-    pocket::train(&arguments.out, &parts, &recipe(arguments), &Bars::new())?;
+    pocket::train(&arguments.out, &parts, &recipe(arguments)?, &Bars::new())?;
     say(format!("pack: {}", arguments.out.display()));
     // A pack without its last part cannot be scored, and nobody who asked for one part wants the error.
     if arguments.score == 0 || !parts.contains(&Part::Unet) {
@@ -60,19 +60,20 @@ fn parts(asked: &[arguments::Part]) -> Vec<Part> {
         .collect()
 }
 
-fn recipe(arguments: &TrainPocket) -> Recipe {
-    let defaults = Recipe { seed: arguments.seed, ..Recipe::default() };
-    match arguments.steps {
-        None => defaults,
-        Some(steps) => Recipe {
-            judge_steps: steps,
-            autoencoder_steps: steps,
-            decoder_steps: steps,
-            clip_steps: steps,
-            unet_steps: steps,
-            ..defaults
-        },
+fn recipe(arguments: &TrainPocket) -> anyhow::Result<Recipe> {
+    let mut recipe = arguments.recipe.as_deref().map(Recipe::open).transpose()?.unwrap_or_default();
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    if let Some(steps) = arguments.steps {
+        let own = [
+            &mut recipe.judge_steps,
+            &mut recipe.autoencoder_steps,
+            &mut recipe.decoder_steps,
+            &mut recipe.clip_steps,
+            &mut recipe.unet_steps,
+        ];
+        own.into_iter().for_each(|own| *own = steps);
     }
+    Ok(recipe)
 }
 
 fn print(scores: &PocketScores, n: usize) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use percept_models::ModelError;
 
-use super::{vocabulary::Vocabulary, write};
+use super::{Recipe, vocabulary::Vocabulary, write};
 
 /// Tokens of every context.
 pub(super) const TOKENS: usize = 77;
@@ -129,7 +129,7 @@ fn text(n_tokens: usize) -> String {
 }
 
 /// Writes every config and the tokenizer of the pack to `out`.
-pub(super) fn write_all(out: &Path, vocabulary: &Vocabulary) -> Result<(), ModelError> {
+pub(super) fn write_all(out: &Path, recipe: &Recipe, vocabulary: &Vocabulary) -> Result<(), ModelError> {
     let tokenizer = r#"{
   "bos_token": "<|startoftext|>",
   "eos_token": "<|endoftext|>",
@@ -141,8 +141,8 @@ pub(super) fn write_all(out: &Path, vocabulary: &Vocabulary) -> Result<(), Model
 "#;
     for (name, content) in [
         ("model_index.json", MODEL_INDEX),
-        ("vae/config.json", VAE),
-        ("unet/config.json", UNET),
+        ("vae/config.json", &recipe.vae_config()),
+        ("unet/config.json", &recipe.unet_config()),
         ("scheduler/scheduler_config.json", SCHEDULER),
         ("image_encoder/config.json", VISION),
         ("feature_extractor/preprocessor_config.json", PREPROCESSOR),

@@ -44,6 +44,11 @@ impl Drawn {
         Self { items }
     }
 
+    /// What each shows.
+    pub(super) fn drawings(&self) -> impl Iterator<Item = &Drawing> {
+        self.items.iter().map(|(drawing, _)| drawing)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }

@@ -6,12 +6,13 @@
 
 mod configs;
 mod drawings;
+mod recipe;
 mod score;
+mod unet_data;
 mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, s};
 use percept_core::{Progress, Seed};
 use percept_models::{
     DiffusionPack, ModelError,
@@ -29,9 +30,11 @@ use percept_models::{
     weights::{PackFiles, read_tensors, write_tensors},
 };
 
+pub use recipe::Recipe;
 pub use score::{PocketScores, score};
 
 use drawings::{Drawn, JUDGE_CLASSES};
+use unet_data::UnetData;
 
 /// Shards of every batch: fixed, so that results do not depend on the number of threads.
 const SHARDS: usize = 4;
@@ -67,39 +70,6 @@ impl Part {
     }
 }
 
-/// How long each part trains, and from which seed.
-#[derive(Clone, Debug)]
-pub struct Recipe {
-    /// The root of all randomness.
-    pub seed: u64,
-    /// Steps of the judge.
-    pub judge_steps: usize,
-    /// Steps of the autoencoder; the first 6/10 see 32×32 crops.
-    pub autoencoder_steps: usize,
-    /// Steps of its decoder alone, afterwards.
-    pub decoder_steps: usize,
-    /// Steps of CLIP.
-    pub clip_steps: usize,
-    /// Steps of the U-Net.
-    pub unet_steps: usize,
-    /// Drawings whose latents and contexts the U-Net learns from.
-    pub unet_drawings: usize,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            judge_steps: 1_500,
-            autoencoder_steps: 6_000,
-            decoder_steps: 8_000,
-            clip_steps: 1_200,
-            unet_steps: 7_500,
-            unet_drawings: 24_000,
-        }
-    }
-}
-
 /// Where the training keeps what it needs to go on; not part of the pack.
 fn work(out: &Path) -> PathBuf {
     out.join("training")
@@ -122,7 +92,8 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 /// # Errors
 /// Files that cannot be written; a part whose predecessor is missing; a loss that is no number.
 pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progress) -> Result<(), ModelError> {
-    configs::write_all(out, &vocabulary::learn(&percept_synth::drawing::vocabulary()))?;
+    recipe.check()?;
+    configs::write_all(out, recipe, &vocabulary::learn(&percept_synth::drawing::vocabulary()))?;
     let seed = Seed::new(recipe.seed);
     for part in Part::ALL {
         if parts.contains(&part) {
@@ -167,7 +138,7 @@ pub fn load_judge(out: &Path) -> Result<PictureClassifier, ModelError> {
 }
 
 fn train_autoencoder(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -> Result<(), ModelError> {
-    let config = AutoencoderConfig::parse(configs::VAE)?;
+    let config = AutoencoderConfig::parse(&recipe.vae_config())?;
     let crops_until = recipe.autoencoder_steps * 6 / 10;
     let params = Params::random(seed.named("autoencoder.init"));
     let task = AutoencoderTask::new(params, config.clone(), SHARDS, 1e-4, |step, seed| {
@@ -196,7 +167,7 @@ fn train_decoder(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progres
     let path = out.join("vae/diffusion_pytorch_model.safetensors");
     let mut weights = read_tensors(&read(&path)?, &path)?;
     let params = Params::from_tensors_training(weights.clone(), format!("`{}`", path.display()), is_decoding);
-    let config = AutoencoderConfig::parse(configs::VAE)?;
+    let config = AutoencoderConfig::parse(&recipe.vae_config())?;
     let task = AutoencoderTask::sharpening(params, config, SHARDS, |_, seed| Drawn::draw(seed, 6).pictures())?;
     let schedule = Schedule {
         steps: recipe.decoder_steps,
@@ -249,92 +220,15 @@ fn train_clip(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
     Ok(())
 }
 
-/// What the U-Net learns from, made once from the trained autoencoder and text encoder.
-struct UnetData {
-    /// n × latent values.
-    latents: Array2<f32>,
-    /// n × context values: the mean over all captions, as decoding from brain activity uses it.
-    contexts: Array2<f32>,
-    /// The empty caption's context.
-    empty: Vec<f32>,
-}
-
-fn unet_data(
-    pack: &DiffusionPack,
-    recipe: &Recipe,
-    seed: Seed,
-    progress: &dyn Progress,
-) -> Result<UnetData, ModelError> {
-    let n = recipe.unet_drawings;
-    progress.begin("encode drawings", n as u64);
-    let (mut latents, mut contexts) = (Vec::new(), Vec::new());
-    let seed = seed.named("unet.drawings");
-    for start in (0..n).step_by(256) {
-        let drawn = Drawn::draw_range(seed, start, (start + 256).min(n));
-        latents.extend(pack.encode(drawn.pictures().view())?);
-        contexts.extend(mean_contexts(pack, &drawn)?);
-        progress.advance(drawn.len() as u64);
-    }
-    progress.end("");
-    let shape = |values: Vec<f32>| {
-        let columns = values.len() / n;
-        Array2::from_shape_vec((n, columns), values).map_err(|source| ModelError::Input {
-            what: "encoded drawings",
-            expected: format!("{n} rows"),
-            got: source.to_string(),
-        })
-    };
-    let empty = pack.embed_text(&[String::new()])?.into_raw_vec_and_offset().0;
-    Ok(UnetData { latents: shape(latents)?, contexts: shape(contexts)?, empty })
-}
-
-/// Contexts averaged over all captions of each drawing, row after row.
-fn mean_contexts(pack: &DiffusionPack, drawn: &Drawn) -> Result<Vec<f32>, ModelError> {
-    let captions = drawn.all_captions();
-    let per = captions.len() / drawn.len();
-    let all = pack.embed_text(&captions)?;
-    let mut mean = Vec::with_capacity(drawn.len() * all.ncols());
-    for i in 0..drawn.len() {
-        let rows = all.slice(s![i * per..(i + 1) * per, ..]);
-        mean.extend(rows.mean_axis(ndarray::Axis(0)).into_iter().flatten());
-    }
-    Ok(mean)
-}
-
 fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) -> Result<(), ModelError> {
     let pack = DiffusionPack::open_without_unet(out)?;
-    let data = unet_data(&pack, recipe, seed, progress)?;
-    let config = UnetConfig::parse(configs::UNET)?;
+    let data = UnetData::encode(&pack, recipe, seed.named("unet.drawings"), progress)?;
+    let config = UnetConfig::parse(&recipe.unet_config())?;
     let schedule = NoiseSchedule::new(SchedulerConfig::parse(configs::SCHEDULER)?);
-    let (latent, context) = (pack.latent_shape(), pack.context_shape());
+    let shapes = (pack.latent_shape(), pack.context_shape());
     let params = Params::random(seed.named("unet.init"));
-    let drawings_seed = seed.named("unet.drawings");
-    let task = DiffusionTask::new(params, config, schedule, (latent, context), SHARDS, |_, seed| {
-        use rand::Rng;
-        let mut stream = seed.stream();
-        let rows = 12;
-        let chosen: Vec<usize> =
-            (0..rows).map(|_| stream.random_range(0..data.latents.nrows() as u64) as usize).collect();
-        let latents = data.latents.select(ndarray::Axis(0), &chosen);
-        let mut contexts = data.contexts.select(ndarray::Axis(0), &chosen);
-        // One in ten rows loses its text (for guidance), five keep one caption, four the mean of all.
-        let kinds: Vec<u32> = (0..rows).map(|_| stream.random_range(0..10u32)).collect();
-        let single: Vec<usize> = (0..rows).filter(|&i| (1..6).contains(&kinds[i])).collect();
-        let captions: Vec<String> = single
-            .iter()
-            .map(|&i| Drawn::one_caption(drawings_seed, chosen[i], stream.random_range(0..5u32) as usize))
-            .collect();
-        if !captions.is_empty() {
-            let states = pack.embed_text(&captions)?;
-            for (state, &i) in states.rows().into_iter().zip(&single) {
-                contexts.row_mut(i).assign(&state);
-            }
-        }
-        for i in (0..rows).filter(|&i| kinds[i] == 0) {
-            contexts.row_mut(i).assign(&ndarray::aview1(&data.empty));
-        }
-        Ok((latents, contexts))
-    })?;
+    let task = DiffusionTask::new(params, config, schedule, shapes, SHARDS, |step, seed| data.shard(step, seed))?
+        .on(recipe.of_unet());
     let schedule = Schedule {
         steps: recipe.unet_steps,
         warmup: 200,
