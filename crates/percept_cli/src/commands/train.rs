@@ -71,7 +71,9 @@ fn recipe(arguments: &TrainPocket) -> anyhow::Result<Recipe> {
             &mut recipe.clip_steps,
             &mut recipe.unet_steps,
         ];
-        own.into_iter().for_each(|own| *own = steps);
+        for own in own {
+            *own = steps;
+        }
     }
     Ok(recipe)
 }

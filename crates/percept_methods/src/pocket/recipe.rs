@@ -122,17 +122,17 @@ mod tests {
     use super::*;
 
     fn opened(text: &str) -> Result<Recipe, ModelError> {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("recipe.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("writable");
         Recipe::open(&path)
     }
 
     #[test]
     fn a_recipe_names_what_differs() {
-        let recipe = opened("unet_steps = 10\n[unet]\nblock_out_channels = [64, 128]\n").unwrap();
+        let recipe = opened("unet_steps = 10\n[unet]\nblock_out_channels = [64, 128]\n").expect("a recipe");
         assert_eq!(Recipe { unet_steps: 10, unet: recipe.unet.clone(), ..Recipe::default() }, recipe);
-        let config: Value = serde_json::from_str(&recipe.unet_config()).unwrap();
+        let config: Value = serde_json::from_str(&recipe.unet_config()).expect("JSON");
         assert_eq!(config["block_out_channels"], serde_json::json!([64, 128]));
         assert_eq!(config["cross_attention_dim"], 128);
         assert_eq!(recipe.vae_config(), configs::VAE);
@@ -146,7 +146,7 @@ mod tests {
             ("unet_large_first = -0.1", "`unet_large_first`"),
             ("unet_stepz = 3", "unet_stepz"),
         ] {
-            let error = opened(text).unwrap_err().to_string();
+            let error = opened(text).expect_err("out of range").to_string();
             assert!(error.contains(said), "{text}: {error}");
         }
     }

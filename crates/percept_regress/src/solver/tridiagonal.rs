@@ -105,7 +105,9 @@ impl Panel {
             let [of_v, of_w] = dot2(v, earlier);
             subtract2(w, earlier, [of_w, of_v]);
         }
-        w.iter_mut().for_each(|w| *w /= tau);
+        for w in w.iter_mut() {
+            *w /= tau;
+        }
         let [along, _] = dot2(v, [&*w, &*w]);
         let half = 0.5 * along / tau;
         w.iter_mut().zip(v).for_each(|(w, v)| *w -= half * v);
