@@ -26,7 +26,7 @@ pub struct Recipe {
     pub clip_steps: usize,
     /// Steps of the U-Net.
     pub unet_steps: usize,
-    /// Drawings in each step of the U-Net; a multiple of [`super::SHARDS`].
+    /// Drawings in each step of the U-Net; a multiple of 4.
     pub unet_batch: usize,
     /// Drawings whose latents and contexts the U-Net learns from.
     pub unet_drawings: usize,
