@@ -453,6 +453,9 @@ def schedulers():
         folder = HERE / "ddim" / name
         write_json(folder / "scheduler_config.json", config)
         scheduler = DDIMScheduler.from_config(config)
+        # In f32 the table's 1 − ᾱ is what is left of a difference of 1e-4 at the last steps of the cosine schedule.
+        scheduler.alphas_cumprod = torch.cumprod(1.0 - scheduler.betas.double(), 0)
+        scheduler.final_alpha_cumprod = scheduler.alphas_cumprod[0] if not scheduler.config.set_alpha_to_one else torch.tensor(1.0)
         tensors = {"alphas_cumprod": scheduler.alphas_cumprod[::25]}
         start, noise = normal(400, 2, 4, 2, 3), normal(401, 2, 4, 2, 3)
         tensors |= {"start": start, "noise": noise, "noised_at": torch.tensor([1, 450])}
