@@ -139,6 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_are_recipes_of_models_that_there_are() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/pocket");
+        let mut n = 0;
+        for entry in std::fs::read_dir(folder).expect("the examples are there") {
+            let recipe = Recipe::open(&entry.expect("readable").path()).expect("a recipe");
+            percept_models::unet::UnetConfig::parse(&recipe.unet_config()).expect("a U-Net");
+            percept_models::autoencoder::AutoencoderConfig::parse(&recipe.vae_config()).expect("an autoencoder");
+            n += 1;
+        }
+        assert_eq!(n, 5);
+    }
+
+    #[test]
     fn entries_that_cannot_be_are_named() {
         for (text, said) in [
             ("unet_batch = 13", "`unet_batch`"),
