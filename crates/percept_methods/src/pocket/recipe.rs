@@ -86,8 +86,10 @@ impl Recipe {
 
     /// What else decides a training of the U-Net; a checkpoint of others is refused.
     pub(super) fn of_unet(&self) -> String {
-        let Self { unet_batch, unet_drawings, unet_figures, unet_large_first, .. } = self;
-        format!("{unet_batch} of {unet_drawings} drawings, figures {unet_figures}, large first {unet_large_first}")
+        let Self { unet_batch, unet_drawings, unet_figures, unet_large_first, vae, unet, .. } = self;
+        // Some entries of configs change no shape, which a checkpoint would show.
+        let configs = serde_json::json!([vae, unet]);
+        format!("{unet_batch} of {unet_drawings}, figures {unet_figures}, large first {unet_large_first}, {configs}")
     }
 
     pub(super) fn check(&self) -> Result<(), ModelError> {
@@ -107,11 +109,11 @@ impl Recipe {
 
 /// `config`, with `changes` in place of its own entries.
 fn merged(config: &str, changes: &Map<String, Value>) -> String {
-    let mut entries: Map<String, Value> = serde_json::from_str(config).expect("the built-in configs are JSON objects");
-    entries.extend(changes.clone());
     if changes.is_empty() {
         return config.to_owned();
     }
+    let mut entries: Map<String, Value> = serde_json::from_str(config).expect("the built-in configs are JSON objects");
+    entries.extend(changes.clone());
     let mut text = serde_json::to_string_pretty(&entries).expect("a map of JSON values is JSON");
     text.push('\n');
     text

@@ -20,6 +20,8 @@ use super::vectors::{TOGETHER, dot2, subtract2, symmetric_product};
 const PANEL: usize = 32;
 /// Pieces of the product of the matrix and a vector.
 const PIECES: usize = 8;
+/// Orders below which handing out pieces costs more than it saves.
+const ONE_PIECE_BELOW: usize = 256;
 /// Columns changed by one task at the end of a panel.
 const CHANGED: usize = 128;
 
@@ -139,6 +141,10 @@ impl Panel {
 /// out = A x, where A is symmetric and given by its lower triangle, columns `stride` apart.
 fn multiply(a: &[f64], stride: usize, x: &[f64], out: &mut [f64], partial: &mut [f64]) {
     let n = x.len();
+    if n < ONE_PIECE_BELOW {
+        out.fill(0.0);
+        return symmetric_product(a, stride, 0..n, x, out);
+    }
     // Equal areas of the triangle, cut at multiples of the columns that are read together.
     let start = |piece: usize| {
         let column = n as f64 * (1.0 - (1.0 - piece as f64 / PIECES as f64).sqrt());
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn reflections_are_those_of_the_library() {
-        for order in [2, 3, 5, 32, 33, 34, 65, 131, 200] {
+        for order in [2, 3, 5, 32, 33, 34, 65, 131, 300] {
             let mut expected = symmetric(order);
             let block = 8;
             let mut expected_factors = Mat::zeros(block, order - 1);
