@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::folds::Folds;
 use crate::params::RidgeParams;
-use crate::solver::basis::BLOCK_ROWS;
+use crate::solver::blocks::{BLOCK_ROWS, penalties_together};
 use crate::solver::product::multiply;
 use crate::solver::real::Real;
 use crate::solver::standard::ROWS_PER_READ;
@@ -93,7 +93,9 @@ pub fn memory<T: Real>(size: Size, params: &RidgeParams, folds: Option<&Folds>, 
     };
     let blocks = folds.map_or(0, |folds| folds.block_elements() as u64) * n_alphas * float;
     let largest = folds.map_or(0, |folds| folds.largest() as u64);
-    let inverting = 4 * 8 * largest * largest;
+    // Blocks of one large group for some penalties, in f64, and two more matrices for each that is being inverted.
+    let together = n_alphas.min(penalties_together(largest as usize) as u64);
+    let inverting = 8 * largest * largest * (together + 2 * together.min(n_threads as u64)) + float * largest * order;
     let width = columns_per_task(n_alphas as usize, size.n_targets) as u64;
     let block = largest.max(BLOCK_ROWS as u64).min(n);
     let task = float * (width * n + (n_alphas + 3) * width * order + block * width * (n_alphas + 2))

@@ -108,7 +108,7 @@ impl SelectedDesign {
         let mut x = x.mapv(Real::as_f64);
         let x_mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(p));
         x -= &x_mean;
-        let mut inner = gram::<f64>(p, n, Share::default(), |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned()))?;
+        let mut inner = gram(p, n, Share::default(), |rows| Ok(x.slice(ndarray::s![rows, ..]).to_owned()))?;
         mirror(&mut inner);
         let lengths = inner.diag().iter().map(|square| square.sqrt()).collect();
         let varies = inner.diag().iter().map(|square| square / n as f64 >= SMALLEST_VARIANCE).collect();

@@ -13,29 +13,16 @@
 //! With sample weights, rows of samples and targets are multiplied by the roots of the weights, and 1/n becomes the
 //! product of the unit vector in that direction with itself; everything else stays.
 
-use std::ops::Range;
-
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use super::penalties::Penalties;
 use super::product::{multiply, multiply_parallel};
 use super::real::Real;
-use super::spectrum::{clear_null, eigen, gram, inverse, mirror};
+use super::spectrum::{clear_null, eigen, gram, mirror};
 use super::standard::{ROWS_PER_READ, Standard};
 use crate::error::RegressError;
-use crate::folds::Folds;
 use crate::samples::Samples;
 use crate::together::Share;
-
-/// Held-out rows handled by one task.
-pub(crate) const BLOCK_ROWS: usize = 512;
-/// Groups larger than this are inverted one after the other, each by all threads.
-const LARGE_GROUP: usize = 256;
-/// Small groups are shared among processes in runs of so many.
-const SMALL_RUN: usize = 64;
-/// Pivots of I − H below this are rounding errors of sums of n products in f64.
-const SMALLEST_PIVOT: f64 = 1e-11;
 
 /// Eigenvalues and eigenvectors of a design's Gram matrix: what a cache keeps.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +44,7 @@ pub(crate) struct Basis<T> {
     /// Order of the decomposed matrix.
     pub(crate) order: usize,
     /// The direction of the intercept: n_samples, of length 1. None without one.
-    constant: Option<Vec<f64>>,
+    pub(crate) constant: Option<Vec<f64>>,
     /// How directions become weights.
     back: Back<T>,
 }
@@ -69,15 +56,6 @@ enum Back<T> {
     Kernel { x: Array2<T> },
     /// Nothing but the kernel is known: weights are those of samples, multiplied by the roots of their weights.
     Dual { roots: Vec<T> },
-}
-
-/// (I − H_gg)⁻¹ of every group for some penalties, and these penalties over the spectrum.
-pub(crate) struct Inverses<T> {
-    pub(crate) penalties: Penalties<T>,
-    /// Per penalty the row-major matrices of all groups, one after the other.
-    pub(crate) blocks: Vec<Vec<T>>,
-    /// Where the matrix of each group starts.
-    pub(crate) offsets: Vec<usize>,
 }
 
 /// Root of each sample's weight.
@@ -98,7 +76,7 @@ pub(crate) fn covariance<T: Real>(
     roots: &[f64],
     share: Share<'_>,
 ) -> Result<Array2<f64>, RegressError> {
-    gram::<f64>(standard.kept.len(), x.dim().0, share, |range| {
+    gram(standard.kept.len(), x.dim().0, share, |range| {
         let start = range.start;
         Ok(standard.table(x.rows(range)?.view(), |row| roots[start + row]))
     })
@@ -283,133 +261,17 @@ impl<T: Real> Basis<T> {
         projected
     }
 
-    /// (I − H_gg)⁻¹ of every fold for the penalties of `grid`, each made by one share; see the head of this file for the kernel's form.
-    pub(crate) fn inverses(&self, folds: &Folds, grid: &[f64], share: Share<'_>) -> Result<Inverses<T>, RegressError> {
-        let shrinkage: Vec<Vec<f64>> = grid
-            .iter()
-            .map(|&alpha| {
-                self.admits(alpha)?;
-                Ok(self.shrinkage(alpha))
-            })
-            .collect::<Result<_, RegressError>>()?;
-        let mut offsets = Vec::with_capacity(folds.len());
-        let mut total = 0;
-        for range in &folds.ranges {
-            offsets.push(total);
-            total += range.len() * range.len();
+    /// Rows of the basis: a view where the samples follow each other, else a copy.
+    pub(crate) fn rows<'a>(&'a self, samples: &[usize], gathered: &'a mut Vec<T>) -> ArrayView2<'a, T> {
+        let (first, directions) = (samples[0], self.z.ncols());
+        if samples.iter().enumerate().all(|(position, &sample)| sample == first + position) {
+            return self.z.slice(s![first..first + samples.len(), ..]);
         }
-        let mut blocks: Vec<Vec<T>> = grid.iter().map(|_| Vec::with_capacity(total)).collect();
-        // Runs of small groups in parallel, large groups one by one; in the order of the groups either way.
-        let mut waiting: Vec<Range<usize>> = Vec::new();
-        let flush = |waiting: &mut Vec<Range<usize>>, blocks: &mut Vec<Vec<T>>| -> Result<(), RegressError> {
-            let pieces: Vec<_> = std::mem::take(waiting)
-                .into_par_iter()
-                .map(|members| {
-                    if share.is_mine(members.start / SMALL_RUN) {
-                        return self.invert_small(members, folds, grid, &shrinkage);
-                    }
-                    let size: usize = members.map(|fold| folds.ranges[fold].len().pow(2)).sum();
-                    Ok(grid.iter().map(|_| vec![T::zero(); size]).collect())
-                })
-                .collect();
-            for piece in pieces {
-                for (all, part) in blocks.iter_mut().zip(piece?) {
-                    all.extend(part);
-                }
-            }
-            Ok(())
-        };
-        for (members, place) in folds.blocks(BLOCK_ROWS) {
-            if place.len() <= BLOCK_ROWS && members.clone().all(|fold| folds.ranges[fold].len() <= LARGE_GROUP) {
-                waiting.push(members);
-                continue;
-            }
-            flush(&mut waiting, &mut blocks)?;
-            for fold in members {
-                for (position, all) in blocks.iter_mut().enumerate() {
-                    let (alpha, shrinkage) = (grid[position], &shrinkage[position]);
-                    if !share.is_mine(fold * grid.len() + position) {
-                        all.resize(all.len() + folds.ranges[fold].len().pow(2), T::zero());
-                        continue;
-                    }
-                    let inverse = self.invert_large(folds.samples(fold), shrinkage);
-                    let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
-                    all.extend(inverse.iter().map(|&value| T::from_f64(value)));
-                }
-            }
+        gathered.clear();
+        for &sample in samples {
+            gathered.extend_from_slice(self.z.row(sample).to_slice().expect("the basis is row-major"));
         }
-        flush(&mut waiting, &mut blocks)?;
-        blocks.iter_mut().try_for_each(|blocks| share.fill(blocks))?;
-        Ok(Inverses { penalties: Penalties::new(&self.values, grid), blocks, offsets })
-    }
-
-    /// Rows of the basis in f64.
-    fn rows(&self, samples: &[usize]) -> Array2<f64> {
-        let mut rows = Array2::zeros((samples.len(), self.z.ncols()));
-        for (mut out, &sample) in rows.rows_mut().into_iter().zip(samples) {
-            out.zip_mut_with(&self.z.row(sample), |out, value| *out = value.as_f64());
-        }
-        rows
-    }
-
-    fn invert_small(
-        &self,
-        members: Range<usize>,
-        folds: &Folds,
-        grid: &[f64],
-        shrinkage: &[Vec<f64>],
-    ) -> Result<Vec<Vec<T>>, RegressError> {
-        let mut all: Vec<Vec<T>> = grid.iter().map(|_| Vec::new()).collect();
-        for fold in members {
-            let samples = folds.samples(fold);
-            let rows = self.rows(samples);
-            let mut scaled = rows.clone();
-            for ((&alpha, shrinkage), part) in grid.iter().zip(shrinkage).zip(&mut all) {
-                for (mut scaled, row) in scaled.rows_mut().into_iter().zip(rows.rows()) {
-                    for ((scaled, value), factor) in scaled.iter_mut().zip(row).zip(shrinkage) {
-                        *scaled = value * factor;
-                    }
-                }
-                let mut hat = Array2::zeros((samples.len(), samples.len()));
-                multiply(hat.view_mut(), scaled.view(), rows.t(), false);
-                let inverse = self.complement(samples, hat);
-                let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
-                part.extend(inverse.iter().map(|&value| T::from_f64(value)));
-            }
-        }
-        Ok(all)
-    }
-
-    /// The same for a group of hundreds or thousands of samples: products in the precision of the samples, sums in f64.
-    fn invert_large(&self, samples: &[usize], shrinkage: &[f64]) -> Option<Array2<f64>> {
-        let roots: Vec<T> = shrinkage.iter().map(|factor| T::from_f64(factor.sqrt())).collect();
-        let mut hat = gram(samples.len(), roots.len(), Share::default(), |range| {
-            let mut block = Array2::<T>::zeros((samples.len(), range.len()));
-            block.axis_iter_mut(Axis(0)).into_par_iter().zip(samples).for_each(|(mut out, &sample)| {
-                let row = self.z.row(sample);
-                for ((out, position), &root) in out.iter_mut().zip(range.clone()).zip(&roots[range.clone()]) {
-                    *out = row[position] * root;
-                }
-            });
-            Ok(block.reversed_axes())
-        })
-        .ok()?;
-        mirror(&mut hat);
-        self.complement(samples, hat)
-    }
-
-    /// Turns the block of the fitted projection into that of the residual one and inverts it.
-    fn complement(&self, samples: &[usize], mut hat: Array2<f64>) -> Option<Array2<f64>> {
-        if self.is_kernel() {
-            return inverse(&hat, 0.0);
-        }
-        for (i, mut row) in hat.rows_mut().into_iter().enumerate() {
-            for (j, h) in row.iter_mut().enumerate() {
-                let constant = self.constant.as_ref().map_or(0.0, |c| c[samples[i]] * c[samples[j]]);
-                *h = f64::from(u8::from(i == j)) - *h - constant;
-            }
-        }
-        inverse(&hat, SMALLEST_PIVOT)
+        ArrayView2::from_shape((samples.len(), directions), gathered).expect("filled row by row")
     }
 }
 

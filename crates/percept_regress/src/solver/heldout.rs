@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 
-use super::basis::{BLOCK_ROWS, Basis, Inverses};
+use super::basis::Basis;
+use super::blocks::{BLOCK_ROWS, Inverses};
 use super::penalties::{Penalties, Window, add_mixed};
 use super::product::{multiply, multiply_columns};
 use super::real::Real;
@@ -108,16 +109,15 @@ impl<T: Real> HeldOut<'_, T> {
         };
         let scaled = scale(projected, penalties);
         let kernel = self.basis.is_kernel();
-        let (mut own, mut held_out, mut gathered, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut fitted, mut own, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut gathered, mut sums) = (Vec::new(), Vec::new());
         for (members, place) in self.folds.blocks(BLOCK_ROWS) {
             let samples = &self.folds.members[place.clone()];
-            let mut fitted = Array2::zeros((samples.len(), alphas.len() * width));
-            for (chunk, mut out) in samples.chunks(BLOCK_ROWS).zip(fitted.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
-                let rows = self.rows(chunk, &mut gathered);
-                let out = out.as_slice_mut().expect("blocks of rows are contiguous");
-                fit(rows, penalties, &scaled, width, &mut sums, out);
+            fitted.clear();
+            fitted.resize(samples.len() * alphas.len() * width, T::zero());
+            for (chunk, out) in samples.chunks(BLOCK_ROWS).zip(fitted.chunks_mut(BLOCK_ROWS * alphas.len() * width)) {
+                fit(self.basis.rows(chunk, &mut gathered), penalties, &scaled, width, &mut sums, out);
             }
-            let fitted = fitted.as_slice().expect("freshly allocated arrays are contiguous");
             for fold in members {
                 let range = self.folds.ranges[fold].clone();
                 let size = range.len();
@@ -143,19 +143,6 @@ impl<T: Real> HeldOut<'_, T> {
                 }
             }
         }
-    }
-
-    /// Rows of the basis: a view where the samples follow each other, else a copy.
-    fn rows<'b>(&'b self, samples: &[usize], gathered: &'b mut Vec<T>) -> ArrayView2<'b, T> {
-        let (first, directions) = (samples[0], self.basis.z.ncols());
-        if samples.iter().enumerate().all(|(position, &sample)| sample == first + position) {
-            return self.basis.z.slice(s![first..first + samples.len(), ..]);
-        }
-        gathered.clear();
-        for &sample in samples {
-            gathered.extend_from_slice(self.basis.z.row(sample).to_slice().expect("the basis is row-major"));
-        }
-        ArrayView2::from_shape((samples.len(), directions), gathered).expect("filled row by row")
     }
 
     /// Scores of every penalty of the grid: n_alphas × width. Constant targets score 0.

@@ -7,11 +7,13 @@
 //! - [`tridiagonal`]: the first half of the eigendecomposition; [`vectors`]: its loops
 //! - [`basis`]: the decomposed samples and the way back from it to weights
 //! - [`penalties`]: a grid of penalties made of a few functions of the spectrum
+//! - [`blocks`]: what corrects the residuals of a held-out group
 //! - [`heldout`]: leave-one-group-out residuals and their scores
 //!
 //! The linear algebra library (faer) is seen here only.
 
 pub(crate) mod basis;
+pub(crate) mod blocks;
 pub(crate) mod heldout;
 pub(crate) mod penalties;
 pub(crate) mod product;

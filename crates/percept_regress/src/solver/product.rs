@@ -56,12 +56,29 @@ pub(crate) fn multiply_columns<T: Real>(
 /// `a` m × k in row-major layout, `b` k × n; result m × n.
 pub(crate) fn multiply_parallel<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     let mut out = Array2::zeros((a.nrows(), b.ncols()));
+    if b.ncols() > a.nrows() {
+        // Cut where it is longer: each piece packs the whole of the other matrix.
+        let width = panel_columns(b.ncols());
+        let b = matrix(b);
+        let slice = out.as_slice_mut().expect("freshly allocated arrays are contiguous");
+        let columns = MatMut::from_row_major_slice_mut(slice, a.nrows(), b.ncols());
+        columns.par_col_chunks_mut(width).enumerate().for_each(|(piece, out)| {
+            let b = b.subcols(piece * width, out.ncols());
+            matmul(out, Accum::Replace, matrix(a), b, T::one(), Par::Seq);
+        });
+        return out;
+    }
     let panel = panel_rows(a.nrows());
     out.axis_chunks_iter_mut(Axis(0), panel)
         .into_par_iter()
         .zip(a.axis_chunks_iter(Axis(0), panel))
         .for_each(|(out, a)| multiply(out, a, b, false));
     out
+}
+
+/// Columns per parallel panel.
+fn panel_columns(columns: usize) -> usize {
+    columns.div_ceil(8).clamp(32, 512)
 }
 
 /// Rows per parallel panel: about eight panels, but neither so thin that packing dominates nor so thick that threads idle.

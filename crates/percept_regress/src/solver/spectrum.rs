@@ -2,49 +2,55 @@
 
 use faer::diag::{DiagMut, DiagRef};
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::cholesky::llt::inverse::{inverse as inverse_of_factor, inverse_scratch};
 use faer::linalg::evd::tridiagonal_self_adjoint_evd;
 use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_with_conj;
+use faer::linalg::matmul::matmul;
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::prelude::ReborrowMut;
-use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
+use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec};
 use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::matrix;
-use super::real::Real;
 use super::tridiagonal::reduce;
 use crate::error::RegressError;
 use crate::together::Share;
 
 /// Rows of a parallel panel of the Gram matrix.
-const PANEL: usize = 128;
+const PANEL: usize = 256;
 /// Inner dimension summed per pass.
 pub(crate) const INNER: usize = 512;
+/// Orders below which the eigensolver is one task.
+const ONE_TASK_BELOW: usize = 256;
 /// Tasks that the eigensolver is cut into, whatever the number of threads, so that its bits do not depend on it.
 const EIGEN_TASKS: usize = 4;
 
-/// The lower triangle of Σ BᵀB over blocks B, of all shares together, summed in f64; the upper triangle is left unspecified.
-///
-/// Products of one block are made in the precision of the block: f64 where the matrix will be decomposed.
+/// The lower triangle of Σ BᵀB over blocks B, of all shares together; the upper triangle is left unspecified.
 ///
 /// # Shapes
 /// `block(start..end)` returns (end − start) × order, contiguous by rows or by columns, for ranges that cover 0..n_inner.
-pub(crate) fn gram<T: Real>(
+pub(crate) fn gram(
     order: usize,
     n_inner: usize,
     share: Share<'_>,
-    block: impl Fn(std::ops::Range<usize>) -> Result<Array2<T>, RegressError>,
+    block: impl Fn(std::ops::Range<usize>) -> Result<Array2<f64>, RegressError>,
 ) -> Result<Array2<f64>, RegressError> {
     let mut gram = Array2::<f64>::zeros((order, order));
     for start in (0..n_inner).step_by(INNER).filter(|start| share.is_mine(start / INNER)) {
         let block = block(start..(start + INNER).min(n_inner))?;
         let block = matrix(block.view());
-        gram.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().enumerate().for_each(|(panel_idx, mut panel)| {
+        // One panel per task: the last ones are the longest.
+        let panels = gram.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter().enumerate().with_max_len(1);
+        panels.for_each(|(panel_idx, mut panel)| {
             let rows = panel.nrows();
             let first = panel_idx * PANEL;
-            let (left, right) = (block.subcols(first, rows), block.subcols(0, first + rows));
+            // By columns, which the product walks down for every few of its results.
+            let left = block.subcols(first, rows).to_owned();
             let panel = panel.as_slice_mut().expect("row panels are contiguous");
-            T::add_product(panel, order, left.transpose(), right);
+            let panel = MatMut::from_row_major_slice_mut(panel, rows, order).subcols_mut(0, first + rows);
+            matmul(panel, Accum::Add, left.transpose(), block.subcols(0, first + rows), 1.0, Par::Seq);
         });
     }
     share.sum(gram.as_slice_mut().expect("freshly allocated arrays are contiguous"))?;
@@ -58,7 +64,7 @@ pub(crate) fn gram<T: Real>(
 /// [`RegressError::Decomposition`] when the iteration does not converge.
 pub(crate) fn eigen(mut lower: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), RegressError> {
     let order = lower.nrows();
-    let par = if order < 2 * PANEL { Par::Seq } else { Par::rayon(EIGEN_TASKS) };
+    let par = if order < ONE_TASK_BELOW { Par::Seq } else { Par::rayon(EIGEN_TASKS) };
     let mut values = vec![0.0; order];
     let mut vectors = Array2::<f64>::zeros((order, order).f());
     if order == 1 {
@@ -130,23 +136,28 @@ pub(crate) fn clear_null(values: &mut [f64], order: usize) -> usize {
     rank
 }
 
-/// Inverse of a symmetric positive definite matrix given in full, or `None` when it is not positive definite.
+/// Inverse of a symmetric positive definite matrix given in full, on the calling thread, or `None` when it is not positive
+/// definite. Two more matrices of its order are held at the peak.
 ///
 /// `smallest_pivot` is the pivot below which the matrix counts as singular.
-pub(crate) fn inverse(matrix_: &Array2<f64>, smallest_pivot: f64) -> Option<Array2<f64>> {
-    use faer::linalg::solvers::DenseSolveCore;
-    let order = matrix_.nrows();
-    if order == 1 {
-        let pivot = matrix_[(0, 0)];
-        return (pivot > smallest_pivot).then(|| Array2::from_elem((1, 1), 1.0 / pivot));
-    }
-    let factor = matrix(matrix_.view()).llt(faer::Side::Lower).ok()?;
-    let lower = factor.L();
-    if (0..order).any(|i| lower[(i, i)] * lower[(i, i)] <= smallest_pivot) {
+pub(crate) fn inverse(mut full: Array2<f64>, smallest_pivot: f64) -> Option<Array2<f64>> {
+    let order = full.nrows();
+    let slice = full.as_slice_memory_order_mut().expect("matrices to invert are contiguous");
+    let mut factor = MatMut::from_column_major_slice_mut(slice, order, order);
+    let needed = cholesky_in_place_scratch::<f64>(order, Par::Seq, Spec::default());
+    let mut memory = MemBuffer::new(needed.or(inverse_scratch::<f64>(order, Par::Seq)));
+    let stack = MemStack::new(&mut memory);
+    cholesky_in_place(factor.rb_mut(), LltRegularization::default(), Par::Seq, stack, Spec::default()).ok()?;
+    if (0..order).any(|i| factor[(i, i)] * factor[(i, i)] <= smallest_pivot) {
         return None;
     }
-    let inverse = factor.inverse();
-    Some(Array2::from_shape_fn((order, order), |(i, j)| inverse[(i, j)]))
+    let mut out = Array2::zeros((order, order));
+    let slice = out.as_slice_memory_order_mut().expect("freshly allocated arrays are contiguous");
+    // The lower triangle of the rows, which is what is to be mirrored.
+    let rows = MatMut::from_row_major_slice_mut(slice, order, order);
+    inverse_of_factor(rows, factor.as_ref(), Par::Seq, stack);
+    mirror(&mut out);
+    Some(out)
 }
 
 /// Solution of a symmetric positive definite system, or `None` when it is not positive definite.
@@ -190,8 +201,8 @@ mod tests {
 
     #[test]
     fn inverse_refuses_a_singular_matrix() {
-        assert!(inverse(&array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
-        let inverse = inverse(&array![[2.0, 1.0], [1.0, 2.0]], 1e-11).expect("definite");
+        assert!(inverse(array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
+        let inverse = inverse(array![[2.0, 1.0], [1.0, 2.0]], 1e-11).expect("definite");
         assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
     }
 }
