@@ -142,6 +142,11 @@ pub(crate) fn clear_null(values: &mut [f64], order: usize) -> usize {
 /// `smallest_pivot` is the pivot below which the matrix counts as singular.
 pub(crate) fn inverse(mut full: Array2<f64>, smallest_pivot: f64) -> Option<Array2<f64>> {
     let order = full.nrows();
+    if order == 1 {
+        // Leaving single samples out asks for very many of these.
+        let pivot = full[(0, 0)];
+        return (pivot > smallest_pivot).then(|| Array2::from_elem((1, 1), 1.0 / pivot));
+    }
     let slice = full.as_slice_memory_order_mut().expect("matrices to invert are contiguous");
     let mut factor = MatMut::from_column_major_slice_mut(slice, order, order);
     let needed = cholesky_in_place_scratch::<f64>(order, Par::Seq, Spec::default());
@@ -202,6 +207,8 @@ mod tests {
     #[test]
     fn inverse_refuses_a_singular_matrix() {
         assert!(inverse(array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
+        assert!(inverse(array![[1e-12]], 1e-11).is_none());
+        assert_eq!(inverse(array![[4.0]], 1e-11), Some(array![[0.25]]));
         let inverse = inverse(array![[2.0, 1.0], [1.0, 2.0]], 1e-11).expect("definite");
         assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
     }
