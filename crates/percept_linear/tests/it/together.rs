@@ -1,19 +1,13 @@
 //! Several processes, played by threads, make the model of one.
 
-use std::sync::{Barrier, Mutex};
-
 use percept_core::Silent;
 use percept_linear::fit::{Outcome, fit};
 use percept_linear::together::fit_together;
 use percept_linear::{FitJob, LinearError, Method};
 use percept_regress::{AlphaChoice, RegressError, Together};
+use percept_testing::Meeting;
 
 use crate::files::{Problem, vector, weights};
-
-struct Meeting {
-    barrier: Barrier,
-    slots: Vec<Mutex<Vec<f64>>>,
-}
 
 struct Rank<'a> {
     rank: usize,
@@ -26,26 +20,18 @@ impl Together for Rank<'_> {
     }
 
     fn size(&self) -> usize {
-        self.meeting.slots.len()
+        self.meeting.size()
     }
 
     fn sum(&self, values: &mut [f64]) -> Result<(), RegressError> {
-        *self.meeting.slots[self.rank].lock().expect("no panic") = values.to_vec();
-        self.meeting.barrier.wait();
-        values.fill(0.0);
-        for slot in &self.meeting.slots {
-            let slot = slot.lock().expect("no panic");
-            assert_eq!(slot.len(), values.len(), "all ranks sum the same thing");
-            values.iter_mut().zip(slot.iter()).for_each(|(sum, value)| *sum += value);
-        }
-        self.meeting.barrier.wait();
+        self.meeting.sum(self.rank, values);
         Ok(())
     }
 }
 
 /// The fit of each of `size` processes; `change` makes their jobs differ.
 fn company(size: usize, job: &FitJob, change: impl Fn(usize, &mut FitJob) + Sync) -> Vec<Result<Outcome, LinearError>> {
-    let meeting = Meeting { barrier: Barrier::new(size), slots: (0..size).map(|_| Mutex::default()).collect() };
+    let meeting = Meeting::of(size);
     std::thread::scope(|scope| {
         let ranks: Vec<_> = (0..size)
             .map(|rank| {

@@ -9,6 +9,7 @@ use std::{
 use candle_core::{DType, Device, Tensor, Var};
 use percept_models::nn::params::Params;
 use safetensors::SafeTensors;
+use tempfile::TempDir;
 
 /// Largest relative error of an output: the reference runs in f64, ours in f32 through a dozen layers.
 pub(crate) const OUTPUT: f64 = 1e-4;
@@ -21,6 +22,34 @@ const NEGLIGIBLE: f64 = 1e-3;
 /// The folder of all cases.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parity")
+}
+
+/// The fixtures that make a diffusion pack, and their names in it.
+pub(crate) const DIFFUSION: [(&str, &str); 13] = [
+    ("unet_2d_condition/config.json", "unet/config.json"),
+    ("unet_2d_condition/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors"),
+    ("autoencoder_kl/config.json", "vae/config.json"),
+    ("autoencoder_kl/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"),
+    ("clip_text/config.json", "text_encoder/config.json"),
+    ("clip_text/model.safetensors", "text_encoder/model.safetensors"),
+    ("clip_vision/config.json", "image_encoder/config.json"),
+    ("clip_vision/model.safetensors", "image_encoder/model.safetensors"),
+    ("clip_preprocess/preprocessor_config.json", "feature_extractor/preprocessor_config.json"),
+    ("tokenizer/vocab.json", "tokenizer/vocab.json"),
+    ("tokenizer/merges.txt", "tokenizer/merges.txt"),
+    ("tokenizer/tokenizer_config.json", "tokenizer/tokenizer_config.json"),
+    ("ddim/sd1/scheduler_config.json", "scheduler/scheduler_config.json"),
+];
+
+/// A pack of fixtures, each copied to its name in the pack.
+pub(crate) fn laid_out(files: &[(&str, &str)]) -> TempDir {
+    let place = tempfile::tempdir().expect("a temporary folder can be made");
+    for (from, to) in files {
+        let to = place.path().join(to);
+        fs::create_dir_all(to.parent().expect("every file is in a folder")).expect("a folder can be made");
+        fs::copy(folder().join(from), to).expect("a fixture can be copied");
+    }
+    place
 }
 
 /// A text file of a case.

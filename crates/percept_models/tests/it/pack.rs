@@ -15,7 +15,7 @@ use percept_models::{
 use percept_testing::Hostile;
 use tempfile::TempDir;
 
-use crate::fixture::{OUTPUT, folder, relative_error, tensors, text, values};
+use crate::fixture::{DIFFUSION, OUTPUT, folder, laid_out, relative_error, tensors, text, values};
 
 /// Five steps with guidance 3 feed errors back into the network.
 const PIPELINE: f64 = 5e-4;
@@ -27,27 +27,7 @@ struct Copy(TempDir);
 
 impl Copy {
     fn new() -> Self {
-        let copy = Self(tempfile::tempdir().expect("a temporary folder can be made"));
-        for (from, to) in [
-            ("unet_2d_condition/config.json", "unet/config.json"),
-            ("unet_2d_condition/diffusion_pytorch_model.safetensors", UNET),
-            ("autoencoder_kl/config.json", "vae/config.json"),
-            ("autoencoder_kl/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"),
-            ("clip_text/config.json", "text_encoder/config.json"),
-            ("clip_text/model.safetensors", "text_encoder/model.safetensors"),
-            ("clip_vision/config.json", "image_encoder/config.json"),
-            ("clip_vision/model.safetensors", "image_encoder/model.safetensors"),
-            ("clip_preprocess/preprocessor_config.json", "feature_extractor/preprocessor_config.json"),
-            ("tokenizer/vocab.json", "tokenizer/vocab.json"),
-            ("tokenizer/merges.txt", "tokenizer/merges.txt"),
-            ("tokenizer/tokenizer_config.json", "tokenizer/tokenizer_config.json"),
-            ("ddim/sd1/scheduler_config.json", "scheduler/scheduler_config.json"),
-        ] {
-            let to = copy.path(to);
-            fs::create_dir_all(to.parent().expect("every file is in a folder")).expect("a folder can be made");
-            fs::copy(folder().join(from), to).expect("a fixture can be copied");
-        }
-        copy
+        Self(laid_out(&DIFFUSION))
     }
 
     fn path(&self, name: &str) -> PathBuf {

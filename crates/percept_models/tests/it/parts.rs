@@ -17,35 +17,14 @@ use percept_models::{
 };
 use tempfile::TempDir;
 
-use crate::fixture::{OUTPUT, folder, relative_error, tensors, values};
+use crate::fixture::{DIFFUSION, OUTPUT, folder, laid_out, relative_error, tensors, values};
 
-/// A pack of these fixtures, each file under its name in the pack.
+/// A pack of these fixtures.
 fn pack(files: &[(&str, &str)]) -> (TempDir, PackFiles) {
-    let place = tempfile::tempdir().expect("a temporary folder can be made");
-    for (from, to) in files {
-        let to = place.path().join(to);
-        fs::create_dir_all(to.parent().expect("every file is in a folder")).expect("a folder can be made");
-        fs::copy(folder().join(from), to).expect("a fixture can be copied");
-    }
+    let place = laid_out(files);
     let files = PackFiles::Directory(place.path().to_owned());
     (place, files)
 }
-
-const DIFFUSION: [(&str, &str); 13] = [
-    ("unet_2d_condition/config.json", "unet/config.json"),
-    ("unet_2d_condition/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors"),
-    ("autoencoder_kl/config.json", "vae/config.json"),
-    ("autoencoder_kl/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"),
-    ("clip_text/config.json", "text_encoder/config.json"),
-    ("clip_text/model.safetensors", "text_encoder/model.safetensors"),
-    ("clip_vision/config.json", "image_encoder/config.json"),
-    ("clip_vision/model.safetensors", "image_encoder/model.safetensors"),
-    ("clip_preprocess/preprocessor_config.json", "feature_extractor/preprocessor_config.json"),
-    ("tokenizer/vocab.json", "tokenizer/vocab.json"),
-    ("tokenizer/merges.txt", "tokenizer/merges.txt"),
-    ("tokenizer/tokenizer_config.json", "tokenizer/tokenizer_config.json"),
-    ("ddim/sd1/scheduler_config.json", "scheduler/scheduler_config.json"),
-];
 
 const LANGUAGE: [(&str, &str); 3] = [
     ("llama/config.json", "config.json"),
