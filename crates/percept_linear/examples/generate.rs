@@ -1,10 +1,10 @@
 //! Writes a regression problem of any size to disk, a few rows at a time, for `percept fit`.
 //!
-//! `cargo run --release -p percept_linear --example generate -- DIR n_images n_samples n_features n_targets`
+//! `cargo run --release -p percept_linear --example generate -- DIR n_images n_samples n_features n_targets [repeated]`
 //!
 //! Samples are repeats of images (three of the most, then fewer), targets a sparse mixture of features with very different
-//! signal. `DIR` gets `x.npy`, `y.npy` and `groups.npy` (the image of each sample). The size of the Natural Scenes Dataset is
-//! `8859 24980 15724 173568`: 17 GB of targets.
+//! signal; with `repeated` they are the same in all repeats of an image, as its features are. `DIR` gets `x.npy`, `y.npy` and
+//! `groups.npy` (the image of each sample). The size of the Natural Scenes Dataset is `8859 24980 15724 173568`: 17 GB of targets.
 
 #![allow(clippy::print_stdout)]
 
@@ -23,9 +23,11 @@ const PARTS: usize = 8;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let sizes: Vec<usize> = words.iter().skip(1).map(|word| word.parse()).collect::<Result<_, _>>()?;
+    let repeated = words.last().is_some_and(|word| word == "repeated");
+    let sizes = words.iter().skip(1).filter(|word| *word != "repeated");
+    let sizes: Vec<usize> = sizes.map(|word| word.parse()).collect::<Result<_, _>>()?;
     let [n_images, n_samples, n_features, n_targets] = sizes[..] else {
-        println!("usage: generate DIR n_images n_samples n_features n_targets");
+        println!("usage: generate DIR n_images n_samples n_features n_targets [repeated]");
         return Ok(());
     };
     let folder = PathBuf::from(&words[0]);
@@ -44,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let image = seed.named("image").at((sample % n_images) as u64).normal(n_features);
                 let own = seed.named("trial").at(sample as u64).normal(n_features);
                 let features: Vec<f32> = image.iter().zip(&own).map(|(a, b)| a + b).collect();
-                let mut targets = seed.named("noise").at(sample as u64).normal(n_targets);
+                let drawn = if repeated { sample % n_images } else { sample };
+                let mut targets = seed.named("noise").at(drawn as u64).normal(n_targets);
                 for (target, value) in targets.iter_mut().enumerate() {
                     let gain = 10f32.powf(-1.5 + 2.0 * (target % 97) as f32 / 97.0);
                     let sum: f32 = (0..PARTS).map(|part| image[(target * 31 + part * 7919) % n_features]).sum();

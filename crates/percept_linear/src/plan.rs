@@ -8,7 +8,7 @@ use percept_core::{Provenance, Seed};
 use percept_io::array::Reference;
 use percept_io::number::Element;
 use percept_io::{fs, pieces};
-use percept_regress::cost::{Memory, Operations, Size};
+use percept_regress::cost::{self, Memory, Operations, Size};
 use percept_regress::folds::{self, Leaks};
 use percept_regress::{AlphaChoice, Folds, LeakReport, Real, Region, Repeats};
 use serde::Serialize;
@@ -59,6 +59,8 @@ pub struct Preflight {
     pub n_masked_targets: usize,
     /// Stimuli whose repeats stand in several folds, when that was allowed.
     pub n_leaking_stimuli: usize,
+    /// Whether targets are the same in all samples of a held-out set and the fit makes use of it.
+    pub repeated_targets: bool,
     /// Operations in double precision.
     pub double_operations: f64,
     /// Operations in the precision of the fit.
@@ -101,7 +103,8 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     let job = &method::settled(job)?;
     job.params.grid()?;
     let references: Vec<Reference> = std::iter::once(&job.x).chain(&job.bands).cloned().collect();
-    let Opened { mut x, mut y, left_out_rows } = source::open_both::<T>(&references, &job.y, job.missing)?;
+    let Opened { mut x, mut y, left_out_rows, target_codes } =
+        source::open_both::<T>(&references, &job.y, job.missing)?;
     let n_file = x.file_dim().0;
     let mut weights = match &job.weights {
         Some(list) => Some(source::numbers(list, n_file, &left_out_rows, &job.x)?),
@@ -132,10 +135,21 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     let width = method::task_width(job, size.n_targets);
     let range = shard_range(size.n_targets, width, job.shard)?;
     let n_threads = rayon::current_num_threads();
-    let needs = method::memory::<T>(job, size, &folds, &regions, n_threads);
+    let mut needs = method::memory::<T>(job, size, &folds, &regions, n_threads);
+    let mut operations = method::operations(job, Size { n_targets: range.len(), ..size }, &folds, &regions);
     let granted = job.memory.or_else(|| memory::available_bytes().map(|free| (free as f64 * SHARE_OF_FREE) as u64));
     let granted = granted.unwrap_or(u64::MAX);
     let base = memory::resident_bytes().unwrap_or(64 << 20).max(x.held_bytes() + y.held_bytes());
+    let is_plain = job.method == Method::Ridge && job.components.is_none() && job.average.is_none();
+    let mut repeated_targets = false;
+    // All targets decide, so that shards together do the same work as one process.
+    if is_plain && folds.have_one(&target_codes) && cost::repeats_pay(size, &job.params, &folds) {
+        let own = Size { n_targets: range.len(), ..size };
+        let (other, memory) = cost::with_repeats::<T>(own, &job.params, &folds, n_threads);
+        if base + memory.design + memory.per_target * width.min(range.len()) as u64 <= granted {
+            (repeated_targets, needs, operations) = (true, memory, other);
+        }
+    }
     let most = job.targets_per_tile.unwrap_or(MOST_TARGETS_PER_TILE);
     let (step, memory_bytes) = tile(needs, base, granted, width, range.len(), most)?;
     let n_features = job.components.unwrap_or(size.n_features);
@@ -163,7 +177,6 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     let of_samples = ["x", "weights", "average"].map(|name| provenance.inputs.get(name).map_or("", String::as_str));
     let samples =
         format!("{of_samples:?} components {:?} left out {left_out_rows:?} masked {:?}", job.components, x.masked());
-    let operations = method::operations(job, Size { n_targets: range.len(), ..size }, &folds, &regions);
     let preflight = Preflight {
         n_samples,
         n_features: size.n_features,
@@ -181,6 +194,7 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
         n_masked_features: x.masked().len(),
         n_masked_targets: y.masked().len(),
         n_leaking_stimuli: leaks.map_or(0, |leaks| leaks.straddling.len()),
+        repeated_targets,
         double_operations: operations.double,
         single_operations: operations.single,
     };

@@ -43,6 +43,7 @@ impl<T: Real + Element> Prepared<T> {
             cache,
             gram: None,
             together,
+            repeated_targets: plan.preflight.repeated_targets,
         };
         let whole = || plan.x.read_rows(0..Samples::dim(&plan.x).0);
         match job.method {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, CowArray, Ix2, s};
+use ndarray::{Array2, ArrayView1, CowArray, Ix2, s};
 use percept_io::array::Reference;
 use percept_io::matrix::Matrix;
 use percept_io::number::Element;
@@ -13,6 +13,8 @@ use crate::job::Missing;
 
 /// Bytes read at a time when a file is only looked through.
 const SCAN_BYTES: usize = 64 << 20;
+/// Values of a row that its code is made of, at most.
+const CODED: usize = 512;
 /// How many rows or columns an error names.
 const NAMED: usize = 5;
 
@@ -47,6 +49,8 @@ pub struct Gaps {
     pub columns: Vec<usize>,
     /// Rows in which no value is finite, ascending.
     pub empty_rows: Vec<usize>,
+    /// Per row, a number that is the same for rows with the same values, and hardly for others: of some of the values.
+    pub code_of_row: Vec<u64>,
 }
 
 impl<T: Real + Element> Source<T> {
@@ -146,6 +150,7 @@ impl<T: Real + Element> Source<T> {
         for start in (0..n_rows).step_by(step) {
             let block = self.file_rows(start..(start + step).min(n_rows))?;
             for (row, values) in block.rows().into_iter().enumerate() {
+                gaps.code_of_row.push(code(values));
                 let n = values.iter().filter(|value| !value.is_finite()).count();
                 if n == 0 {
                     continue;
@@ -249,6 +254,14 @@ impl<T: Real + Element> Source<T> {
     }
 }
 
+/// A hash of values spread over a row.
+fn code<T: Real>(values: ArrayView1<'_, T>) -> u64 {
+    let step = values.len().div_ceil(CODED).max(1);
+    let mix =
+        |code: u64, value: &T| (code.rotate_left(23) ^ value.as_f64().to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    values.iter().step_by(step).fold(0, mix)
+}
+
 fn unreadable(error: LinearError) -> RegressError {
     match error {
         LinearError::Regress(error) => error,
@@ -285,6 +298,8 @@ pub struct Opened<T> {
     pub y: Source<T>,
     /// Rows of the files that both leave out, ascending.
     pub left_out_rows: Vec<usize>,
+    /// [`Gaps::code_of_row`] of the targets, without those rows.
+    pub target_codes: Vec<u64>,
 }
 
 /// Opens both matrices and leaves out what is missing, or refuses it.
@@ -319,7 +334,9 @@ pub fn open_both<T: Real + Element>(
     }
     samples.leave_out(&rows, in_x.columns);
     targets.leave_out(&rows, in_y.columns);
-    Ok(Opened { x: samples, y: targets, left_out_rows: rows })
+    let codes = in_y.code_of_row.into_iter().enumerate().filter(|(row, _)| rows.binary_search(row).is_err());
+    let target_codes = codes.map(|(_, code)| code).collect();
+    Ok(Opened { x: samples, y: targets, left_out_rows: rows, target_codes })
 }
 
 fn refusal(matrix: &'static str, gaps: &Gaps) -> LinearError {

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::folds::Folds;
 use crate::params::RidgeParams;
 use crate::solver::blocks::{BLOCK_ROWS, penalties_together};
+use crate::solver::forms;
 use crate::solver::product::multiply;
 use crate::solver::real::Real;
 use crate::solver::standard::ROWS_PER_READ;
@@ -71,6 +72,44 @@ pub fn operations(size: Size, params: &RidgeParams, folds: Option<&Folds>) -> Op
         operations.double += 2.0 * cubes * alphas;
     }
     operations
+}
+
+/// Functions that make all penalties of a grid, about.
+const FEW: f64 = 4.5;
+/// How much work [`crate::Setup::repeated_targets`] must save for each operation of its making.
+const WORTH: f64 = 1.25;
+
+/// Whether squared errors from one number per set are possible and less work for `n_targets` targets than residuals of samples.
+pub fn repeats_pay(size: Size, params: &RidgeParams, folds: &Folds) -> bool {
+    if params.takes_kernel(size.n_samples, size.n_features, folds.largest()) || !forms::apply(params, folds) {
+        return false;
+    }
+    let (n, p, t) = (size.n_samples as f64, size.n_features as f64, size.n_targets as f64);
+    let (sets, alphas) = (folds.len() as f64, params.alphas.len() as f64);
+    let few = alphas.min(FEW);
+    let saved = 2.0 * n * p * (1.0 + few) - 2.0 * sets * p - sets * sets * alphas;
+    saved * t > WORTH * sets * (2.0 * n * p * few + n * sets * alphas)
+}
+
+/// The same fit's operations and memory with [`crate::Setup::repeated_targets`].
+pub fn with_repeats<T: Real>(
+    size: Size,
+    params: &RidgeParams,
+    folds: &Folds,
+    n_threads: usize,
+) -> (Operations, Memory) {
+    let (n, p, t) = (size.n_samples as f64, size.n_features as f64, size.n_targets as f64);
+    let (sets, alphas) = (folds.len() as f64, params.alphas.len() as f64);
+    let mut operations = operations(size, params, Some(folds));
+    let all = operations.single - 2.0 * n * p * t * (1.0 + alphas) - 2.0 * folds.block_elements() as f64 * t * alphas;
+    operations.single = all + sets * alphas * (2.0 * n * p + n * sets) + t * (2.0 * sets * p + sets * sets * alphas);
+    let mut memory = memory::<T>(size, params, Some(folds), n_threads);
+    let (n_sets, n_alphas) = (folds.len() as u64, params.alphas.len() as u64);
+    let panels = n_alphas * n_sets * (n_sets + forms::PANEL as u64) / 2 + n_sets * size.n_features as u64;
+    let task = forms::ROWS_PER_TASK as u64 * FEW as u64 * (n_sets + size.n_features as u64);
+    let making = forms::ROWS as u64 * n_alphas * n_sets + n_threads as u64 * task;
+    memory.design += size_of::<T>() as u64 * (panels + making);
+    (operations, memory)
 }
 
 /// Memory of a design and of fits on it with `n_threads` threads. Samples that the caller holds come on top.

@@ -5,6 +5,7 @@
 //! multiples of that width gets the same bits however wide its cuts are, because every task does the same work.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -20,9 +21,11 @@ use crate::samples::{Samples, Targets, checked_roots};
 use crate::selection::{Groups, Selection, best, edge_of};
 use crate::solver::basis::{Basis, Spectrum, covariance, covariance_spectrum, kernel_spectrum};
 use crate::solver::blocks::Inverses;
-use crate::solver::heldout::{HeldOut, Tile};
+use crate::solver::forms::{self, Forms};
+use crate::solver::heldout::HeldOut;
 use crate::solver::real::Real;
 use crate::solver::standard::{Standard, all_finite};
+use crate::solver::tile::Tile;
 use crate::together::{Share, Together};
 
 /// A place that keeps decompositions between runs. What the samples are is the keeper's business: it must tell samples with
@@ -51,6 +54,10 @@ pub struct Setup<'a> {
     pub gram: Option<Gram>,
     /// The other processes, if several prepare this design.
     pub together: Option<&'a dyn Together>,
+    /// Targets are expected to be the same in all samples of a held-out set, as when an image that was shown three times is
+    /// decoded: their squared errors are then made of one number per set, at a fraction of the work. It takes a matrix of
+    /// n_sets × n_sets / 2 per penalty, see [`crate::cost::repeats_pay`]. Targets that vary within a set are scored as ever.
+    pub repeated_targets: bool,
 }
 
 /// Training samples, standardised and decomposed: all of a fit that does not depend on targets.
@@ -147,7 +154,10 @@ impl<T: Real> Design<T> {
             keep(&spectrum)?;
             Basis::covariance(x, &standard, &roots, params.intercept, spectrum, share)?
         };
-        let inverses = basis.inverses(&folds, &grid, share)?;
+        let mut inverses = basis.inverses(&folds, &grid, share)?;
+        if setup.repeated_targets && !kernel && forms::apply(params, &folds) {
+            inverses.forms = Some(Forms::new(&basis, &folds, &roots, &inverses, share)?);
+        }
         let beyond = Mutex::default();
         Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond })
     }
@@ -197,8 +207,7 @@ impl<T: Real> Design<T> {
         let parts: Vec<TaskResult> = pieces
             .into_par_iter()
             .map(|(columns, mut out)| {
-                let tile = Tile::new(y, columns.clone(), &self.roots, self.params.intercept);
-                let projected = tile.project(&self.basis);
+                let (tile, projected) = self.tile(y, columns.clone());
                 let selection = match selection {
                     Some(given) => given.part(columns),
                     None => self.choose(&tile, &projected),
@@ -319,8 +328,7 @@ impl<T: Real> Design<T> {
         let parts: Vec<Array2<f64>> = tasks(y.ncols(), width)
             .into_par_iter()
             .map(|columns| {
-                let tile = Tile::new(y, columns, &self.roots, self.params.intercept);
-                let projected = tile.project(&self.basis);
+                let (tile, projected) = self.tile(y, columns);
                 self.held_out(grid, inverses).scores(&tile, &projected, self.params.score, self.params.pooling)
             })
             .collect();
@@ -364,23 +372,16 @@ impl<T: Real> Design<T> {
             .into_par_iter()
             .map(|columns| {
                 let chosen = &positions[columns.clone()];
-                let mut used = chosen.to_vec();
-                used.sort_unstable();
-                used.dedup();
-                let tile = Tile::new(y, columns, &self.roots, self.params.intercept);
-                let projected = tile.project(&self.basis);
-                let width = chosen.len();
-                let mut predicted = Array2::zeros((y.nrows(), width));
-                let held_out = self.held_out(&self.grid, &self.inverses);
-                held_out.residuals(&tile, &projected, &used, |position, fold, residuals| {
-                    for (&sample, row) in self.folds.samples(fold).iter().zip(residuals.chunks_exact(width)) {
-                        let root = self.roots[sample];
-                        for target in (0..width).filter(|&target| chosen[target] == used[position]) {
-                            let value = (tile.y[(sample, target)] - row[target]).as_f64() / root;
-                            predicted[(sample, target)] = T::from_f64(value + tile.intercept[target]);
-                        }
+                let (tile, projected) = self.tile(y, columns);
+                let residuals = self.held_out(&self.grid, &self.inverses).residuals_at(&tile, &projected, chosen);
+                let mut predicted = Array2::zeros(residuals.dim());
+                for (sample, mut row) in predicted.rows_mut().into_iter().enumerate() {
+                    let (y, residuals) = (tile.y.row(sample), residuals.row(sample));
+                    for (target, out) in row.iter_mut().enumerate() {
+                        let value = (y[target] - residuals[target]).as_f64() / self.roots[sample];
+                        *out = T::from_f64(value + tile.intercept[target]);
                     }
-                });
+                }
                 predicted
             })
             .collect();
@@ -448,6 +449,21 @@ impl<T: Real> Design<T> {
 
     fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
         HeldOut { basis: &self.basis, folds: &self.folds, roots: &self.roots, grid, inverses }
+    }
+
+    /// A tile of targets, and Zᵀy of it.
+    fn tile(&self, y: ArrayView2<'_, T>, columns: Range<usize>) -> (Tile<T>, Array2<T>) {
+        let raw = y.slice(s![.., columns.clone()]);
+        let mut tile = Tile::new(y, columns, &self.roots, self.params.intercept);
+        if let Some(forms) = &self.inverses.forms {
+            tile.find_sets(raw, &self.folds, &self.roots);
+            if let Some(values) = &tile.by_set {
+                let projected = forms.project(values.view());
+                return (tile, projected);
+            }
+        }
+        let projected = tile.project(&self.basis);
+        (tile, projected)
     }
 
     fn needs_folds(&self) -> Result<(), RegressError> {

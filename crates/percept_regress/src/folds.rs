@@ -253,6 +253,12 @@ impl Folds {
         self.ranges.iter().map(|range| range.len() * range.len()).sum()
     }
 
+    /// Whether samples that are held out together have the same entry in a list of one entry per sample.
+    pub fn have_one<T: PartialEq>(&self, of_sample: &[T]) -> bool {
+        let is_one = |samples: &[usize]| samples.windows(2).all(|pair| of_sample[pair[0]] == of_sample[pair[1]]);
+        of_sample.len() == self.n_samples && (0..self.len()).all(|fold| is_one(self.samples(fold)))
+    }
+
     /// Whether every sample is scored exactly once.
     pub(crate) fn is_partition(&self) -> bool {
         let mut seen = vec![false; self.n_samples];

@@ -170,6 +170,9 @@ fn tell(plan: &Preflight) {
         plan.n_tiles,
         plan.targets_per_tile
     ));
+    if plan.repeated_targets {
+        say("targets are the same in all samples of a set: errors are made of one number per set");
+    }
     for (n, what) in [
         (plan.n_left_out_rows, "rows in which nothing is there are left out"),
         (plan.n_masked_features, "features with missing values are masked"),

@@ -43,6 +43,45 @@ fn a_fit_of_files_is_the_fit_of_their_arrays() {
 }
 
 #[test]
+fn targets_that_repeat_within_sets_are_noticed_and_give_the_same_model() {
+    let mut problem = Problem::new();
+    let many = 5 * N_TARGETS;
+    let shown = Array2::from_shape_fn((N_SAMPLES, many), |(sample, target)| {
+        problem.y[(sample / 3 * 3, target % N_TARGETS)] + (target / N_TARGETS) as f32
+    });
+    problem.y = shown;
+    problem.write("y.npy", &problem.y);
+    let plans = |problem: &Problem, out: &str| {
+        let mut told = Vec::new();
+        fit(&problem.job(out), &mut |plan| told.push(plan.clone()), &Silent).expect("fits");
+        told.remove(0)
+    };
+    let noticed = plans(&problem, "noticed");
+    assert!(noticed.repeated_targets);
+    let job = problem.job("noticed");
+    let ridge =
+        RidgeCv::new(job.params.clone()).fit(problem.x.view(), problem.y.view(), &problem.groups).expect("fits");
+    let plain = ridge.into_plain();
+    let model = problem.path("noticed");
+    assert_eq!(vector(&model, "alpha"), plain.alpha);
+    let near = |a: f64, b: f64| (a - b).abs() < 2e-5;
+    assert!(vector(&model, "cv_score").iter().zip(&plain.cv_score).all(|(&a, &b)| near(a, b)));
+    assert!(weights(&model).iter().zip(plain.weights.t()).all(|(&a, &b)| near(a.into(), b.into())));
+
+    // Not every target is looked at; those that vary after all are fitted as ever.
+    for (target, is_noticed) in [(9, false), (10, true)] {
+        problem.y[(1, target)] += 1.0;
+        problem.write("y.npy", &problem.y);
+        let (name, cv) = (format!("varied{target}"), RidgeCv::new(job.params.clone()));
+        let varied = plans(&problem, &name);
+        assert_eq!(varied.repeated_targets, !is_noticed);
+        assert_eq!(varied.single_operations > noticed.single_operations, is_noticed);
+        let ridge = cv.fit(problem.x.view(), problem.y.view(), &problem.groups).expect("fits");
+        assert_eq!(vector(&problem.path(&name), "alpha"), ridge.alpha);
+    }
+}
+
+#[test]
 fn predictions_are_x_times_weights_plus_intercept_in_any_tiles() {
     let problem = Problem::new();
     fit(&problem.job("model"), &mut |_| {}, &Silent).expect("fits");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ndarray::{Array1, Array2, Axis, s};
 use percept_core::{DifferenceRow, Provenance, ScoreRow, Seed};
-use percept_regress::{Design, RidgeParams};
+use percept_regress::RidgeParams;
 use percept_stats::{clusters, correlation};
 
 use super::Shared;
@@ -149,7 +149,7 @@ pub(super) fn ridge(
         let refused = |error| MethodError::Regress { feature: "c", error };
         let x = shared.inputs.rows.select(Axis(0), &samples);
         let params = RidgeParams { alphas, ..RidgeParams::default() };
-        let design = Design::grouped(x.view(), &groups, &params).map_err(refused)?;
+        let design = fit::design(x.view(), &groups, &params, n_targets).map_err(refused)?;
         let mut predicted = Array2::zeros((items.nrows(), n_targets));
         for start in (0..n_targets).step_by(fit::TARGETS_PER_BLOCK) {
             let block = start..(start + fit::TARGETS_PER_BLOCK).min(n_targets);

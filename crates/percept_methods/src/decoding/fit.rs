@@ -12,7 +12,8 @@ use std::cell::OnceCell;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use percept_core::{Progress, Provenance};
-use percept_regress::{Design, RidgeParams};
+use percept_regress::cost::{self, Size};
+use percept_regress::{Design, Folds, RegressError, RidgeParams, Setup};
 
 use super::artefact;
 use super::plan::Plan;
@@ -102,8 +103,9 @@ pub(super) fn fit(
     Ok(predictions)
 }
 
-/// What fitting holds at its peak: responses and their decomposition, one block of targets three times over (targets, sorted
-/// targets, held-out predictions), its weights twice, features and predictions of all stimuli and items.
+/// What fitting holds at its peak: responses and their decomposition, what makes errors of targets that repeat, one block of
+/// targets three times over (targets, sorted targets, held-out predictions), its weights twice, features and predictions of all
+/// stimuli and items.
 fn memory_bytes(plan: &Plan, task: &Task<'_>) -> f64 {
     let n = plan.train.iter().map(Vec::len).max().unwrap_or(0) as f64;
     let (p, all) = (task.n_units as f64, task.stimulus_of_sample.len() as f64);
@@ -111,7 +113,42 @@ fn memory_bytes(plan: &Plan, task: &Task<'_>) -> f64 {
     let directions = n.min(p);
     let single = all * p + 2.0 * n * p + n * directions + p * directions + 3.0 * n * block + 2.0 * p * block;
     let shared = (task.targets.len() + plan.items.len() * task.targets.ncols()) as f64;
-    4.0 * (single + shared) + 8.0 * 3.0 * directions * directions
+    let repeats = plan.train.iter().filter_map(|train| repeats_bytes(train, task)).fold(0.0, f64::max);
+    4.0 * (single + shared) + 8.0 * 3.0 * directions * directions + repeats
+}
+
+/// What it takes more to make errors of one number per stimulus, if that is done for these samples.
+fn repeats_bytes(train: &[usize], task: &Task<'_>) -> Option<f64> {
+    let folds = Folds::by_label(&stimuli_of(train, task)).ok()?;
+    let (params, n_threads) = (params(task), rayon::current_num_threads());
+    let size = Size { n_samples: train.len(), n_features: task.n_units, n_targets: task.targets.ncols() };
+    if !cost::repeats_pay(size, &params, &folds) {
+        return None;
+    }
+    let (_, with) = cost::with_repeats::<f32>(size, &params, &folds, n_threads);
+    Some(with.design.saturating_sub(cost::memory::<f32>(size, &params, Some(&folds), n_threads).design) as f64)
+}
+
+fn stimuli_of(train: &[usize], task: &Task<'_>) -> Vec<usize> {
+    train.iter().map(|&sample| task.stimulus_of_sample[sample]).collect()
+}
+
+fn params(task: &Task<'_>) -> RidgeParams {
+    RidgeParams { alphas: task.settings.alphas.clone(), ..RidgeParams::default() }
+}
+
+/// Samples ready for `n_targets` features of stimuli, which are the same in all samples of a stimulus; stimuli are held out in
+/// turn.
+pub(crate) fn design(
+    x: ArrayView2<'_, f32>,
+    stimulus_of_sample: &[usize],
+    params: &RidgeParams,
+    n_targets: usize,
+) -> Result<Design<f32>, RegressError> {
+    let folds = Folds::by_label(stimulus_of_sample)?;
+    let size = Size { n_samples: x.nrows(), n_features: x.ncols(), n_targets };
+    let repeated_targets = cost::repeats_pay(size, params, &folds);
+    Design::prepare(&x, params, Setup { folds: Some(folds), repeated_targets, ..Setup::default() })
 }
 
 /// What all blocks of a fold share.
@@ -176,19 +213,19 @@ fn fit_block(
     })
 }
 
-fn prepare(plan: &Plan, task: &Task<'_>, fold: usize) -> Result<Prepared, percept_regress::RegressError> {
+fn prepare(plan: &Plan, task: &Task<'_>, fold: usize) -> Result<Prepared, RegressError> {
     let responses = (task.responses)(fold);
     let train = &plan.train[fold];
     let x = responses.select(Axis(0), train);
-    let groups: Vec<usize> = train.iter().map(|&sample| task.stimulus_of_sample[sample]).collect();
-    let params = RidgeParams { alphas: task.settings.alphas.clone(), ..RidgeParams::default() };
+    let groups = stimuli_of(train, task);
     let items = plan.items_of(fold);
     let mut averages = Array2::zeros((items.len(), responses.ncols()));
     for (mut row, &item) in averages.rows_mut().into_iter().zip(&items) {
         row.assign(&mean_row(&responses, &plan.items[item].samples));
     }
     let mean = mean_row(&x, &(0..x.nrows()).collect::<Vec<_>>()).insert_axis(Axis(0));
-    Ok(Prepared { design: Design::grouped(x.view(), &groups, &params)?, items: averages, mean, groups })
+    let design = design(x.view(), &groups, &params(task), task.targets.ncols())?;
+    Ok(Prepared { design, items: averages, mean, groups })
 }
 
 fn collect(

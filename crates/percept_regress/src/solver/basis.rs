@@ -16,6 +16,7 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
+use super::penalties::Lengths;
 use super::product::{multiply, multiply_parallel};
 use super::real::Real;
 use super::spectrum::{clear_null, eigen, gram, mirror};
@@ -206,6 +207,11 @@ impl<T: Real> Basis<T> {
     /// Whether residuals are `r` itself (kernel) or `y − r` (covariance), see the head of this file.
     pub(crate) fn is_kernel(&self) -> bool {
         !matches!(self.back, Back::Covariance { .. })
+    }
+
+    /// How long the directions are: those of the samples' own space are √λ.
+    pub(crate) fn lengths(&self) -> Lengths {
+        if self.is_kernel() { Lengths::Unit } else { Lengths::Root }
     }
 
     /// Refuses a penalty of 0 when the weights are not determined.

@@ -8,11 +8,12 @@ use std::ops::Range;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::basis::Basis;
-use super::penalties::{Penalties, Window, add_mixed};
+use super::forms::Forms;
+use super::penalties::{Penalties, Window, add_mixed, weigh};
 use super::product::{matrix, multiply};
 use super::real::Real;
 use super::spectrum::{INNER, inverse, mirror};
@@ -40,6 +41,8 @@ pub(crate) struct Inverses<T> {
     pub(crate) blocks: Vec<Vec<T>>,
     /// Where the matrix of each group starts.
     pub(crate) offsets: Vec<usize>,
+    /// What makes squared errors of targets that are the same in all samples of a group, if that was asked for.
+    pub(crate) forms: Option<Forms<T>>,
 }
 
 /// How many penalties' blocks of a group of `size` samples are made at once.
@@ -58,7 +61,7 @@ impl<T: Real> Basis<T> {
             offsets.push(total);
             total += range.len() * range.len();
         }
-        let penalties = Penalties::new(&self.values, grid);
+        let penalties = Penalties::new(&self.values, grid, self.lengths());
         let mut blocks: Vec<Vec<T>> = grid.iter().map(|_| Vec::with_capacity(total)).collect();
         // Runs of small groups in parallel, large groups one by one; in the order of the groups either way.
         let mut waiting: Vec<Range<usize>> = Vec::new();
@@ -92,7 +95,7 @@ impl<T: Real> Basis<T> {
                 let n_runs = grid.len().div_ceil(together);
                 for (run, (some, blocks)) in grid.chunks(together).zip(blocks.chunks_mut(together)).enumerate() {
                     if share.is_mine(fold * n_runs + run) {
-                        let fewer = (n_runs > 1).then(|| Penalties::new(&self.values, some));
+                        let fewer = (n_runs > 1).then(|| Penalties::new(&self.values, some, self.lengths()));
                         self.invert_large(folds, fold, some, fewer.as_ref().unwrap_or(&penalties), blocks)?;
                     } else {
                         for block in blocks {
@@ -104,7 +107,7 @@ impl<T: Real> Basis<T> {
         }
         flush(&mut waiting, &mut blocks)?;
         blocks.iter_mut().try_for_each(|blocks| share.fill(blocks))?;
-        Ok(Inverses { penalties, blocks, offsets })
+        Ok(Inverses { penalties, blocks, offsets, forms: None })
     }
 
     fn invert_small(&self, members: Range<usize>, folds: &Folds, grid: &[f64]) -> Result<Vec<Vec<T>>, RegressError> {
@@ -221,18 +224,10 @@ fn add_functions<T: Real>(
     product: &mut Vec<T>,
     out: &mut [f64],
 ) {
-    let n_functions = window.functions.nrows();
-    let left = left.slice(s![.., window.directions.clone()]);
-    let right = matrix(right).subcols(window.directions.start, left.ncols());
-    for start in (0..left.ncols()).step_by(INNER) {
-        let n_inner = INNER.min(left.ncols() - start);
-        let inner = s![start..start + n_inner];
-        let mut weighted = Array2::<T>::zeros((left.nrows() * n_functions, n_inner));
-        for (position, mut weighted) in weighted.rows_mut().into_iter().enumerate() {
-            let (row, function) = (left.row(position / n_functions), window.functions.row(position % n_functions));
-            let both = Zip::from(&mut weighted).and(row.slice_move(inner)).and(function.slice_move(inner));
-            both.for_each(|out, &value, &factor| *out = value * factor);
-        }
+    let right = matrix(right).subcols(window.directions.start, window.directions.len());
+    for start in (0..right.ncols()).step_by(INNER) {
+        let n_inner = INNER.min(right.ncols() - start);
+        let weighted = weigh(left, window, start..start + n_inner);
         product.resize(out.len(), T::zero());
         let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), right.nrows());
         let right = right.subcols(start, n_inner).transpose();
@@ -244,6 +239,7 @@ fn add_functions<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::solver::penalties::Lengths;
     use percept_core::Seed;
 
     /// Projections by the functions against those by each penalty alone, rows of more than one panel.
@@ -254,7 +250,7 @@ mod tests {
         let rows = Array2::from_shape_fn((n_rows, values.len()), |(i, j)| {
             T::from_f64(f64::from(noise[i * values.len() + j]) * values[j].sqrt())
         });
-        let few = Penalties::new(&values, &alphas);
+        let few = Penalties::new(&values, &alphas, Lengths::Root);
         let is_few = few.windows.iter().any(|window| window.functions.nrows() < alphas.len());
         assert!(is_few || T::epsilon().as_f64() < 1e-10, "single precision needs fewer functions than penalties");
         let found = projections(rows.view(), &few, alphas.len());

@@ -5,79 +5,21 @@
 //! rows. The cost is one product of 2 · n_samples · n_directions · n_targets operations for each of the few functions that
 //! make all penalties, see [`super::penalties`].
 
-use std::ops::Range;
-
-use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip, s};
 
 use super::basis::Basis;
 use super::blocks::{BLOCK_ROWS, Inverses};
 use super::penalties::{Penalties, Window, add_mixed};
 use super::product::{multiply, multiply_columns};
 use super::real::Real;
+use super::tile::Tile;
 use crate::folds::Folds;
 use crate::params::{Pooling, Score};
 
 /// Groups larger than this are corrected by a matrix product.
-const SMALL_GROUP: usize = 16;
+pub(crate) const SMALL_GROUP: usize = 16;
 /// Rows summed in the precision of the fit before they are added in f64.
 const SHORT_SUM: usize = 16;
-
-/// The columns of one tile.
-#[derive(Clone)]
-pub(crate) struct Tile<T> {
-    /// n_samples × width, centred when there is an intercept, rows multiplied by the roots of the weights.
-    pub(crate) y: Array2<T>,
-    /// Mean of each target; 0 without an intercept.
-    pub(crate) intercept: Vec<f64>,
-    /// Whether each target is the same number in all samples.
-    pub(crate) constant: Vec<bool>,
-}
-
-impl<T: Real> Tile<T> {
-    /// Copies `columns` of the targets, centres and weights them.
-    pub(crate) fn new(y: ArrayView2<'_, T>, columns: Range<usize>, roots: &[f64], intercept: bool) -> Self {
-        let y = y.slice(s![.., columns]);
-        let width = y.ncols();
-        let mut means = vec![0.0; width];
-        let mut constant = vec![true; width];
-        let mut total = 0.0;
-        for (row, root) in y.rows().into_iter().zip(roots) {
-            let weight = root * root;
-            total += weight;
-            for (column, &value) in row.iter().enumerate() {
-                means[column] += weight * value.as_f64();
-                constant[column] &= value == y[(0, column)];
-            }
-        }
-        for mean in &mut means {
-            *mean = if intercept { *mean / total } else { 0.0 };
-        }
-        let mut centred = Array2::zeros(y.dim());
-        for ((mut out, row), root) in centred.rows_mut().into_iter().zip(y.rows()).zip(roots) {
-            for ((out, &value), mean) in out.iter_mut().zip(row).zip(&means) {
-                *out = T::from_f64((value.as_f64() - mean) * root);
-            }
-        }
-        Self { y: centred, intercept: means, constant }
-    }
-
-    /// Some of the columns.
-    pub(crate) fn select(&self, columns: &[usize]) -> Self {
-        Self {
-            // A selection of columns may come out in the order of columns.
-            y: self.y.select(Axis(1), columns).as_standard_layout().into_owned(),
-            intercept: columns.iter().map(|&column| self.intercept[column]).collect(),
-            constant: columns.iter().map(|&column| self.constant[column]).collect(),
-        }
-    }
-
-    /// Zᵀy by rows: width × n_directions.
-    pub(crate) fn project(&self, basis: &Basis<T>) -> Array2<T> {
-        let mut projected = Array2::zeros((self.y.ncols(), basis.z.ncols()));
-        multiply(projected.view_mut(), self.y.t(), basis.z.view(), false);
-        projected
-    }
-}
 
 /// Everything the held-out residuals of one design need.
 pub(crate) struct HeldOut<'a, T> {
@@ -89,24 +31,11 @@ pub(crate) struct HeldOut<'a, T> {
 }
 
 impl<T: Real> HeldOut<'_, T> {
-    /// Calls `visit(alpha_position, fold, residuals)` for every fold and every penalty `grid[alphas[…]]`, penalties innermost,
-    /// where residuals are (members of the fold) × width, row-major, multiplied by the roots of the weights.
-    pub(crate) fn residuals(
-        &self,
-        tile: &Tile<T>,
-        projected: &Array2<T>,
-        alphas: &[usize],
-        mut visit: impl FnMut(usize, usize, &[T]),
-    ) {
-        let width = projected.nrows();
-        let separate;
-        let penalties = if alphas.len() == self.grid.len() {
-            &self.inverses.penalties
-        } else {
-            let some: Vec<f64> = alphas.iter().map(|&alpha| self.grid[alpha]).collect();
-            separate = Penalties::separate(&self.basis.values, &some);
-            &separate
-        };
+    /// Calls `visit(alpha_position, fold, residuals)` for every fold and every penalty of the grid, penalties innermost, where
+    /// residuals are (members of the fold) × width, row-major, multiplied by the roots of the weights.
+    fn residuals(&self, tile: &Tile<T>, projected: &Array2<T>, mut visit: impl FnMut(usize, usize, &[T])) {
+        let (width, n_alphas) = (projected.nrows(), self.grid.len());
+        let penalties = &self.inverses.penalties;
         let scaled = scale(projected, penalties);
         let kernel = self.basis.is_kernel();
         let (mut fitted, mut own, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
@@ -114,8 +43,8 @@ impl<T: Real> HeldOut<'_, T> {
         for (members, place) in self.folds.blocks(BLOCK_ROWS) {
             let samples = &self.folds.members[place.clone()];
             fitted.clear();
-            fitted.resize(samples.len() * alphas.len() * width, T::zero());
-            for (chunk, out) in samples.chunks(BLOCK_ROWS).zip(fitted.chunks_mut(BLOCK_ROWS * alphas.len() * width)) {
+            fitted.resize(samples.len() * n_alphas * width, T::zero());
+            for (chunk, out) in samples.chunks(BLOCK_ROWS).zip(fitted.chunks_mut(BLOCK_ROWS * n_alphas * width)) {
                 fit(self.basis.rows(chunk, &mut gathered), penalties, &scaled, width, &mut sums, out);
             }
             for fold in members {
@@ -123,9 +52,9 @@ impl<T: Real> HeldOut<'_, T> {
                 let size = range.len();
                 own.resize(size * width, T::zero());
                 held_out.resize(size * width, T::zero());
-                for (position, &alpha) in alphas.iter().enumerate() {
+                for (alpha, inverses) in self.inverses.blocks.iter().enumerate() {
                     for (row, own) in range.clone().zip(own.chunks_exact_mut(width)) {
-                        let start = ((row - place.start) * alphas.len() + position) * width;
+                        let start = ((row - place.start) * n_alphas + alpha) * width;
                         let fitted = &fitted[start..start + width];
                         if kernel {
                             own.copy_from_slice(fitted);
@@ -137,23 +66,79 @@ impl<T: Real> HeldOut<'_, T> {
                         }
                     }
                     let offset = self.inverses.offsets[fold];
-                    let inverse = &self.inverses.blocks[alpha][offset..offset + size * size];
-                    correct(inverse, &own, &mut held_out, width);
-                    visit(position, fold, &held_out);
+                    correct(&inverses[offset..offset + size * size], &own, &mut held_out, width);
+                    visit(alpha, fold, &held_out);
                 }
             }
         }
+    }
+
+    /// Residuals of every target at one penalty of its own, `grid[alpha_of_target[…]]`, multiplied by the roots of the weights:
+    /// n_samples × width, 0 where a sample is never held out. One product for all penalties.
+    pub(crate) fn residuals_at(&self, tile: &Tile<T>, projected: &Array2<T>, alpha_of_target: &[usize]) -> Array2<T> {
+        // Targets with the same penalty follow each other.
+        let mut order: Vec<usize> = (0..alpha_of_target.len()).collect();
+        order.sort_by_key(|&target| alpha_of_target[target]);
+        let runs: Vec<&[usize]> = order.chunk_by(|&a, &b| alpha_of_target[a] == alpha_of_target[b]).collect();
+        let mut scaled = projected.select(Axis(0), &order);
+        let mut rest = scaled.view_mut();
+        for run in &runs {
+            let (mut rows, others) = rest.split_at(Axis(0), run.len());
+            let shrinkage = self.basis.shrinkage(self.grid[alpha_of_target[run[0]]]);
+            rows *= &ArrayView1::from(&shrinkage).mapv(T::from_f64);
+            rest = others;
+        }
+        let kernel = self.basis.is_kernel();
+        let mut all = Array2::zeros(tile.y.dim());
+        let (mut gathered, mut own, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
+        for (members, place) in self.folds.blocks(BLOCK_ROWS) {
+            let samples = &self.folds.members[place.clone()];
+            let mut fitted = Array2::zeros((samples.len(), order.len()));
+            for (chunk, out) in samples.chunks(BLOCK_ROWS).zip(fitted.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
+                multiply(out, self.basis.rows(chunk, &mut gathered), scaled.t(), false);
+            }
+            for fold in members {
+                let range = self.folds.ranges[fold].clone();
+                let (size, offset) = (range.len(), self.inverses.offsets[fold]);
+                let mut first = 0;
+                for run in &runs {
+                    own.clear();
+                    for row in range.clone() {
+                        let fitted = fitted.slice(s![row - place.start, first..first + run.len()]);
+                        let y = tile.y.row(self.folds.members[row]);
+                        own.extend(
+                            fitted.iter().zip(*run).map(|(&fit, &target)| if kernel { fit } else { y[target] - fit }),
+                        );
+                    }
+                    held_out.resize(own.len(), T::zero());
+                    let inverses = &self.inverses.blocks[alpha_of_target[run[0]]];
+                    correct(&inverses[offset..offset + size * size], &own, &mut held_out, run.len());
+                    for (row, held_out) in range.clone().zip(held_out.chunks_exact(run.len())) {
+                        let mut out = all.row_mut(self.folds.members[row]);
+                        run.iter().zip(held_out).for_each(|(&target, &value)| out[target] = value);
+                    }
+                    first += run.len();
+                }
+            }
+        }
+        all
     }
 
     /// Scores of every penalty of the grid: n_alphas × width. Constant targets score 0.
     pub(crate) fn scores(&self, tile: &Tile<T>, projected: &Array2<T>, score: Score, pooling: Pooling) -> Array2<f64> {
         let width = projected.nrows();
         let n_alphas = self.grid.len();
-        let alphas: Vec<usize> = (0..n_alphas).collect();
         let pearson = score == Score::Pearson;
         let mut scores = Array2::<f64>::zeros((n_alphas, width));
         let mut sums = Sums::new(n_alphas, width);
-        self.residuals(tile, projected, &alphas, |position, fold, residuals| {
+        if let (Some(forms), Some(values)) = (&self.inverses.forms, &tile.by_set) {
+            sums.add_targets(tile, &self.folds.members, self.roots);
+            sums.ee = forms.squared_errors(values.view());
+            sums.add_scores(&mut scores, score, 1.0);
+            clear_constant(&mut scores, tile);
+            return scores;
+        }
+        self.residuals(tile, projected, |position, fold, residuals| {
             let scored = &self.folds.samples(fold)[..self.folds.n_scored[fold]];
             if position == 0 {
                 sums.add_targets(tile, scored, self.roots);
@@ -167,12 +152,16 @@ impl<T: Real> HeldOut<'_, T> {
         if pooling == Pooling::Samples {
             sums.add_scores(&mut scores, score, 1.0);
         }
-        for (target, constant) in tile.constant.iter().enumerate() {
-            if *constant {
-                scores.column_mut(target).fill(0.0);
-            }
-        }
+        clear_constant(&mut scores, tile);
         scores
+    }
+}
+
+fn clear_constant<T>(scores: &mut Array2<f64>, tile: &Tile<T>) {
+    for (target, constant) in tile.constant.iter().enumerate() {
+        if *constant {
+            scores.column_mut(target).fill(0.0);
+        }
     }
 }
 
@@ -301,7 +290,7 @@ fn fit<T: Real>(
 }
 
 /// out = inverse · residuals for one group.
-fn correct<T: Real>(inverse: &[T], residuals: &[T], out: &mut [T], width: usize) {
+pub(crate) fn correct<T: Real>(inverse: &[T], residuals: &[T], out: &mut [T], width: usize) {
     let size = residuals.len() / width;
     if size > SMALL_GROUP {
         let shape = "group blocks are square";

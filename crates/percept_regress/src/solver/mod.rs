@@ -8,17 +8,21 @@
 //! - [`basis`]: the decomposed samples and the way back from it to weights
 //! - [`penalties`]: a grid of penalties made of a few functions of the spectrum
 //! - [`blocks`]: what corrects the residuals of a held-out group
+//! - [`tile`]: the targets that one task works on
 //! - [`heldout`]: leave-one-group-out residuals and their scores
+//! - [`forms`]: the scores of targets that are the same in all samples of a group
 //!
 //! The linear algebra library (faer) is seen here only.
 
 pub(crate) mod basis;
 pub(crate) mod blocks;
+pub(crate) mod forms;
 pub(crate) mod heldout;
 pub(crate) mod penalties;
 pub(crate) mod product;
 pub(crate) mod real;
 pub(crate) mod spectrum;
 pub(crate) mod standard;
+pub(crate) mod tile;
 mod tridiagonal;
 mod vectors;

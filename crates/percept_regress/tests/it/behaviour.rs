@@ -217,3 +217,27 @@ fn a_view_with_strides_predicts_like_a_copy() {
     let x = normal("x", 40, 5);
     check(&x, &targets("y", &x, 2));
 }
+
+#[test]
+fn held_out_predictions_at_penalties_of_their_own_are_those_of_each_penalty_alone() {
+    let x = normal("x", 90, 12);
+    let y = targets("y", &x, 9);
+    let alphas = vec![0.1, 10.0, 1000.0];
+    let own: Vec<f64> = (0..9).map(|target| alphas[(target * 5) % 3]).collect();
+    // Small sets, and sets that are corrected by a product of matrices.
+    for size in [3, 30] {
+        let groups: Vec<usize> = (0..90).map(|sample| sample / size).collect();
+        for path in [Path::Covariance, Path::Kernel] {
+            let params = RidgeParams { alphas: alphas.clone(), path, ..RidgeParams::default() };
+            let design = Design::grouped(x.view(), &groups, &params).expect("prepares");
+            let found = design.held_out_predictions(y.view(), &own).expect("predicts");
+            for &alpha in &alphas {
+                let alone = design.held_out_predictions(y.view(), &[alpha; 9]).expect("predicts");
+                for target in (0..9).filter(|&target| own[target] == alpha) {
+                    let difference = &found.column(target) - &alone.column(target);
+                    assert!(difference.iter().all(|value| value.abs() < 1e-12), "{path:?}, sets of {size}");
+                }
+            }
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod himalaya;
 mod precision;
 mod presets;
 mod recipes;
+mod repeated;
 mod selection;
 mod sklearn;
 mod threads;

@@ -1,28 +1,17 @@
 //! Several processes, played by threads, prepare the design that one process prepares.
 
-use std::sync::{Barrier, Mutex};
+use std::sync::Mutex;
 
 use ndarray::{Array2, s};
 use percept_regress::{
     AlphaChoice, Design, Folds, Path, RegressError, Ridge, RidgeParams, Setup, Spectrum, SpectrumCache, Together,
 };
+use percept_testing::Meeting;
 
 use crate::data::{difference, normal, targets};
 
 /// Sums in another order.
 const SAME: f64 = 1e-10;
-
-/// Where threads meet.
-struct Meeting {
-    barrier: Barrier,
-    slots: Vec<Mutex<Vec<f64>>>,
-}
-
-impl Meeting {
-    fn of(size: usize) -> Self {
-        Self { barrier: Barrier::new(size), slots: (0..size).map(|_| Mutex::default()).collect() }
-    }
-}
 
 struct Rank<'a> {
     rank: usize,
@@ -35,19 +24,11 @@ impl Together for Rank<'_> {
     }
 
     fn size(&self) -> usize {
-        self.meeting.slots.len()
+        self.meeting.size()
     }
 
     fn sum(&self, values: &mut [f64]) -> Result<(), RegressError> {
-        *self.meeting.slots[self.rank].lock().expect("no panic") = values.to_vec();
-        self.meeting.barrier.wait();
-        values.fill(0.0);
-        for slot in &self.meeting.slots {
-            let slot = slot.lock().expect("no panic");
-            assert_eq!(slot.len(), values.len(), "all ranks sum the same thing");
-            values.iter_mut().zip(slot.iter()).for_each(|(sum, value)| *sum += value);
-        }
-        self.meeting.barrier.wait();
+        self.meeting.sum(self.rank, values);
         Ok(())
     }
 }
@@ -60,6 +41,7 @@ fn together(
     folds: &Folds,
     params: &RidgeParams,
     cache: Option<&(dyn SpectrumCache + Sync)>,
+    repeated_targets: bool,
 ) -> Vec<Ridge<f64>> {
     let meeting = Meeting::of(size);
     std::thread::scope(|scope| {
@@ -68,7 +50,8 @@ fn together(
                 let rank = Rank { rank, meeting: &meeting };
                 scope.spawn(move || {
                     let cache = cache.map(|cache| cache as &dyn SpectrumCache);
-                    let setup = Setup { folds: Some(folds.clone()), together: Some(&rank), cache, ..Setup::default() };
+                    let folds = Some(folds.clone());
+                    let setup = Setup { folds, cache, together: Some(&rank), repeated_targets, ..Setup::default() };
                     let design = Design::prepare(&x.view(), params, setup).expect("prepares");
                     let width = design.task_width(y.ncols());
                     let selection = (params.choice == AlphaChoice::Shared).then(|| {
@@ -112,9 +95,20 @@ fn two_three_and_four_processes_fit_what_one_fits() {
         let setup = Setup { folds: Some(folds.clone()), ..Setup::default() };
         let one = Design::prepare(&x.view(), &params, setup).expect("prepares").fit(y.view()).expect("fits");
         for size in [2, 3, 4] {
-            compare(&one, &together(size, &x, &y, folds, &params, None));
+            compare(&one, &together(size, &x, &y, folds, &params, None, false));
         }
     }
+}
+
+#[test]
+fn errors_of_repeated_targets_are_made_together_too() {
+    let (x, shown) = (normal("x", 1400, 24), normal("shown", 350, 40));
+    let labels: Vec<usize> = (0..1400).map(|sample| sample / 4).collect();
+    let y = Array2::from_shape_fn((1400, 40), |(sample, target)| shown[(labels[sample], target)]);
+    let (folds, params) = (Folds::by_label(&labels).expect("groups"), RidgeParams::default());
+    let setup = Setup { folds: Some(folds.clone()), repeated_targets: true, ..Setup::default() };
+    let one = Design::prepare(&x.view(), &params, setup).expect("prepares").fit(y.view()).expect("fits");
+    compare(&one, &together(3, &x, &y, &folds, &params, None, true));
 }
 
 #[test]
@@ -125,7 +119,7 @@ fn the_kernel_of_many_features_is_made_together_too() {
     let params = RidgeParams { path: Path::Kernel, ..RidgeParams::default() };
     let setup = Setup { folds: Some(folds.clone()), ..Setup::default() };
     let one = Design::prepare(&x.view(), &params, setup).expect("prepares").fit(y.view()).expect("fits");
-    compare(&one, &together(3, &x, &y, &folds, &params, None));
+    compare(&one, &together(3, &x, &y, &folds, &params, None, false));
 }
 
 #[derive(Default)]
@@ -149,8 +143,8 @@ fn only_the_first_process_keeps_and_finds_decompositions() {
     let folds = Folds::k(6, None, 600).expect("folds");
     let shelf = Shelf::default();
     let params = RidgeParams::default();
-    let fresh = together(3, &x, &y, &folds, &params, Some(&shelf));
+    let fresh = together(3, &x, &y, &folds, &params, Some(&shelf), false);
     assert_eq!(shelf.0.lock().expect("no panic").len(), 1, "kept once");
-    assert_eq!(fresh, together(3, &x, &y, &folds, &params, Some(&shelf)));
+    assert_eq!(fresh, together(3, &x, &y, &folds, &params, Some(&shelf), false));
     assert_eq!(shelf.0.lock().expect("no panic").len(), 1, "found");
 }

@@ -1,7 +1,7 @@
 //! Times a leave-one-image-out fit at the size of one early visual cortex and one latent, beside plain products of the
 //! same size on the same threads at the same moment.
 //!
-//! `cargo run --release -p percept_regress --example speed [n_samples n_features n_targets]`
+//! `cargo run --release -p percept_regress --example fit_speed [n_samples n_features n_targets]`
 
 #![allow(clippy::print_stdout)]
 
