@@ -33,8 +33,13 @@ pub(crate) struct Tile<T: Real> {
 }
 
 impl<T: Real + Element> Prepared<T> {
-    /// Makes the samples of a plan ready, together with other processes if there are any.
-    pub(crate) fn new(plan: &FitPlan<T>, together: Option<&dyn Together>) -> Result<Self, LinearError> {
+    /// Makes the samples of a plan ready, together with other processes if there are any, for targets that are the same in all
+    /// samples of a set if `repeated_targets`.
+    pub(crate) fn new(
+        plan: &FitPlan<T>,
+        together: Option<&dyn Together>,
+        repeated_targets: bool,
+    ) -> Result<Self, LinearError> {
         let job = &plan.job;
         let cache = (job.cache.is_some() || plan.own_cache.is_some()).then_some(&plan.cache as &dyn SpectrumCache);
         let setup = Setup {
@@ -43,7 +48,7 @@ impl<T: Real + Element> Prepared<T> {
             cache,
             gram: None,
             together,
-            repeated_targets: plan.preflight.repeated_targets,
+            repeated_targets,
         };
         let whole = || plan.x.read_rows(0..Samples::dim(&plan.x).0);
         match job.method {

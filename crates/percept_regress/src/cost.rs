@@ -155,9 +155,9 @@ pub fn task_width(params: &RidgeParams, n_targets: usize) -> usize {
     columns_per_task(n_alphas, n_targets)
 }
 
-/// Operations per second of plain products on all threads of the current pool, in the precision of `T`: the best of a few
-/// tries, a tenth of a second in all.
-pub fn product_rate<T: Real>() -> f64 {
+/// Operations per second of plain products on all threads of the current pool, in the precision of `T`: the best of some tries,
+/// which take about `seconds` in all.
+pub fn product_rate<T: Real>(seconds: f64) -> f64 {
     const ORDER: usize = 768;
     let n_tasks = 2 * rayon::current_num_threads();
     let a = Array2::<T>::from_elem((ORDER, ORDER), T::from_f64(0.5));
@@ -165,7 +165,7 @@ pub fn product_rate<T: Real>() -> f64 {
     let mut best = 0f64;
     let begin = Instant::now();
     let mut tries = 0;
-    while tries < 2 || begin.elapsed().as_secs_f64() < 0.1 {
+    while tries < 2 || begin.elapsed().as_secs_f64() < seconds {
         let start = Instant::now();
         out.par_iter_mut().for_each(|out| multiply(out.view_mut(), a.view(), a.view(), false));
         let operations = 2.0 * (ORDER as f64).powi(3) * n_tasks as f64;

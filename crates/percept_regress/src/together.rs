@@ -4,7 +4,8 @@
 //! not: the first process decomposes the matrix, and it alone uses the [`crate::SpectrumCache`]. How numbers get from one process
 //! to another is the caller's business, so nothing here knows MPI.
 //!
-//! Sums over shares are made in another order than in one process: results differ by rounding of f64.
+//! Sums over shares are made in another order than in one process: results differ by rounding of f64, scores of targets that
+//! repeat within sets by that of the fit's precision.
 
 use std::ops::Range;
 
@@ -48,7 +49,7 @@ impl Share<'_> {
         values.chunks_mut(CHUNK).try_for_each(|chunk| others.sum(chunk))
     }
 
-    /// The same for numbers of which all but one process hold 0, so that nothing is rounded.
+    /// The same for numbers in the precision of the fit. Nothing is rounded where all but one process hold 0.
     pub(crate) fn fill<T: Real>(self, values: &mut [T]) -> Result<(), RegressError> {
         let Some(others) = self.0 else { return Ok(()) };
         let mut wide = Vec::new();

@@ -42,6 +42,16 @@ impl Problem {
         problem
     }
 
+    /// The same with five times as many targets, which do not vary within groups.
+    pub(crate) fn repeated() -> Self {
+        let mut problem = Self::new();
+        problem.y = Array2::from_shape_fn((N_SAMPLES, 5 * N_TARGETS), |(sample, target)| {
+            problem.y[(sample / 3 * 3, target % N_TARGETS)] + (target / N_TARGETS) as f32
+        });
+        problem.write("y.npy", &problem.y);
+        problem
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -44,13 +44,7 @@ fn a_fit_of_files_is_the_fit_of_their_arrays() {
 
 #[test]
 fn targets_that_repeat_within_sets_are_noticed_and_give_the_same_model() {
-    let mut problem = Problem::new();
-    let many = 5 * N_TARGETS;
-    let shown = Array2::from_shape_fn((N_SAMPLES, many), |(sample, target)| {
-        problem.y[(sample / 3 * 3, target % N_TARGETS)] + (target / N_TARGETS) as f32
-    });
-    problem.y = shown;
-    problem.write("y.npy", &problem.y);
+    let mut problem = Problem::repeated();
     let plans = |problem: &Problem, out: &str| {
         let mut told = Vec::new();
         fit(&problem.job(out), &mut |plan| told.push(plan.clone()), &Silent).expect("fits");

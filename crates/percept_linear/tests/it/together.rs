@@ -82,6 +82,18 @@ fn two_and_three_processes_make_the_model_of_one() {
 }
 
 #[test]
+fn targets_that_repeat_within_groups_are_shared_too() {
+    let problem = Problem::repeated();
+    let one = problem.job("one");
+    let mut noticed = false;
+    fit(&one, &mut |plan| noticed = plan.repeated_targets, &Silent).expect("fits");
+    assert!(noticed);
+    let several = problem.job("several");
+    assert!(company(3, &several, |_, _| {}).iter().all(Result::is_ok));
+    same(&one, &several);
+}
+
+#[test]
 fn processes_that_were_ended_go_on_where_each_of_them_was() {
     let problem = Problem::new();
     let one = problem.job("one");
