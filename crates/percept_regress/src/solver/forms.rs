@@ -33,12 +33,13 @@ pub(crate) const ROWS_PER_TASK: usize = 256;
 /// Samples whose residuals are added to the forms at once.
 pub(crate) const ROWS: usize = 1024;
 
-/// Whether scores are forms: every sample is scored once, in a small set, and all squares are summed.
+/// Whether scores are forms: every sample is held out once, in a small set, and scored there, and all squares are summed.
 pub(crate) fn apply(params: &RidgeParams, folds: &Folds) -> bool {
     params.pooling == Pooling::Samples
         && params.score != Score::Pearson
         && folds.largest() <= SMALL_GROUP
         && folds.is_partition()
+        && folds.members.len() == folds.n_samples()
 }
 
 /// BᵀB of every penalty.

@@ -100,6 +100,26 @@ fn correlations_means_over_folds_and_kernels_take_samples() {
 }
 
 #[test]
+fn samples_that_are_left_out_beside_a_set_are_not_scored_in_it() {
+    // Two samples are scored, two more with the same targets left out of training.
+    let (x, shown) = (normal("x", 48, 9), normal("shown", 12, 5));
+    let y = Array2::from_shape_fn((48, 5), |(sample, target)| shown[(sample / 4, target)]);
+    let split = |pair: usize| {
+        let left_out = pair / 2 * 4..pair / 2 * 4 + 4;
+        let train: Vec<usize> = (0..48).filter(|sample| !left_out.contains(sample)).collect();
+        (train, vec![2 * pair, 2 * pair + 1])
+    };
+    let splits: Vec<_> = (0..24).map(split).collect();
+    let scores = |repeated_targets: bool| {
+        let folds = Some(Folds::splits(&splits, 48).expect("splits"));
+        let setup = Setup { folds, repeated_targets, ..Setup::default() };
+        let params = RidgeParams { alphas: grid(5), ..RidgeParams::default() };
+        Design::prepare(&x.view(), &params, setup).expect("prepares").scores(y.view()).expect("scores")
+    };
+    assert_eq!(scores(true), scores(false));
+}
+
+#[test]
 fn bits_do_not_depend_on_threads() {
     let (x, y, sets) = problem(620, 40, 30);
     let params = RidgeParams { alphas: grid(5), ..RidgeParams::default() };
