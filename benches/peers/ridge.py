@@ -1,8 +1,8 @@
 """himalaya and scikit-learn on the ridge problem that `percept fit` is measured on; see docs/benchmarks.md.
 
-    python ridge.py data DIR [n p t]        make X.npy, Y.npy, folds.npy, samples.npy
+    python ridge.py data DIR [n p t]        make X.npy, Y.npy, folds.npy, runs.npy, samples.npy
     python ridge.py himalaya-numpy DIR      fit, write himalaya-numpy.npz (alpha, coef, intercept), print seconds
-    python ridge.py himalaya-torch DIR
+    python ridge.py himalaya-torch DIR      (both leave out what `folds` labels; LABELS=runs: the ten runs)
     python ridge.py sklearn DIR             leave-one-out, one penalty per target
     python ridge.py compare DIR MODEL PEER  agreement of a percept model folder with a peer's npz
 
@@ -18,6 +18,7 @@ import numpy as np
 
 ALPHAS = np.logspace(1, 6, 10)
 N_FOLDS = 5
+N_RUNS = 10
 
 
 def data(folder, n=6000, p=4000, t=4000):
@@ -33,6 +34,7 @@ def data(folder, n=6000, p=4000, t=4000):
     np.save(folder / "X.npy", x)
     np.save(folder / "Y.npy", y)
     np.save(folder / "folds.npy", np.arange(n) * N_FOLDS // n)
+    np.save(folder / "runs.npy", np.arange(n) * N_RUNS // n)
     np.save(folder / "samples.npy", np.arange(n))
 
 
@@ -79,7 +81,7 @@ if __name__ == "__main__":
     elif what == "compare":
         compare(folder, *sys.argv[3:])
     else:
-        x, y, folds = (np.load(folder / name) for name in ("X.npy", "Y.npy", "folds.npy"))
+        x, y, folds = (np.load(folder / f"{name}.npy") for name in ("X", "Y", os.environ.get("LABELS", "folds")))
         wall, cpu = time.perf_counter(), os.times()
         if what == "sklearn":
             alpha, coef, intercept = sklearn(x, y)

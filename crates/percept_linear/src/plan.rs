@@ -11,6 +11,7 @@ use percept_io::{fs, pieces};
 use percept_regress::cost::{self, Memory, Operations, Size};
 use percept_regress::folds::{self, Leaks};
 use percept_regress::{AlphaChoice, Folds, LeakReport, Real, Region, Repeats};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cache::FolderCache;
@@ -359,18 +360,9 @@ fn tile(
 
 /// Inputs by their hashes, settings by their words.
 fn provenance(job: &FitJob) -> Result<Provenance, LinearError> {
-    let mut provenance = Provenance::new(0);
-    let mut input = |name: &str, reference: &Reference| -> Result<(), LinearError> {
-        let hash = fs::content_hash(&reference.path)?;
-        let inner = reference.name.as_ref().map_or_else(String::new, |name| format!(":{name}"));
-        provenance.inputs.insert(name.to_owned(), format!("{hash}{inner}"));
-        Ok(())
-    };
-    input("x", &job.x)?;
-    for (band, reference) in job.bands.iter().enumerate() {
-        input(&format!("x{}", band + 2), reference)?;
-    }
-    input("y", &job.y)?;
+    let mut inputs = vec![("x".to_owned(), &job.x)];
+    inputs.extend(job.bands.iter().enumerate().map(|(band, reference)| (format!("x{}", band + 2), reference)));
+    inputs.push(("y".to_owned(), &job.y));
     let (what, list) = match &job.hold_out {
         HoldOut::Samples => ("samples".to_owned(), None),
         HoldOut::Groups(list) => ("groups".to_owned(), Some(list)),
@@ -392,10 +384,13 @@ fn provenance(job: &FitJob) -> Result<Provenance, LinearError> {
         ("weights", job.weights.as_ref()),
         ("target_groups", job.target_groups.as_ref()),
     ];
-    for (name, list) in lists {
-        if let Some(list) = list {
-            input(name, list)?;
-        }
+    inputs.extend(lists.into_iter().filter_map(|(name, list)| Some((name.to_owned(), list?))));
+    // Gigabytes each: one to a thread.
+    let hashes: Vec<_> = inputs.par_iter().map(|(_, reference)| fs::content_hash(&reference.path)).collect();
+    let mut provenance = Provenance::new(0);
+    for ((name, reference), hash) in inputs.into_iter().zip(hashes) {
+        let inner = reference.name.as_ref().map_or_else(String::new, |name| format!(":{name}"));
+        provenance.inputs.insert(name, format!("{}{inner}", hash?));
     }
     let precision = match job.precision {
         Precision::Single => "single",

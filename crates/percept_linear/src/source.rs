@@ -317,7 +317,8 @@ pub fn open_both<T: Real + Element>(
         let (left, right) = (x[0].to_string(), y.to_string());
         return Err(LinearError::Lengths { left, left_len, right, right_len, unit: "rows", unit_one: "sample" });
     }
-    let (in_x, in_y) = (samples.gaps()?, targets.gaps()?);
+    let (in_x, in_y) = rayon::join(|| samples.gaps(), || targets.gaps());
+    let (in_x, in_y) = (in_x?, in_y?);
     if missing == Missing::Refuse {
         for (matrix, gaps) in [("x", &in_x), ("y", &in_y)] {
             if gaps.count > 0 {

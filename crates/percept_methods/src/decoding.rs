@@ -21,7 +21,7 @@ mod outcome;
 mod pixels;
 mod plan;
 mod rescale;
-mod score;
+pub(crate) mod score;
 pub(crate) mod summary;
 
 use std::path::Path;

@@ -10,7 +10,7 @@ use percept_stats::{clusters, correlation};
 
 use super::Shared;
 use super::folder::VariantFacts;
-use crate::decoding::{artefact, fit};
+use crate::decoding::{artefact, fit, score};
 use crate::error::MethodError;
 use crate::experiment::Metric;
 
@@ -51,17 +51,8 @@ impl<'a> Scorer<'a> {
         scored
             .iter()
             .map(|(metric, values)| {
-                let interval = clusters::mean_interval(values, &self.labels, self.seed(), draws)?;
-                Ok(ScoreRow {
-                    method: method.to_owned(),
-                    split: self.shared.plan.split_name.to_owned(),
-                    metric: metric.name().to_owned(),
-                    value: values.iter().sum::<f64>() / values.len() as f64,
-                    low: interval.low,
-                    high: interval.high,
-                    chance: metric.chance(),
-                    n: values.len(),
-                })
+                let of = [method, self.shared.plan.split_name];
+                score::mean_row(of, *metric, values, &self.labels, self.seed(), draws)
             })
             .collect()
     }

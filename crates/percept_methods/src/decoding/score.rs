@@ -133,23 +133,36 @@ fn compute(task: &Task<'_>, metrics: &[Metric], progress: &dyn Progress) -> Resu
             let Some(values) = values else { continue };
             // One seed for all arms and metrics: the same stimuli are drawn, so intervals can be compared.
             let seed = Seed::new(task.experiment.seed).named("bootstrap");
-            let interval = clusters::mean_interval(values, &stimuli, seed, task.experiment.evaluate.draws)?;
-            rows.push(ScoreRow {
-                method: arm.name.clone(),
-                split: task.plan.split_name.to_owned(),
-                metric: metric.name().to_owned(),
-                value: values.iter().sum::<f64>() / values.len() as f64,
-                low: interval.low,
-                high: interval.high,
-                chance: metric.chance(),
-                n: values.len(),
-            });
+            let draws = task.experiment.evaluate.draws;
+            rows.push(mean_row([&arm.name, task.plan.split_name], *metric, values, &stimuli, seed, draws)?);
         }
         let item = |item: usize| by_metric.iter().map(|values| values.as_ref().map(|values| values[item])).collect();
         per_item.push((0..stimuli.len()).map(item).collect());
         progress.advance(1);
     }
     Ok((rows, per_item))
+}
+
+/// The mean of the `values` of one method on one split, with its bootstrap interval over the stimuli `labels`.
+pub(crate) fn mean_row(
+    [method, split]: [&str; 2],
+    metric: Metric,
+    values: &[f64],
+    labels: &[usize],
+    seed: Seed,
+    draws: usize,
+) -> Result<ScoreRow, MethodError> {
+    let interval = clusters::mean_interval(values, labels, seed, draws)?;
+    Ok(ScoreRow {
+        method: method.to_owned(),
+        split: split.to_owned(),
+        metric: metric.name().to_owned(),
+        value: values.iter().sum::<f64>() / values.len() as f64,
+        low: interval.low,
+        high: interval.high,
+        chance: metric.chance(),
+        n: values.len(),
+    })
 }
 
 /// For each metric one value per item, the mean over the arm's samples; `None` for a metric that the arm lacks.

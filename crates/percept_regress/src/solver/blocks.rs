@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::forms::Forms;
-use super::penalties::{Penalties, Window, add_mixed, weigh};
+use super::mixing::Mixer;
+use super::penalties::{Penalties, Window, weigh};
 use super::product::{matrix, multiply};
 use super::real::Real;
 use super::spectrum::{INNER, inverse, mirror};
@@ -26,7 +27,7 @@ pub(crate) const BLOCK_ROWS: usize = 512;
 /// Blocks of groups larger than this are made by all threads.
 const LARGE_GROUP: usize = 256;
 /// Rows of a block of a large group that one task makes.
-const PANEL: usize = 64;
+pub(crate) const PANEL: usize = 64;
 /// Bytes of the blocks of one large group that are made at once, for some penalties.
 const BYTES_TOGETHER: usize = 1 << 30;
 /// Small groups are shared among processes in runs of so many.
@@ -184,6 +185,7 @@ impl<T: Real> Basis<T> {
 fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_penalties: usize) -> Vec<Array2<f64>> {
     let n_rows = rows.nrows();
     let mut all = vec![Array2::<f64>::zeros((n_rows, n_rows)); n_penalties];
+    let mixer = Mixer::new(&penalties.windows, 1.0);
     // The same rows of all matrices are one task's.
     let mut panels: Vec<Vec<ArrayViewMut2<'_, f64>>> = Vec::new();
     panels.resize_with(n_rows.div_ceil(PANEL), Vec::new);
@@ -193,20 +195,18 @@ fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_pen
     panels.into_par_iter().enumerate().with_max_len(1).for_each(|(panel, mut out)| {
         let own = panel * PANEL..(panel * PANEL + PANEL).min(n_rows);
         let (left, right) = (rows.slice(s![own.clone(), ..]), rows.slice(s![..own.end, ..]));
-        let (mut parts, mut product) = (Vec::new(), Vec::new());
+        let (mut parts, mut product) = (Vec::with_capacity(penalties.windows.len()), Vec::new());
         for window in &penalties.windows {
-            let n_functions = window.functions.nrows();
-            parts.clear();
-            parts.resize(own.len() * n_functions * own.end, 0.0);
-            add_functions(left, right, window, &mut product, &mut parts);
-            let mix = window.mix.as_ref().map_or_else(|| Array2::eye(n_penalties), |mix| mix.mapv(T::as_f64));
-            for (row, parts) in parts.chunks_exact(n_functions * own.end).enumerate() {
-                for (out, mix) in out.iter_mut().zip(mix.axis_chunks_iter(Axis(0), 1)) {
-                    let mut out = out.row_mut(row);
-                    let out = out.as_slice_mut().expect("rows of a row-major matrix");
-                    add_mixed(mix, own.end, parts, &mut out[..own.end]);
-                }
-            }
+            let mut part = vec![0.0; own.len() * window.functions.nrows() * own.end];
+            add_functions(left, right, window, &mut product, &mut part);
+            parts.push(part);
+        }
+        for row in 0..own.len() {
+            let places = out.iter_mut().map(|out| {
+                let out = out.row_mut(row).into_slice().expect("rows of a row-major matrix");
+                &mut out[..own.end]
+            });
+            mixer.add_row(&parts, row, own.end, places);
         }
     });
     all

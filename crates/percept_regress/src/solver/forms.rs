@@ -18,7 +18,8 @@ use rayon::prelude::*;
 use super::basis::Basis;
 use super::blocks::Inverses;
 use super::heldout::{SMALL_GROUP, correct};
-use super::penalties::{add_mixed, weigh};
+use super::mixing::Mixer;
+use super::penalties::weigh;
 use super::product::{matrix, multiply};
 use super::real::Real;
 use crate::error::RegressError;
@@ -194,17 +195,19 @@ impl<T: Real> Maker<'_, T> {
     fn task(&self, members: Range<usize>, out: &mut [T]) {
         let (n_sets, n_penalties) = (self.folds.len(), self.inverses.blocks.len());
         let place = self.folds.ranges[members.start].start..self.folds.ranges[members.end - 1].end;
-        let (mut gathered, mut sums) = (Vec::new(), Vec::new());
+        let (mut gathered, mut sums) = (Vec::new(), [Vec::new()]);
         let rows = self.basis.rows(&self.folds.members[place.clone()], &mut gathered);
+        // Window by window: the sums of all would be as many times as large.
         for window in &self.inverses.penalties.windows {
+            let mixer = Mixer::new(std::slice::from_ref(window), T::one());
             let weighted = weigh(rows, window, 0..window.directions.len());
-            sums.resize(weighted.nrows() * n_sets, T::zero());
-            let into = MatMut::from_row_major_slice_mut(&mut sums, weighted.nrows(), n_sets);
+            let [sums_of_window] = &mut sums;
+            sums_of_window.resize(weighted.nrows() * n_sets, T::zero());
+            let into = MatMut::from_row_major_slice_mut(sums_of_window, weighted.nrows(), n_sets);
             let means = matrix(self.means.view()).subcols(window.directions.start, window.directions.len());
             matmul(into, Accum::Replace, matrix(weighted.view()), means.transpose(), T::one(), Par::Seq);
-            match &window.mix {
-                Some(mix) => add_mixed(mix.view(), n_sets, &sums, out),
-                None => out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out += sum),
+            for (row, out) in out.chunks_exact_mut(n_penalties * n_sets).enumerate() {
+                mixer.add_row(&sums, row, n_sets, out.chunks_exact_mut(n_sets));
             }
         }
         let (mut own, mut corrected) = (Vec::new(), Vec::new());

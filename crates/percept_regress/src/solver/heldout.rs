@@ -9,7 +9,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip, s};
 
 use super::basis::Basis;
 use super::blocks::{BLOCK_ROWS, Inverses};
-use super::penalties::{Penalties, Window, add_mixed};
+use super::mixing::Mixer;
+use super::penalties::{Penalties, Window};
 use super::product::{multiply, multiply_columns};
 use super::real::Real;
 use super::tile::Tile;
@@ -38,35 +39,43 @@ impl<T: Real> HeldOut<'_, T> {
         let penalties = &self.inverses.penalties;
         let scaled = scale(projected, penalties);
         let kernel = self.basis.is_kernel();
-        let (mut fitted, mut own, mut held_out) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut gathered, mut sums) = (Vec::new(), Vec::new());
+        let mixer = Mixer::new(&penalties.windows, if kernel { T::one() } else { -T::one() });
+        let mut sums = vec![Vec::new(); scaled.len()];
+        let (mut fitted, mut held_out, mut gathered) = (Vec::new(), Vec::new(), Vec::new());
         for (members, place) in self.folds.blocks(BLOCK_ROWS) {
-            let samples = &self.folds.members[place.clone()];
-            fitted.clear();
-            fitted.resize(samples.len() * n_alphas * width, T::zero());
-            for (chunk, out) in samples.chunks(BLOCK_ROWS).zip(fitted.chunks_mut(BLOCK_ROWS * n_alphas * width)) {
-                fit(self.basis.rows(chunk, &mut gathered), penalties, &scaled, width, &mut sums, out);
+            // Per penalty samples × width: residuals of the fit.
+            let len = place.len() * width;
+            fitted.resize(n_alphas * len, T::zero());
+            let rows_at_once = rows_at_once(n_alphas, mixer.n_functions());
+            for (chunk, samples) in self.folds.members[place.clone()].chunks(rows_at_once).enumerate() {
+                let rows = self.basis.rows(samples, &mut gathered);
+                for ((window, scaled), sums) in penalties.windows.iter().zip(&scaled).zip(&mut sums) {
+                    sums.resize(samples.len() * scaled.ncols(), T::zero());
+                    multiply_columns(sums, rows, window.directions.clone(), scaled.view());
+                }
+                for (row, &sample) in samples.iter().enumerate() {
+                    let start = (chunk * rows_at_once + row) * width;
+                    let y = tile.y.row(sample).to_slice().expect("tiles are row-major");
+                    let places = fitted.chunks_exact_mut(len).map(|fitted| {
+                        let place = &mut fitted[start..start + width];
+                        if kernel {
+                            place.fill(T::zero());
+                        } else {
+                            place.copy_from_slice(y);
+                        }
+                        place
+                    });
+                    mixer.add_row(&sums, row, width, places);
+                }
             }
             for fold in members {
                 let range = self.folds.ranges[fold].clone();
-                let size = range.len();
-                own.resize(size * width, T::zero());
-                held_out.resize(size * width, T::zero());
-                for (alpha, inverses) in self.inverses.blocks.iter().enumerate() {
-                    for (row, own) in range.clone().zip(own.chunks_exact_mut(width)) {
-                        let start = ((row - place.start) * n_alphas + alpha) * width;
-                        let fitted = &fitted[start..start + width];
-                        if kernel {
-                            own.copy_from_slice(fitted);
-                        } else {
-                            let y = tile.y.row(self.folds.members[row]).to_slice().expect("tiles are row-major");
-                            for ((own, &y), &fitted) in own.iter_mut().zip(y).zip(fitted) {
-                                *own = y - fitted;
-                            }
-                        }
-                    }
-                    let offset = self.inverses.offsets[fold];
-                    correct(&inverses[offset..offset + size * size], &own, &mut held_out, width);
+                let (size, offset) = (range.len(), self.inverses.offsets[fold]);
+                let own = (range.start - place.start) * width..(range.end - place.start) * width;
+                held_out.resize(own.len(), T::zero());
+                for (alpha, (inverses, fitted)) in self.inverses.blocks.iter().zip(fitted.chunks_exact(len)).enumerate()
+                {
+                    correct(&inverses[offset..offset + size * size], &fitted[own.clone()], &mut held_out, width);
                     visit(alpha, fold, &held_out);
                 }
             }
@@ -253,40 +262,29 @@ impl Sums {
     }
 }
 
-/// D Zᵀy of each window for each of its functions, one below the other: (n_functions · width) × directions of the window.
+/// D Zᵀy of each window for each of its functions, side by side: directions of the window × (n_functions · width).
 fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2<T>> {
     let width = projected.nrows();
+    let by_directions = projected.t().as_standard_layout().into_owned();
     let of_window = |window: &Window<T>| {
         let (n_functions, n_directions) = window.functions.dim();
-        let mut scaled = Array2::zeros((n_functions * width, n_directions));
-        for (row, mut out) in scaled.rows_mut().into_iter().enumerate() {
-            let source = projected.slice(s![row % width, window.directions.clone()]);
-            let function = window.functions.row(row / width);
-            Zip::from(&mut out).and(source).and(function).for_each(|out, &value, &factor| *out = value * factor);
+        let mut scaled = Array2::zeros((n_directions, n_functions * width));
+        let rows = by_directions.slice(s![window.directions.clone(), ..]);
+        for ((mut out, row), function) in scaled.rows_mut().into_iter().zip(rows.rows()).zip(window.functions.columns())
+        {
+            for (mut out, &factor) in out.exact_chunks_mut(width).into_iter().zip(function) {
+                Zip::from(&mut out).and(row).for_each(|out, &value| *out = value * factor);
+            }
         }
         scaled
     };
     penalties.windows.iter().map(of_window).collect()
 }
 
-/// Rows of the basis times what [`scale`] made, for every penalty: `out` is rows × (n_penalties · width).
-fn fit<T: Real>(
-    rows: ArrayView2<'_, T>,
-    penalties: &Penalties<T>,
-    scaled: &[Array2<T>],
-    width: usize,
-    sums: &mut Vec<T>,
-    out: &mut [T],
-) {
-    for (window, scaled) in penalties.windows.iter().zip(scaled) {
-        let Some(mix) = &window.mix else {
-            multiply_columns(out, rows, window.directions.clone(), scaled.t());
-            continue;
-        };
-        sums.resize(rows.nrows() * scaled.nrows(), T::zero());
-        multiply_columns(sums, rows, window.directions.clone(), scaled.t());
-        add_mixed(mix.view(), width, sums, out);
-    }
+/// Samples whose sums for all functions are made at once: [`BLOCK_ROWS`], or fewer where many functions would take more memory
+/// than twice the penalties.
+fn rows_at_once(n_alphas: usize, n_functions: usize) -> usize {
+    (BLOCK_ROWS * 2 * n_alphas / n_functions.max(1)).clamp(64, BLOCK_ROWS)
 }
 
 /// out = inverse · residuals for one group.

@@ -6,7 +6,7 @@
 //! - [`spectrum`]: Gram matrix, eigendecomposition, null directions
 //! - [`tridiagonal`]: the first half of the eigendecomposition; [`vectors`]: its loops
 //! - [`basis`]: the decomposed samples and the way back from it to weights
-//! - [`penalties`]: a grid of penalties made of a few functions of the spectrum
+//! - [`penalties`]: a grid of penalties made of a few functions of the spectrum; [`mixing`]: how they are made
 //! - [`blocks`]: what corrects the residuals of a held-out group
 //! - [`tile`]: the targets that one task works on
 //! - [`heldout`]: leave-one-group-out residuals and their scores
@@ -18,6 +18,7 @@ pub(crate) mod basis;
 pub(crate) mod blocks;
 pub(crate) mod forms;
 pub(crate) mod heldout;
+mod mixing;
 pub(crate) mod penalties;
 pub(crate) mod product;
 pub(crate) mod real;

@@ -199,49 +199,6 @@ fn window<T: Real>(values: &[f64], grid: &Grid<'_>, directions: Range<usize>, mi
     Window { directions, functions, mix: Some(mix) }
 }
 
-/// Adds to `out` the sums of the penalties, made of those of the functions.
-///
-/// # Shapes
-/// `out` rows × (n_penalties · width) and `sums` rows × (n_functions · width), by rows.
-pub(crate) fn add_mixed<T: Real>(mix: ArrayView2<'_, T>, width: usize, sums: &[T], out: &mut [T]) {
-    let n_functions = mix.ncols();
-    let mix = mix.to_slice().expect("mixes are row-major");
-    pulp::Arch::new().dispatch(Mixing { mix, n_functions, width, sums, out });
-}
-
-struct Mixing<'a, T> {
-    mix: &'a [T],
-    n_functions: usize,
-    width: usize,
-    sums: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Real> pulp::NullaryFnOnce for Mixing<'_, T> {
-    type Output = ();
-
-    // Must be inlined where the widest vector instructions are allowed.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    fn call(self) {
-        let Self { mix, n_functions, width, sums, out } = self;
-        let n_penalties = mix.len() / n_functions;
-        for (out, sums) in out.chunks_exact_mut(n_penalties * width).zip(sums.chunks_exact(n_functions * width)) {
-            for (out, coefficients) in out.chunks_exact_mut(width).zip(mix.chunks_exact(n_functions)) {
-                // Whole slices, two functions at a time: loops that the compiler makes vector instructions of.
-                for (sums, coefficients) in sums.chunks(2 * width).zip(coefficients.chunks(2)) {
-                    let (a, b) = sums.split_at(width);
-                    if let [by_a, by_b] = *coefficients {
-                        out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out += by_a * a + by_b * b);
-                    } else {
-                        out.iter_mut().zip(a).for_each(|(out, &a)| *out += coefficients[0] * a);
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
