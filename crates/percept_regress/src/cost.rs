@@ -14,6 +14,7 @@ use crate::folds::Folds;
 use crate::params::RidgeParams;
 use crate::solver::blocks::{BLOCK_ROWS, PANEL as BLOCK_PANEL, penalties_together};
 use crate::solver::forms;
+use crate::solver::mixing::FUNCTIONS_PER_PENALTY;
 use crate::solver::product::multiply;
 use crate::solver::real::Real;
 use crate::solver::standard::ROWS_PER_READ;
@@ -132,15 +133,17 @@ pub fn memory<T: Real>(size: Size, params: &RidgeParams, folds: Option<&Folds>, 
     };
     let blocks = folds.map_or(0, |folds| folds.block_elements() as u64) * n_alphas * float;
     let largest = folds.map_or(0, |folds| folds.largest() as u64);
-    // Blocks of one large group for some penalties, in f64, and two more matrices for each that is being inverted.
+    let n_functions = FUNCTIONS_PER_PENALTY as u64 * n_alphas;
+    // Blocks of one large group for some penalties, in f64, and two more matrices for each that is being inverted; before them,
+    // sums for all functions, of a panel for each thread.
     let together = n_alphas.min(penalties_together(largest as usize) as u64);
-    let inverting = 8 * largest * largest * (together + 2 * together.min(n_threads as u64)) + float * largest * order;
-    // Sums for all functions, of a panel for each thread.
-    let inverting = inverting + n_threads as u64 * 8 * BLOCK_PANEL as u64 * largest * 2 * n_alphas;
+    let inverting = 8 * largest * largest * (together + 2 * together.min(n_threads as u64))
+        + float * largest * order
+        + n_threads as u64 * 8 * BLOCK_PANEL as u64 * largest * n_functions;
     let width = columns_per_task(n_alphas as usize, size.n_targets) as u64;
     let block = largest.max(BLOCK_ROWS as u64).min(n);
     // Residuals for all penalties and those corrected for one, and before them sums for some rows and all functions.
-    let residuals = block * width * (n_alphas + 1) + BLOCK_ROWS as u64 * width * 2 * n_alphas;
+    let residuals = block * width * (n_alphas + 1) + BLOCK_ROWS as u64 * width * n_functions;
     let task = float * (width * n + (n_alphas + 3) * width * order + residuals) + float * BLOCK_ROWS as u64 * order;
     let tasks = n_threads as u64 * task;
     Memory {

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip, s};
 
 use super::basis::Basis;
 use super::blocks::{BLOCK_ROWS, Inverses};
-use super::mixing::Mixer;
+use super::mixing::{FUNCTIONS_PER_PENALTY, Mixer};
 use super::penalties::{Penalties, Window};
 use super::product::{multiply, multiply_columns};
 use super::real::Real;
@@ -281,10 +281,10 @@ fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2
     penalties.windows.iter().map(of_window).collect()
 }
 
-/// Samples whose sums for all functions are made at once: [`BLOCK_ROWS`], or fewer where many functions would take more memory
-/// than twice the penalties.
+/// Samples whose sums for all functions are made at once: [`BLOCK_ROWS`], or fewer where more functions than
+/// [`FUNCTIONS_PER_PENALTY`] would take more memory.
 fn rows_at_once(n_alphas: usize, n_functions: usize) -> usize {
-    (BLOCK_ROWS * 2 * n_alphas / n_functions.max(1)).clamp(64, BLOCK_ROWS)
+    (BLOCK_ROWS * FUNCTIONS_PER_PENALTY * n_alphas / n_functions.max(1)).clamp(64, BLOCK_ROWS)
 }
 
 /// out = inverse · residuals for one group.

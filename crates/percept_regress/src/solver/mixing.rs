@@ -2,9 +2,13 @@
 //!
 //! All windows are mixed at once: what a penalty's sum is made of lies in the cache together, and the sum is written once. Mixing
 //! window after window cost a twelfth of a fit's time, most of it waiting for memory.
+//! Only where rows are very long ([`super::forms`]) it is still done so.
 
 use super::penalties::Window;
 use super::real::Real;
+
+/// Functions of all windows that memory is counted on for each penalty: with few functions to a window there are hardly more.
+pub(crate) const FUNCTIONS_PER_PENALTY: usize = 2;
 
 /// How penalties are made of functions.
 pub(crate) struct Mixer<T> {

@@ -18,7 +18,7 @@ pub(crate) mod basis;
 pub(crate) mod blocks;
 pub(crate) mod forms;
 pub(crate) mod heldout;
-mod mixing;
+pub(crate) mod mixing;
 pub(crate) mod penalties;
 pub(crate) mod product;
 pub(crate) mod real;
