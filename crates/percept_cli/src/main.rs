@@ -6,6 +6,7 @@
 mod arguments;
 mod commands;
 mod failure;
+mod memory;
 mod output;
 mod progress;
 mod settings;
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+
+#[global_allocator]
+static MEMORY: memory::HugePages = memory::HugePages;
 
 fn main() -> ExitCode {
     percept::models::threads::claim();
