@@ -33,7 +33,7 @@ pub struct Size {
 /// Operations by the precision they are made in.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Operations {
-    /// In f64 whatever the precision of the fit: Gram matrix, decomposition, directions.
+    /// In f64 whatever the precision of the fit: Gram matrix, decomposition, inverses of blocks.
     pub double: f64,
     /// In the precision of the fit.
     pub single: f64,
@@ -57,11 +57,14 @@ pub fn operations(size: Size, params: &RidgeParams, folds: Option<&Folds>) -> Op
     let (n, p, t) = (size.n_samples as f64, size.n_features as f64, size.n_targets as f64);
     let kernel = params.takes_kernel(size.n_samples, size.n_features, folds.map_or(0, Folds::largest));
     let (order, inner) = if kernel { (n, p) } else { (p, n) };
+    // Counted as if no direction were so short that it takes f64.
     let directions = if kernel { 0.0 } else { 2.0 * n * p * p };
     let mut operations = Operations {
-        double: inner * order * order + 9.0 * order.powi(3) + directions,
-        // Projection of targets; weights, on the kernel path by way of the samples.
-        single: 2.0 * n * order * t + if kernel { 2.0 * n * n * t + 2.0 * n * p * t } else { 2.0 * p * p * t },
+        double: inner * order * order + 9.0 * order.powi(3),
+        // Samples in their directions; projection of targets; weights, on the kernel path by way of the samples.
+        single: directions
+            + 2.0 * n * order * t
+            + if kernel { 2.0 * n * n * t + 2.0 * n * p * t } else { 2.0 * p * p * t },
     };
     if let Some(folds) = folds {
         let alphas = params.alphas.len() as f64;
@@ -129,7 +132,8 @@ pub fn memory<T: Real>(size: Size, params: &RidgeParams, folds: Option<&Folds>, 
     let directions = if kernel {
         8 * n * n + standing + read
     } else {
-        8 * p * p + standing + read + 8 * ROWS_PER_READ as u64 * order
+        // Rows and their products, in the precision of the fit and, where directions are short, in f64.
+        8 * p * p + standing + read + ROWS_PER_READ as u64 * (float * p + (float + 8) * order)
     };
     let blocks = folds.map_or(0, |folds| folds.block_elements() as u64) * n_alphas * float;
     let largest = folds.map_or(0, |folds| folds.largest() as u64);

@@ -10,14 +10,16 @@
 //! The identity holds because adding group g back changes the fit by a rank |g| update; the intercept is a feature
 //! without penalty and is refitted. Scales of features are those of all samples.
 //!
+//! Z is made in the precision of the fit, but for directions that are short beside the samples: those are made in f64.
+//!
 //! With sample weights, rows of samples and targets are multiplied by the roots of the weights, and 1/n becomes the
 //! product of the unit vector in that direction with itself; everything else stays.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
 use super::penalties::Lengths;
-use super::product::{multiply, multiply_parallel};
+use super::product::{multiply, multiply_leading, multiply_parallel};
 use super::real::Real;
 use super::spectrum::{clear_null, eigen, gram, mirror};
 use super::standard::{ROWS_PER_READ, Standard};
@@ -57,6 +59,19 @@ enum Back<T> {
     Kernel { x: Array2<T> },
     /// Nothing but the kernel is known: weights are those of samples, multiplied by the roots of their weights.
     Dual { roots: Vec<T> },
+}
+
+/// Directions whose eigenvalue is this many times smaller than the mean one are short.
+const SHORT: f64 = 64.0;
+
+/// How many of the ascending eigenvalues of `order` features belong to directions that must be made in f64.
+///
+/// A sum over the features of a sample is rounded in proportion to the sample's own length, whose square is the mean
+/// eigenvalue's part in it. In f32 that is too much only where what the sample has of a direction is far less.
+fn n_short<T: Real>(values: &[f64], order: usize) -> usize {
+    let mean = values.iter().sum::<f64>() / order as f64;
+    let is_double = T::epsilon().as_f64() <= f64::EPSILON;
+    if is_double { 0 } else { values.partition_point(|value| value * SHORT < mean) }
 }
 
 /// Root of each sample's weight.
@@ -147,19 +162,26 @@ impl<T: Real> Basis<T> {
         let n = x.dim().0;
         let Spectrum { values, vectors } = spectrum;
         let rank = values.len();
+        let mut transposed = Array2::zeros((rank, standard.kept.len()));
+        transposed.axis_iter_mut(Axis(0)).into_par_iter().zip(vectors.axis_iter(Axis(1))).for_each(
+            |(mut out, vector)| out.iter_mut().zip(vector).for_each(|(out, &value)| *out = T::from_f64(value)),
+        );
+        let n_short = n_short::<T>(&values, standard.kept.len());
         let mut z = Array2::zeros((n, rank));
         let blocks = z.axis_chunks_iter_mut(Axis(0), ROWS_PER_READ).enumerate();
         for (block, mut out) in blocks.filter(|(block, _)| share.is_mine(*block)) {
             let start = block * ROWS_PER_READ;
             let rows = x.rows(start..start + out.nrows())?;
-            let rows: Array2<f64> = standard.table(rows.view(), |row| roots[start + row]);
-            out.zip_mut_with(&multiply_parallel(rows.view(), vectors.view()), |out, &value| *out = T::from_f64(value));
+            let (short, mut long) = out.view_mut().split_at(Axis(1), n_short);
+            let own: Array2<T> = standard.table(rows.view(), |row| roots[start + row]);
+            long.assign(&multiply_parallel(own.view(), transposed.slice(s![n_short.., ..]).reversed_axes()));
+            if n_short > 0 {
+                let own: Array2<f64> = standard.table(rows.view(), |row| roots[start + row]);
+                let found = multiply_leading(own.view(), vectors.view(), n_short);
+                Zip::from(short).and(&found).for_each(|out, &value| *out = T::from_f64(value));
+            }
         }
         share.fill(z.as_slice_mut().expect("freshly allocated arrays are contiguous"))?;
-        let mut transposed = Array2::zeros((rank, standard.kept.len()));
-        transposed.axis_iter_mut(Axis(0)).into_par_iter().zip(vectors.axis_iter(Axis(1))).for_each(
-            |(mut out, vector)| out.iter_mut().zip(vector).for_each(|(out, &value)| *out = T::from_f64(value)),
-        );
         Ok(Self {
             z,
             values,
@@ -327,5 +349,32 @@ mod tests {
         assert!((rebuilt - kernel).iter().all(|difference| difference.abs() < 1e-12));
         assert!(u.sum_axis(Axis(0)).iter().all(|sum| sum.abs() < 1e-13));
         assert!((u.t().dot(&u) - Array2::<f64>::eye(n - 1)).iter().all(|difference| difference.abs() < 1e-13));
+    }
+
+    #[test]
+    fn short_directions_are_as_exact_as_long_ones() {
+        let (n, p) = (300, 80);
+        let noise = percept_core::Seed::new(4).normal(n * p);
+        let mixing = percept_core::Seed::new(5).normal(p * p);
+        let falling = Array2::from_shape_fn((n, p), |(i, j)| {
+            f64::from(noise[i * p + j]) * 10f64.powf(-3.0 * j as f64 / p as f64)
+        });
+        // Mixed, so that no feature stands for one direction.
+        let x = falling.dot(&Array2::from_shape_fn((p, p), |(i, j)| f64::from(mixing[i * p + j])));
+        let (single, roots) = (x.mapv(|value| value as f32), vec![1.0; n]);
+        let x = single.mapv(f64::from);
+        let standard = Standard::fit(&x.view(), None, true, false, Share::default()).expect("varies");
+        let lower = covariance::<f64>(&x.view(), &standard, &roots, Share::default()).expect("in memory");
+        let spectrum = covariance_spectrum(lower, n, Share::default()).expect("converges");
+        let n_short = n_short::<f32>(&spectrum.values, p);
+        assert!((10..p - 10).contains(&n_short) && super::n_short::<f64>(&spectrum.values, p) == 0, "{n_short}");
+        let exact = Basis::<f64>::covariance(&x.view(), &standard, &roots, true, spectrum.clone(), Share::default());
+        let found = Basis::<f32>::covariance(&single.view(), &standard, &roots, true, spectrum, Share::default());
+        let (exact, found) = (exact.expect("in memory"), found.expect("in memory"));
+        for (direction, value) in exact.values.iter().enumerate() {
+            let difference = found.z.column(direction).mapv(f64::from) - exact.z.column(direction);
+            let error = difference.dot(&difference).sqrt() / value.sqrt();
+            assert!(error < 5e-6, "{direction} of {n_short}: {error}");
+        }
     }
 }

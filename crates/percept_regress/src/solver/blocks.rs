@@ -17,7 +17,7 @@ use super::mixing::Mixer;
 use super::penalties::{Penalties, Window, weigh};
 use super::product::{matrix, multiply};
 use super::real::Real;
-use super::spectrum::{INNER, inverse, mirror};
+use super::spectrum::{INNER, inverse};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::together::Share;
@@ -128,8 +128,7 @@ impl<T: Real> Basis<T> {
                 let mut hat = Array2::zeros((samples.len(), samples.len()));
                 multiply(hat.view_mut(), scaled.view(), rows.t(), false);
                 let inverse = self.complement(samples, hat);
-                let inverse = inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?;
-                part.extend(inverse.iter().map(|&value| T::from_f64(value)));
+                part.extend(inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?);
             }
         }
         Ok(all)
@@ -148,92 +147,71 @@ impl<T: Real> Basis<T> {
         let samples = folds.samples(fold);
         let mut gathered = Vec::new();
         let hats = projections(self.rows(samples, &mut gathered), penalties, grid.len());
-        let inverses: Vec<Option<Vec<T>>> = hats
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|mut hat| {
-                mirror(&mut hat);
-                let inverse = self.complement(samples, hat)?;
-                Some(inverse.iter().map(|&value| T::from_f64(value)).collect())
-            })
-            .collect();
+        let inverses: Vec<Option<Vec<T>>> =
+            hats.into_par_iter().with_max_len(1).map(|hat| self.complement(samples, hat)).collect();
         for ((block, inverse), &alpha) in blocks.iter_mut().zip(inverses).zip(grid) {
             block.extend(inverse.ok_or(RegressError::Leverage { group: folds.labels[fold], alpha })?);
         }
         Ok(())
     }
 
-    /// Turns the block of the fitted projection into that of the residual one and inverts it.
-    fn complement(&self, samples: &[usize], mut hat: Array2<f64>) -> Option<Array2<f64>> {
+    /// Turns the block of the fitted projection, of which the upper triangle is given, into that of the residual one and inverts it.
+    fn complement(&self, samples: &[usize], mut hat: Array2<f64>) -> Option<Vec<T>> {
         if self.is_kernel() {
             return inverse(hat, 0.0);
         }
         for (i, mut row) in hat.rows_mut().into_iter().enumerate() {
-            for (j, h) in row.iter_mut().enumerate() {
-                let constant = self.constant.as_ref().map_or(0.0, |c| c[samples[i]] * c[samples[j]]);
-                *h = f64::from(u8::from(i == j)) - *h - constant;
+            let own = self.constant.as_ref().map_or(0.0, |constant| constant[samples[i]]);
+            row[i] -= 1.0;
+            for (j, h) in row.iter_mut().enumerate().skip(i) {
+                *h = -*h - self.constant.as_ref().map_or(0.0, |constant| own * constant[samples[j]]);
             }
         }
         inverse(hat, SMALLEST_PIVOT)
     }
 }
 
-/// The lower triangle of A D Aᵀ for the D of every penalty; the upper ones are left unspecified.
+/// The upper triangle of A D Aᵀ for the D of every penalty; the lower ones are left unspecified.
 ///
 /// # Shapes
 /// `rows` (A) n_rows × n_directions, row-major; result n_penalties matrices of n_rows × n_rows.
 fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_penalties: usize) -> Vec<Array2<f64>> {
     let n_rows = rows.nrows();
     let mut all = vec![Array2::<f64>::zeros((n_rows, n_rows)); n_penalties];
-    let mixer = Mixer::new(&penalties.windows, 1.0);
+    // A few directions at a time in the precision of the rows, and their sums in f64.
+    let windows: Vec<Window<T>> = penalties.windows.iter().flat_map(|window| window.cut(INNER)).collect();
+    let mixer = Mixer::new(&windows, 1.0);
     // The same rows of all matrices are one task's.
     let mut panels: Vec<Vec<ArrayViewMut2<'_, f64>>> = Vec::new();
     panels.resize_with(n_rows.div_ceil(PANEL), Vec::new);
     for one in &mut all {
         panels.iter_mut().zip(one.axis_chunks_iter_mut(Axis(0), PANEL)).for_each(|(panel, part)| panel.push(part));
     }
-    panels.into_par_iter().enumerate().with_max_len(1).for_each(|(panel, mut out)| {
-        let own = panel * PANEL..(panel * PANEL + PANEL).min(n_rows);
-        let (left, right) = (rows.slice(s![own.clone(), ..]), rows.slice(s![..own.end, ..]));
-        let (mut parts, mut product) = (Vec::with_capacity(penalties.windows.len()), Vec::new());
-        for window in &penalties.windows {
-            let mut part = vec![0.0; own.len() * window.functions.nrows() * own.end];
-            add_functions(left, right, window, &mut product, &mut part);
-            parts.push(part);
-        }
-        for row in 0..own.len() {
-            let places = out.iter_mut().map(|out| {
-                let out = out.row_mut(row).into_slice().expect("rows of a row-major matrix");
-                &mut out[..own.end]
-            });
-            mixer.add_row(&parts, row, own.end, places);
-        }
-    });
+    let panels = panels.into_par_iter().enumerate().with_max_len(1);
+    panels.for_each_init(
+        || vec![Vec::new(); windows.len()],
+        |products, (panel, mut out)| {
+            let first = panel * PANEL;
+            let own = rows.slice(s![first..(first + PANEL).min(n_rows), ..]);
+            let others = matrix(rows.slice(s![first.., ..]));
+            let n_others = others.nrows();
+            for (window, product) in windows.iter().zip(&mut *products) {
+                let weighted = weigh(own, window, 0..window.directions.len());
+                product.resize(weighted.nrows() * n_others, T::zero());
+                let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), n_others);
+                let others = others.subcols(window.directions.start, window.directions.len()).transpose();
+                matmul(into, Accum::Replace, matrix(weighted.view()), others, T::one(), Par::Seq);
+            }
+            for row in 0..own.nrows() {
+                let places = out.iter_mut().map(|out| {
+                    let out = out.row_mut(row).into_slice().expect("rows of a row-major matrix");
+                    &mut out[first..]
+                });
+                mixer.add_row(products, row, n_others, places);
+            }
+        },
+    );
     all
-}
-
-/// Adds to `out` the products of `left` and `right` over the directions of a window, once for each of its functions: made in the
-/// precision of the rows a few directions at a time, in the buffer `product`, and summed in f64.
-///
-/// # Shapes
-/// `left` m × n_directions, `right` n × n_directions; `out` m × n_functions × n.
-fn add_functions<T: Real>(
-    left: ArrayView2<'_, T>,
-    right: ArrayView2<'_, T>,
-    window: &Window<T>,
-    product: &mut Vec<T>,
-    out: &mut [f64],
-) {
-    let right = matrix(right).subcols(window.directions.start, window.directions.len());
-    for start in (0..right.ncols()).step_by(INNER) {
-        let n_inner = INNER.min(right.ncols() - start);
-        let weighted = weigh(left, window, start..start + n_inner);
-        product.resize(out.len(), T::zero());
-        let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), right.nrows());
-        let right = right.subcols(start, n_inner).transpose();
-        matmul(into, Accum::Replace, matrix(weighted.view()), right, T::one(), Par::Seq);
-        out.iter_mut().zip(product.iter()).for_each(|(out, value)| *out += value.as_f64());
-    }
 }
 
 #[cfg(test)]
@@ -260,7 +238,7 @@ mod tests {
             let scaled = &exact / &ndarray::Array1::from_iter(values.iter().map(|value| value + alpha));
             let expected = scaled.dot(&exact.t());
             for i in 0..n_rows {
-                for j in 0..=i {
+                for j in i..n_rows {
                     largest = largest.max((found[(i, j)] - expected[(i, j)]).abs() / expected[(i, i)]);
                 }
             }

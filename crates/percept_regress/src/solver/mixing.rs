@@ -16,17 +16,18 @@ pub(crate) struct Mixer<T> {
     coefficients: Vec<T>,
     /// Functions of each window.
     n_functions: Vec<usize>,
-    /// Whether the functions of the only window are the penalties.
+    /// Whether the functions of every window are the penalties.
     separate: bool,
 }
 
 impl<T: Real> Mixer<T> {
-    /// For the functions of `windows`, times `sign`. A window that is not mixed is alone.
+    /// For the functions of `windows`, times `sign`. All of them are mixed, or none.
     pub(crate) fn new<S: Real>(windows: &[Window<S>], sign: T) -> Self {
         let n_functions: Vec<usize> = windows.iter().map(|window| window.functions.nrows()).collect();
         let mixes: Option<Vec<_>> = windows.iter().map(|window| window.mix.as_ref()).collect();
         let Some(mixes) = mixes else {
-            return Self { coefficients: vec![sign; n_functions.iter().sum()], n_functions, separate: true };
+            let coefficients = vec![sign; n_functions.first().copied().unwrap_or(0)];
+            return Self { coefficients, n_functions, separate: true };
         };
         let n_penalties = mixes.first().map_or(0, |mix| mix.nrows());
         let row = |penalty: usize| mixes.iter().flat_map(move |mix| mix.row(penalty).into_iter().copied());
@@ -39,13 +40,13 @@ impl<T: Real> Mixer<T> {
         self.n_functions.iter().sum()
     }
 
-    /// Adds the sums of one row to `out`, the places of every penalty in turn, `width` long each.
+    /// Adds the sums of one row to `out`, the places of every penalty in turn, `width` long each, in the precision of `out`.
     ///
     /// # Shapes
     /// `sums` for each window rows × (n_functions · width), by rows.
-    pub(crate) fn add_row<'a>(
+    pub(crate) fn add_row<'a, S: Real>(
         &self,
-        sums: &[Vec<T>],
+        sums: &[Vec<S>],
         row: usize,
         width: usize,
         out: impl Iterator<Item = &'a mut [T]>,
@@ -56,8 +57,11 @@ impl<T: Real> Mixer<T> {
             parts.extend(sums[row * len..(row + 1) * len].chunks_exact(width));
         }
         if self.separate {
-            for ((out, part), coefficient) in out.zip(parts).zip(&self.coefficients) {
-                out.iter_mut().zip(part).for_each(|(out, &value)| *out += *coefficient * value);
+            let n_penalties = self.coefficients.len();
+            for (penalty, (out, &by)) in out.zip(&self.coefficients).enumerate() {
+                for part in parts.iter().skip(penalty).step_by(n_penalties) {
+                    out.iter_mut().zip(*part).for_each(|(out, &value)| *out += by * T::from_f64(value.as_f64()));
+                }
             }
             return;
         }
@@ -65,13 +69,13 @@ impl<T: Real> Mixer<T> {
     }
 }
 
-struct Row<'p, T, O> {
+struct Row<'p, T, S, O> {
     coefficients: &'p [T],
-    parts: &'p [&'p [T]],
+    parts: &'p [&'p [S]],
     out: O,
 }
 
-impl<'a, T: Real, O: Iterator<Item = &'a mut [T]>> pulp::NullaryFnOnce for Row<'_, T, O> {
+impl<'a, T: Real, S: Real, O: Iterator<Item = &'a mut [T]>> pulp::NullaryFnOnce for Row<'_, T, S, O> {
     type Output = ();
 
     // Must be inlined where the widest vector instructions are allowed.
@@ -85,12 +89,13 @@ impl<'a, T: Real, O: Iterator<Item = &'a mut [T]>> pulp::NullaryFnOnce for Row<'
                 if let ([a, b, c, d], &[by_a, by_b, by_c, by_d]) = (parts, by) {
                     let (first, second) = (a.iter().zip(*b), c.iter().zip(*d));
                     for ((out, (&a, &b)), (&c, &d)) in out.iter_mut().zip(first).zip(second) {
+                        let [a, b, c, d] = [a, b, c, d].map(|value| T::from_f64(value.as_f64()));
                         *out += (by_a * a + by_b * b) + (by_c * c + by_d * d);
                     }
                     continue;
                 }
                 for (part, &by) in parts.iter().zip(by) {
-                    out.iter_mut().zip(*part).for_each(|(out, &value)| *out += by * value);
+                    out.iter_mut().zip(*part).for_each(|(out, &value)| *out += by * T::from_f64(value.as_f64()));
                 }
             }
         }

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use faer::Mat;
-use ndarray::{Array2, ArrayView2, Zip, s};
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 
 use super::real::Real;
 
@@ -37,6 +37,20 @@ pub(crate) struct Window<T> {
     pub(crate) functions: Array2<T>,
     /// How the penalties are made of the functions, n_penalties × n_functions; None where they are the functions.
     pub(crate) mix: Option<Array2<T>>,
+}
+
+impl<T: Real> Window<T> {
+    /// The same in pieces of at most `longest` directions.
+    pub(crate) fn cut(&self, longest: usize) -> impl Iterator<Item = Self> {
+        self.functions.axis_chunks_iter(Axis(1), longest).enumerate().map(move |(piece, functions)| {
+            let start = self.directions.start + piece * longest;
+            Self {
+                directions: start..start + functions.ncols(),
+                functions: functions.to_owned(),
+                mix: self.mix.clone(),
+            }
+        })
+    }
 }
 
 /// 1/(λ + α) of some penalties, window by window.

@@ -76,6 +76,24 @@ pub(crate) fn multiply_parallel<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_,
     out
 }
 
+/// a · b[.., ..columns] on all threads of the current pool.
+///
+/// # Shapes
+/// `a` m × k in row-major layout, `b` k × (at least `columns`); result m × `columns`.
+pub(crate) fn multiply_leading<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, columns: usize) -> Array2<T> {
+    let mut out = Array2::zeros((a.nrows(), columns));
+    let b = matrix(b).subcols(0, columns);
+    let panel = panel_rows(a.nrows());
+    out.axis_chunks_iter_mut(Axis(0), panel).into_par_iter().zip(a.axis_chunks_iter(Axis(0), panel)).for_each(
+        |(mut out, a)| {
+            let slice = out.as_slice_mut().expect("row panels are contiguous");
+            let out = MatMut::from_row_major_slice_mut(slice, a.nrows(), columns);
+            matmul(out, Accum::Replace, matrix(a), b, T::one(), Par::Seq);
+        },
+    );
+    out
+}
+
 /// Columns per parallel panel.
 fn panel_columns(columns: usize) -> usize {
     columns.div_ceil(8).clamp(32, 512)

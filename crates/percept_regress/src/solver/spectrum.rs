@@ -1,5 +1,7 @@
 //! Gram matrices and their eigendecompositions, in f64.
 
+use std::ops::Range;
+
 use faer::diag::{DiagMut, DiagRef};
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
@@ -14,6 +16,7 @@ use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::matrix;
+use super::real::Real;
 use super::tridiagonal::reduce;
 use crate::error::RegressError;
 use crate::together::Share;
@@ -35,7 +38,7 @@ pub(crate) fn gram(
     order: usize,
     n_inner: usize,
     share: Share<'_>,
-    block: impl Fn(std::ops::Range<usize>) -> Result<Array2<f64>, RegressError>,
+    block: impl Fn(Range<usize>) -> Result<Array2<f64>, RegressError>,
 ) -> Result<Array2<f64>, RegressError> {
     let mut gram = Array2::<f64>::zeros((order, order));
     for start in (0..n_inner).step_by(INNER).filter(|start| share.is_mine(start / INNER)) {
@@ -107,16 +110,22 @@ pub(crate) fn eigen(mut lower: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>), R
 
 /// Copies the lower triangle to the upper one.
 pub(crate) fn mirror(square: &mut Array2<f64>) {
-    const TILE: usize = 64;
-    let n = square.nrows();
-    // Tile by tile: a whole column of a large matrix misses the cache at every row.
-    for i0 in (0..n).step_by(TILE) {
-        for j0 in (0..=i0).step_by(TILE) {
-            for i in i0..(i0 + TILE).min(n) {
-                for j in j0..(j0 + TILE).min(i) {
-                    square[(j, i)] = square[(i, j)];
-                }
+    for_tiles(square.nrows(), |rows, columns| {
+        for i in rows {
+            for j in columns.start..columns.end.min(i) {
+                square[(j, i)] = square[(i, j)];
             }
+        }
+    });
+}
+
+/// Rows and columns of the tiles that cover the lower triangle of a matrix, the diagonal included: a whole column of a large matrix
+/// misses the cache at every row.
+fn for_tiles(order: usize, mut visit: impl FnMut(Range<usize>, Range<usize>)) {
+    const TILE: usize = 64;
+    for i in (0..order).step_by(TILE) {
+        for j in (0..=i).step_by(TILE) {
+            visit(i..(i + TILE).min(order), j..(j + TILE).min(order));
         }
     }
 }
@@ -136,18 +145,20 @@ pub(crate) fn clear_null(values: &mut [f64], order: usize) -> usize {
     rank
 }
 
-/// Inverse of a symmetric positive definite matrix given in full, on the calling thread, or `None` when it is not positive
-/// definite. Two more matrices of its order are held at the peak.
+/// Inverse of a symmetric positive definite matrix given by its upper triangle in row-major layout, on the calling thread, or
+/// `None` when it is not positive definite. Two more matrices of its order are held at the peak. The result is rounded to the
+/// precision of `T`.
 ///
 /// `smallest_pivot` is the pivot below which the matrix counts as singular.
-pub(crate) fn inverse(mut full: Array2<f64>, smallest_pivot: f64) -> Option<Array2<f64>> {
-    let order = full.nrows();
+pub(crate) fn inverse<T: Real>(mut upper: Array2<f64>, smallest_pivot: f64) -> Option<Vec<T>> {
+    let order = upper.nrows();
     if order == 1 {
         // Leaving single samples out asks for very many of these.
-        let pivot = full[(0, 0)];
-        return (pivot > smallest_pivot).then(|| Array2::from_elem((1, 1), 1.0 / pivot));
+        let pivot = upper[(0, 0)];
+        return (pivot > smallest_pivot).then(|| vec![T::from_f64(1.0 / pivot)]);
     }
-    let slice = full.as_slice_memory_order_mut().expect("matrices to invert are contiguous");
+    let slice = upper.as_slice_mut().expect("matrices to invert are in row-major layout");
+    // The lower triangle of its columns.
     let mut factor = MatMut::from_column_major_slice_mut(slice, order, order);
     let needed = cholesky_in_place_scratch::<f64>(order, Par::Seq, Spec::default());
     let mut memory = MemBuffer::new(needed.or(inverse_scratch::<f64>(order, Par::Seq)));
@@ -156,12 +167,18 @@ pub(crate) fn inverse(mut full: Array2<f64>, smallest_pivot: f64) -> Option<Arra
     if (0..order).any(|i| factor[(i, i)] * factor[(i, i)] <= smallest_pivot) {
         return None;
     }
-    let mut out = Array2::zeros((order, order));
-    let slice = out.as_slice_memory_order_mut().expect("freshly allocated arrays are contiguous");
-    // The lower triangle of the rows, which is what is to be mirrored.
-    let rows = MatMut::from_row_major_slice_mut(slice, order, order);
-    inverse_of_factor(rows, factor.as_ref(), Par::Seq, stack);
-    mirror(&mut out);
+    let mut lower = Mat::<f64>::zeros(order, order);
+    inverse_of_factor(lower.as_mut(), factor.as_ref(), Par::Seq, stack);
+    let mut out = vec![T::zero(); order * order];
+    for_tiles(order, |rows, columns| {
+        for i in rows {
+            for j in columns.start..columns.end.min(i + 1) {
+                let value = T::from_f64(lower[(i, j)]);
+                out[i * order + j] = value;
+                out[j * order + i] = value;
+            }
+        }
+    });
     Some(out)
 }
 
@@ -206,10 +223,21 @@ mod tests {
 
     #[test]
     fn inverse_refuses_a_singular_matrix() {
-        assert!(inverse(array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
-        assert!(inverse(array![[1e-12]], 1e-11).is_none());
-        assert_eq!(inverse(array![[4.0]], 1e-11), Some(array![[0.25]]));
-        let inverse = inverse(array![[2.0, 1.0], [1.0, 2.0]], 1e-11).expect("definite");
-        assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
+        assert!(inverse::<f64>(array![[1.0, 1.0], [1.0, 1.0]], 1e-11).is_none());
+        assert!(inverse::<f64>(array![[1e-12]], 1e-11).is_none());
+        assert_eq!(inverse::<f32>(array![[4.0]], 1e-11), Some(vec![0.25]));
+    }
+
+    #[test]
+    fn inverse_is_whole_and_reads_the_upper_triangle_alone() {
+        for order in [2, 5, 64, 131] {
+            let entry = |i: usize, j: usize| {
+                f64::from(u8::from(i == j)) * 40.0 + ((i.max(j) * 5 + i.min(j) * 3) % 13) as f64 / 13.0
+            };
+            let upper = Array2::from_shape_fn((order, order), |(i, j)| if j < i { f64::NAN } else { entry(i, j) });
+            let found = Array2::from_shape_vec((order, order), inverse::<f64>(upper, 1e-11).expect("definite"));
+            let product = found.expect("as many").dot(&Array2::from_shape_fn((order, order), |(i, j)| entry(i, j)));
+            assert!((product - Array2::<f64>::eye(order)).iter().all(|difference| difference.abs() < 1e-13), "{order}");
+        }
     }
 }

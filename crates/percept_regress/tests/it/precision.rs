@@ -1,6 +1,6 @@
 //! How far single precision is from double, quantity by quantity, down to the smallest penalties in use (1e-6, as Takagi and
 //! Nishimoto take). The measured numbers are in docs/benchmarks.md. They hardly depend on the condition number: the decomposition is
-//! double, and products in its basis round every direction by itself.
+//! double, directions that are short beside the samples are made in double, and products in its basis round every direction by itself.
 
 use ndarray::Array2;
 use percept_regress::{Design, Folds, Path, RidgeParams, Setup};
