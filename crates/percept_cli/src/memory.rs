@@ -1,7 +1,7 @@
 //! Large blocks of memory in huge pages, where Linux grants them on request.
 //!
 //! Matrices of gigabytes are read column after column, and with pages of four kilobytes the processor waits for the table of
-//! pages as much as for memory: the reduction of a matrix of order 4,000 to tridiagonal form takes a quarter less time in
+//! pages as much as for memory: the reduction of a matrix of order 4,000 to tridiagonal form takes a fifth less time in
 //! pages of two megabytes. Most systems give these only to memory for which they were asked (`madvise` in
 //! `/sys/kernel/mm/transparent_hugepage/enabled`), as NumPy does for its arrays.
 
