@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::forms::Forms;
-use super::mixing::Mixer;
+use super::mixing::{FUNCTIONS_PER_PENALTY, Mixer};
 use super::penalties::{Penalties, Window, weigh};
 use super::product::{matrix, multiply};
 use super::real::Real;
@@ -180,7 +180,8 @@ fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_pen
     let mut all = vec![Array2::<f64>::zeros((n_rows, n_rows)); n_penalties];
     // A few directions at a time in the precision of the rows, and their sums in f64.
     let windows: Vec<Window<T>> = penalties.windows.iter().flat_map(|window| window.cut(INNER)).collect();
-    let mixer = Mixer::new(&windows, 1.0);
+    let runs = runs(&windows, FUNCTIONS_PER_PENALTY * n_penalties);
+    let runs: Vec<_> = runs.into_iter().map(|windows| (windows, Mixer::new(windows, 1.0))).collect();
     // The same rows of all matrices are one task's.
     let mut panels: Vec<Vec<ArrayViewMut2<'_, f64>>> = Vec::new();
     panels.resize_with(n_rows.div_ceil(PANEL), Vec::new);
@@ -189,29 +190,47 @@ fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_pen
     }
     let panels = panels.into_par_iter().enumerate().with_max_len(1);
     panels.for_each_init(
-        || vec![Vec::new(); windows.len()],
+        || vec![Vec::new(); runs.iter().map(|(windows, _)| windows.len()).max().unwrap_or(0)],
         |products, (panel, mut out)| {
             let first = panel * PANEL;
             let own = rows.slice(s![first..(first + PANEL).min(n_rows), ..]);
             let others = matrix(rows.slice(s![first.., ..]));
             let n_others = others.nrows();
-            for (window, product) in windows.iter().zip(&mut *products) {
-                let weighted = weigh(own, window, 0..window.directions.len());
-                product.resize(weighted.nrows() * n_others, T::zero());
-                let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), n_others);
-                let others = others.subcols(window.directions.start, window.directions.len()).transpose();
-                matmul(into, Accum::Replace, matrix(weighted.view()), others, T::one(), Par::Seq);
-            }
-            for row in 0..own.nrows() {
-                let places = out.iter_mut().map(|out| {
-                    let out = out.row_mut(row).into_slice().expect("rows of a row-major matrix");
-                    &mut out[first..]
-                });
-                mixer.add_row(products, row, n_others, places);
+            for (windows, mixer) in &runs {
+                for (window, product) in windows.iter().zip(&mut *products) {
+                    let weighted = weigh(own, window, 0..window.directions.len());
+                    product.resize(weighted.nrows() * n_others, T::zero());
+                    let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), n_others);
+                    let others = others.subcols(window.directions.start, window.directions.len()).transpose();
+                    matmul(into, Accum::Replace, matrix(weighted.view()), others, T::one(), Par::Seq);
+                }
+                for row in 0..own.nrows() {
+                    let places = out.iter_mut().map(|out| {
+                        let out = out.row_mut(row).into_slice().expect("rows of a row-major matrix");
+                        &mut out[first..]
+                    });
+                    mixer.add_row(products, row, n_others, places);
+                }
             }
         },
     );
     all
+}
+
+/// Windows that follow each other, at least one and at most `n_functions` functions together: as many sums are held at once.
+fn runs<T>(mut windows: &[Window<T>], n_functions: usize) -> Vec<&[Window<T>]> {
+    let mut runs = Vec::new();
+    while !windows.is_empty() {
+        let mut n_held = 0;
+        let fits = windows.iter().take_while(|window| {
+            n_held += window.functions.nrows();
+            n_held <= n_functions
+        });
+        let (run, rest) = windows.split_at(fits.count().max(1));
+        runs.push(run);
+        windows = rest;
+    }
+    runs
 }
 
 #[cfg(test)]

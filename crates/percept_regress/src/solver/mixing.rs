@@ -7,7 +7,8 @@
 use super::penalties::Window;
 use super::real::Real;
 
-/// Functions of all windows that memory is counted on for each penalty: with few functions to a window there are hardly more.
+/// Functions whose sums are held at once, for each penalty: what memory is counted on. Where all windows have more together, fewer
+/// rows or fewer windows are taken at a time.
 pub(crate) const FUNCTIONS_PER_PENALTY: usize = 2;
 
 /// How penalties are made of functions.

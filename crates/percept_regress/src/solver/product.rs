@@ -55,8 +55,8 @@ pub(crate) fn multiply_columns<T: Real>(
 /// # Shapes
 /// `a` m × k in row-major layout, `b` k × n; result m × n.
 pub(crate) fn multiply_parallel<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
-    let mut out = Array2::zeros((a.nrows(), b.ncols()));
     if b.ncols() > a.nrows() {
+        let mut out = Array2::zeros((a.nrows(), b.ncols()));
         // Cut where it is longer: each piece packs the whole of the other matrix.
         let width = panel_columns(b.ncols());
         let b = matrix(b);
@@ -68,12 +68,7 @@ pub(crate) fn multiply_parallel<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_,
         });
         return out;
     }
-    let panel = panel_rows(a.nrows());
-    out.axis_chunks_iter_mut(Axis(0), panel)
-        .into_par_iter()
-        .zip(a.axis_chunks_iter(Axis(0), panel))
-        .for_each(|(out, a)| multiply(out, a, b, false));
-    out
+    multiply_leading(a, b, b.ncols())
 }
 
 /// a · b[.., ..columns] on all threads of the current pool.
