@@ -5,10 +5,12 @@
 //! - [`seed`]: one number from which every random stream of a run is derived by name
 //! - [`score`]: the rows that every evaluation ends in
 //! - [`figure`]: drawings of results as plain data, in sections of a report
+//! - [`outcome`]: what a run ends in, as plain data that a report shows
 //! - [`provenance`]: what made a result
 //! - [`progress`]: how long work tells the user where it is
 
 pub mod figure;
+pub mod outcome;
 pub mod progress;
 pub mod provenance;
 pub mod responses;
@@ -17,6 +19,7 @@ pub mod seed;
 pub mod split;
 
 pub use figure::{Figure, Section};
+pub use outcome::{Outcome, Role};
 pub use progress::{Progress, Silent};
 pub use provenance::Provenance;
 pub use responses::Responses;
