@@ -3,6 +3,7 @@
 
 mod fixtures;
 mod layers;
+mod modules;
 mod sources;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let files = tree(root)?;
     let mut complaints = layers::check(&metadata(root)?)?;
     complaints.extend(sources::check(&files));
+    complaints.extend(modules::check(&files));
     complaints.extend(fixtures::check(&files));
     if complaints.is_empty() {
         eprintln!("   {} files in order", files.len());

@@ -5,14 +5,15 @@
 //!
 //! - [`core`]: responses, splits, seeds, scores, provenance, progress
 //! - [`io`]: files of the field
-//! - [`signal`]: detrending, filters, z-scores
+//! - [`signal`]: z-scores of responses, delays of features within runs
 //! - [`regress`]: ridge regression with exact leave-one-group-out selection
 //! - [`linear`]: the same on files larger than memory: streamed, resumable, in shards
 //! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
 //! - [`models`]: diffusion models, autoencoders, CLIP; [`pocket`]: a tiny pack of them inside the program
 //! - [`hub`]: model packs from the Hugging Face hub, the only part that reaches the network
 //! - [`synth`]: drawings with captions, phantom subjects
-//! - [`methods`]: published methods as recipes; an experiment in a TOML file
+//! - [`pipeline`]: the stages of every system: an experiment file, data, decoding, generation, evaluation
+//! - [`methods`]: the published systems, each a folder over those stages
 //! - [`report`]: results as one HTML file
 
 pub use percept_core as core;
@@ -21,6 +22,7 @@ pub use percept_io as io;
 pub use percept_linear as linear;
 pub use percept_methods as methods;
 pub use percept_models as models;
+pub use percept_pipeline as pipeline;
 pub use percept_pocket as pocket;
 pub use percept_regress as regress;
 pub use percept_report as report;

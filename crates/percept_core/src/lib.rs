@@ -1,5 +1,6 @@
 //! The vocabulary of percept: what every other crate agrees on, and nothing that knows a file format or a model.
 //!
+//! - [`arm`]: names of what is compared
 //! - [`responses`]: the matrix of measured responses and what each of its rows was
 //! - [`split`]: training and test sets that cannot leak
 //! - [`seed`]: one number from which every random stream of a run is derived by name
@@ -9,6 +10,7 @@
 //! - [`provenance`]: what made a result
 //! - [`progress`]: how long work tells the user where it is
 
+pub mod arm;
 pub mod figure;
 pub mod outcome;
 pub mod progress;
@@ -18,6 +20,7 @@ pub mod score;
 pub mod seed;
 pub mod split;
 
+pub use arm::{ArmName, ArmNameError};
 pub use figure::{Figure, Section};
 pub use outcome::{Outcome, Role};
 pub use progress::{Progress, Silent};

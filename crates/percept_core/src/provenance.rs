@@ -30,6 +30,28 @@ impl Provenance {
         }
     }
 
+    /// Records the input `name` by its content hash.
+    #[must_use]
+    pub fn input(mut self, name: &str, content: impl Into<String>) -> Self {
+        self.inputs.insert(name.to_owned(), content.into());
+        self
+    }
+
+    /// Records the setting `name` in its serialised form, which, unlike a debug form, is part of the interface.
+    #[must_use]
+    pub fn setting<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        let text = serde_json::to_string(value).unwrap_or_else(|error| format!("not serialisable: {error}"));
+        self.settings.insert(name.to_owned(), text);
+        self
+    }
+
+    /// The inputs `names` of this record in a record of the same program and seed, without settings.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let inputs = self.inputs.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        Self { inputs: inputs.map(|(name, hash)| (name.clone(), hash.clone())).collect(), ..Self::new(self.seed) }
+    }
+
     /// A hash of the whole record: two artefacts with the same fingerprint were made by the same computation.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();

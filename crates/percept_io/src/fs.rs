@@ -453,6 +453,26 @@ pub fn list(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
+/// All files below the directory `path`, at any depth, in order of their paths. Entries whose name begins with a dot (caches,
+/// editors' files) are left out.
+///
+/// # Errors
+/// If a directory cannot be read.
+pub fn files_below(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in list(path)? {
+        if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        if entry.is_dir() {
+            files.extend(files_below(entry)?);
+        } else {
+            files.push(entry);
+        }
+    }
+    Ok(files)
+}
+
 /// Whether a regular file exists at `path`.
 pub fn is_file(path: impl AsRef<Path>) -> bool {
     path.as_ref().is_file()

@@ -1,26 +1,28 @@
-//! The published systems as recipes over the tools, and the experiment that runs them.
+//! The published systems, each a folder over the stages of [`percept_pipeline`].
 //!
-//! - [`experiment`]: one TOML file, checked and with every default filled in
+//! - [`z_and_c`]: the base system, images from the latent `z` and the context `c` by ridge regression
 //! - [`b2c`]: an encoder from responses to the U-Net's context, trained through the U-Net
-//! - [`dataset`]: what an experiment's data are, whatever they came from
-//! - [`decoding`]: images from responses (`z`, `c`, `z+c`) with their controls and scores
-//! - [`features`]: stimuli to rows in the spaces of a model pack, as a store that is resumed
+//! - [`pixel_ridge`]: the baseline without a model
+//! - [`controls`]: what no brain, the wrong brain or perfect decoding would give
 //! - [`pocket`]: how the pocket pack is trained
-//! - [`run`]: the run directory, whose stages are resumed
-//! - [`error`]: what can go wrong on the way
+//!
+//! [`experiment`] opens an experiment file. A system says which methods it brings to a comparison, and what it adds to the report ([`system`]). What it may use is the
+//! [`bench`]. Systems do not know each other: [`registry`] lists them, [`reconstruct`] runs those that an experiment asks
+//! for, side by side.
 
 pub mod b2c;
-pub mod dataset;
-pub mod decoding;
-pub mod error;
+pub mod bench;
+pub mod controls;
+mod disk;
 pub mod experiment;
-pub mod features;
-mod pictures;
+pub mod pixel_ridge;
 pub mod pocket;
-pub mod run;
+pub mod reconstruct;
+pub mod registry;
+pub mod system;
+pub mod z_and_c;
 
-pub use dataset::Dataset;
-pub use decoding::{Outcome, RunOptions};
-pub use error::MethodError;
-pub use experiment::Experiment;
-pub use run::RunFolder;
+pub use bench::Bench;
+pub use percept_pipeline::{Dataset, Experiment, PipelineError, RunFolder};
+pub use reconstruct::{RunOptions, run};
+pub use registry::Registry;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use percept::methods::Experiment;
+use percept::methods::experiment;
 
 use crate::arguments::Demo;
 use crate::commands::reconstruct::finish;
@@ -13,6 +13,6 @@ const OUT: &str = "percept-demo";
 /// Runs the built-in experiment.
 pub(crate) fn run(demo: Demo) -> anyhow::Result<()> {
     let settings = RunSettings::new(demo.run, Path::new(OUT))?;
-    let experiment = Experiment::demo(&settings.overrides)?;
+    let experiment = experiment::demo(&settings.overrides)?;
     finish(&experiment, &settings)
 }

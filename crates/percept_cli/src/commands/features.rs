@@ -1,9 +1,9 @@
 //! `percept features`: stimuli to rows in the spaces of a model pack, as a store on disk.
 
 use anyhow::bail;
-use percept::methods::experiment::Pack;
-use percept::methods::features::{self, Models, Request, Source};
 use percept::models::probe::Pool;
+use percept::pipeline::experiment::Pack;
+use percept::pipeline::spaces::store::{self, Models, Request, StimulusFiles};
 
 use crate::arguments::{self, Features};
 use crate::output::{json, say};
@@ -13,7 +13,7 @@ use crate::progress::Bars;
 pub(crate) fn run(arguments: Features) -> anyhow::Result<()> {
     let print = arguments.json;
     let request = request(arguments)?;
-    let store = features::run(&request, &Bars::new())?;
+    let store = store::run(&request, &Bars::new())?;
     if print {
         return json(&store);
     }
@@ -37,8 +37,8 @@ fn request(arguments: Features) -> anyhow::Result<Request> {
         bail!("there is no `{}` (name a model pack, a table of word vectors, or `pocket`)", arguments.pack.display());
     };
     let source = match (arguments.images, arguments.texts) {
-        (Some(images), _) => Source::Pictures(images),
-        (None, Some(path)) => Source::Texts { path, column: arguments.column, context: arguments.context },
+        (Some(images), _) => StimulusFiles::Pictures(images),
+        (None, Some(path)) => StimulusFiles::Texts { path, column: arguments.column, context: arguments.context },
         (None, None) => bail!("there are no stimuli (name them with `--images` or `--texts`)"),
     };
     let memory = arguments.memory;

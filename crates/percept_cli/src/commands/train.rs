@@ -1,7 +1,7 @@
 //! `percept train`: the built-in model pack made again, from a seed, and encoders from responses to context; resumable.
 
 use percept::methods::pocket::{self, Part, PocketScores, Recipe};
-use percept::methods::{Experiment, b2c};
+use percept::methods::{b2c, experiment};
 
 use crate::arguments::{self, TrainB2c, TrainPocket};
 use crate::output::{json, say};
@@ -11,7 +11,7 @@ use crate::settings::{RunSettings, default_out};
 /// Trains the encoders of an experiment and says how well their contexts tell the test images apart.
 pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
     let settings = RunSettings::new(arguments.run, &default_out(&arguments.experiment)?)?;
-    let experiment = Experiment::open(&arguments.experiment, &settings.overrides)?;
+    let experiment = experiment::open(&arguments.experiment, &settings.overrides)?;
     let outcome = b2c::train(&experiment, &settings.out, &Bars::new())?;
     let report = percept::report::write(&settings.out, &outcome)?;
     say(format!("report: {}", report.display()));

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::GroupFacts;
 use super::validate::Validation;
-use crate::error::MethodError;
+use percept_pipeline::PipelineError;
 
 /// The facts of a whole folder.
 pub(crate) const FACTS: &str = "b2c.json";
@@ -77,6 +77,17 @@ pub struct VariantFacts {
     pub warnings: Vec<String>,
 }
 
+impl VariantFacts {
+    /// One sentence on what it is.
+    pub(super) fn description(&self) -> String {
+        let input = match self.tokens.len() {
+            1 => "all units at once".to_owned(),
+            n => format!("{n} groups of units, each with tokens of its own"),
+        };
+        format!("Pure noise, denoised under the context of a trained encoder that reads {input}, by its U-Net.")
+    }
+}
+
 /// A trained variant that was opened again.
 pub(crate) struct Trained {
     pub(crate) encoder: ContextEncoder,
@@ -93,7 +104,7 @@ pub(super) fn below(place: &str, tensors: &Tensors) -> Tensors {
 }
 
 /// Writes the weights of a variant to `folder`; names carry the places of the training's parameters.
-pub(crate) fn save(folder: &Path, config: &ContextEncoderConfig, weights: &Tensors) -> Result<(), MethodError> {
+pub(crate) fn save(folder: &Path, config: &ContextEncoderConfig, weights: &Tensors) -> Result<(), PipelineError> {
     let text = serde_json::to_string_pretty(config).expect("a config is plain JSON");
     fs::write_bytes(folder.join("model_index.json"), INDEX.as_bytes())?;
     fs::write_bytes(folder.join(ENCODER_CONFIG), format!("{text}\n").as_bytes())?;
@@ -108,22 +119,22 @@ pub(crate) fn files() -> [&'static str; 4] {
 }
 
 /// Reads the facts of the folder `run`.
-pub(crate) fn facts(run: &Path) -> Result<TrainedRun, MethodError> {
+pub(crate) fn facts(run: &Path) -> Result<TrainedRun, PipelineError> {
     let path = run.join(FACTS);
     if !path.is_file() {
-        return Err(MethodError::data(
+        return Err(PipelineError::data(
             format!("`decoder` names `{}`, which holds no `{FACTS}`", run.display()),
             "train it by `percept train b2c EXPERIMENT.toml --out FOLDER`, and name that folder",
         ));
     }
     let text = fs::read_text(&path, MAX_FACTS)?;
     serde_json::from_str(&text).map_err(|error| {
-        MethodError::data(format!("`{}` is damaged: {error}", path.display()), "train again into another folder")
+        PipelineError::data(format!("`{}` is damaged: {error}", path.display()), "train again into another folder")
     })
 }
 
 /// Opens the variant `name` of the folder `run`.
-pub(crate) fn open(run: &Path, name: &str) -> Result<Trained, MethodError> {
+pub(crate) fn open(run: &Path, name: &str) -> Result<Trained, PipelineError> {
     let file = |relative: &str| -> PathBuf { run.join(name).join(relative) };
     let config = ContextEncoderConfig::parse(&fs::read_text(file(ENCODER_CONFIG), MAX_FACTS)?)?;
     let params =

@@ -4,10 +4,13 @@ use ndarray::Array2;
 use percept_models::context_encoder::{ContextEncoderConfig, GroupConfig, tokens_in_proportion};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
-use crate::decoding::{Plan, fit, normalise};
-use crate::error::MethodError;
-use crate::experiment::{B2cTraining, Normalise};
+use percept_pipeline::Dataset;
+use percept_pipeline::PipelineError;
+use percept_pipeline::decoding::normalise::normalised;
+use percept_pipeline::experiment::Normalise;
+use percept_pipeline::plan::{Plan, mean_row};
+
+use super::settings::B2cTraining;
 
 /// The unpatched encoder's only group.
 const ALL: &str = "all";
@@ -37,18 +40,15 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// The units of all groups of `dataset`, normalised by the training samples of `plan`.
-    pub(crate) fn of(dataset: &Dataset, plan: &Plan, normalisation: Normalise) -> Result<Self, MethodError> {
+    pub(crate) fn of(dataset: &Dataset, plan: &Plan, normalisation: Normalise) -> Result<Self, PipelineError> {
         let remedy = "name parts of the units under `[data.groups]`";
         if dataset.groups.is_empty() {
-            return Err(MethodError::data("the data have no groups of units, which `b2c` reads", remedy));
+            return Err(PipelineError::data("the data have no groups of units, which `b2c` reads", remedy));
         }
         let columns: Vec<usize> = dataset.groups.iter().flat_map(|group| group.units.iter().copied()).collect();
         let responses = dataset.responses.select_units(&columns);
-        let rows = match normalisation {
-            Normalise::None => responses.data,
-            Normalise::Session => normalise::by_session(&responses, &plan.train[0]).0,
-        };
-        let facts = |group: &crate::dataset::UnitGroup| GroupFacts {
+        let (rows, _) = normalised(&responses, &plan.train[0], normalisation);
+        let facts = |group: &percept_pipeline::data::UnitGroup| GroupFacts {
             name: group.name.clone(),
             selector: group.selector.clone(),
             n_units: group.units.len(),
@@ -60,7 +60,7 @@ impl Inputs {
     pub(crate) fn averaged<'a>(&self, samples: impl ExactSizeIterator<Item = &'a Vec<usize>>) -> Array2<f32> {
         let mut means = Array2::zeros((samples.len(), self.rows.ncols()));
         for (mut mean, which) in means.rows_mut().into_iter().zip(samples) {
-            mean.assign(&fit::mean_row(&self.rows, which));
+            mean.assign(&mean_row(&self.rows, which));
         }
         means
     }
@@ -86,7 +86,7 @@ pub(crate) fn encoder_config(
     training: &B2cTraining,
     groups: &[GroupFacts],
     [tokens, context_width]: [usize; 2],
-) -> Result<ContextEncoderConfig, MethodError> {
+) -> Result<ContextEncoderConfig, PipelineError> {
     let n_units: Vec<usize> = groups.iter().map(|group| group.n_units).collect();
     let parts: Vec<(String, usize)> = if training.patched {
         groups.iter().map(|group| (group.name.clone(), group.n_units)).collect()
@@ -99,7 +99,7 @@ pub(crate) fn encoder_config(
         training.tokens.clone()
     };
     if shares.len() != parts.len() || shares.iter().sum::<usize>() != tokens {
-        return Err(MethodError::data(
+        return Err(PipelineError::data(
             format!(
                 "`b2c.tokens` names {} numbers with the sum {}, but there are {} groups and the context has {tokens} tokens",
                 shares.len(),

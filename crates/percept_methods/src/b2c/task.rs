@@ -1,6 +1,6 @@
 //! The training of one variant: which images train and validate, what a batch is, and what is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Axis};
 use percept_core::{Progress, Provenance, Seed};
@@ -13,10 +13,14 @@ use rand::Rng;
 
 use super::folder::{self, VariantFacts};
 use super::inputs::GroupFacts;
+use super::settings::{B2cTraining, B2cVariant};
+use super::shared::{Shared, config_of, n_images};
 use super::validate::{self, Validator};
-use super::{Shared, config_of, n_images};
-use crate::error::MethodError;
-use crate::experiment::{B2cTraining, B2cVariant};
+use percept_pipeline::PipelineError;
+use percept_pipeline::run::StageName;
+
+/// Of the training; see [`percept_pipeline::run`].
+const REVISION: u32 = 1;
 
 /// What the images of a variant are used for.
 struct Images {
@@ -32,13 +36,14 @@ pub(super) fn train(
     shared: &Shared<'_>,
     variant: &B2cVariant,
     record: &Provenance,
-) -> Result<VariantFacts, MethodError> {
+) -> Result<VariantFacts, PipelineError> {
     let facts_path = format!("{}/facts.json", variant.name);
-    let mut provenance = record.clone();
-    provenance.settings.insert("training".to_owned(), format!("{:?}", variant.training));
-    provenance.settings.insert("normalise".to_owned(), format!("{:?}", shared.experiment.decode.normalise));
-    provenance.settings.insert("split".to_owned(), format!("{:?}", shared.experiment.split));
-    shared.run.stage(&format!("b2c.{}", variant.name), provenance, || {
+    let record = Provenance { settings: BTreeMap::new(), ..record.clone() }
+        .setting("training", &variant.training)
+        .setting("normalise", &shared.experiment.decode.normalise)
+        .setting("split", &shared.experiment.split);
+    let name = format!("b2c.{}", variant.name);
+    shared.run.stage(StageName { name: &name, revision: REVISION }, record, || {
         let facts = fit(shared, variant)?;
         shared.run.write_json(&facts_path, &facts)?;
         let mut files = vec![facts_path.clone()];
@@ -48,12 +53,12 @@ pub(super) fn train(
     shared.run.read_json(&facts_path, "the facts of a training")
 }
 
-fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, MethodError> {
+fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, PipelineError> {
     let training = &variant.training;
     let seed = Seed::new(training.seed).named("b2c");
     let config = config_of(shared, variant)?;
     let images = divide(shared, variant);
-    let pack = shared.generator.pack();
+    let pack = shared.model.pack();
     let stimulus_of_sample = &shared.dataset.responses.stimulus_of_sample;
     let train_stimuli: Vec<usize> = images.samples.iter().map(|&sample| stimulus_of_sample[sample]).collect();
 
@@ -68,8 +73,8 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Method
         empty_context: pack.embed_text(&[String::new()])?.into_raw_vec_and_offset().0,
     };
     let trains_unet = training.train_unet && training.losses.uses_unet();
-    let unet = shared.generator.unet_tensors()?;
-    let origin = format!("the U-Net of {}", shared.generator.files().origin());
+    let unet = shared.model.unet_tensors()?;
+    let origin = format!("the U-Net of {}", shared.model.files().origin());
     let params = context_parameters(seed.named("init"), &config, unet, &origin, trains_unet)?;
     let batch = |_: usize, seed: Seed| Ok::<_, ModelError>(draw(shared, training, &images, seed));
     let kv_rate = if training.learning_rate > 0.0 { training.kv_learning_rate / training.learning_rate } else { 1.0 };

@@ -19,9 +19,9 @@ use percept_stats::{clusters, correlation};
 use serde::{Deserialize, Serialize};
 
 use super::folder;
-use crate::error::MethodError;
-use crate::experiment::OnFailure;
-use crate::pocket::{file_error, write};
+use super::settings::OnFailure;
+use crate::disk::{file_error, write};
+use percept_pipeline::PipelineError;
 
 /// Rows whose loss is computed at a time.
 const ROWS: usize = 16;
@@ -155,7 +155,7 @@ impl Validator<'_> {
     }
 
     /// The weights of the best validation.
-    pub(super) fn best_weights(&self) -> Result<Tensors, MethodError> {
+    pub(super) fn best_weights(&self) -> Result<Tensors, PipelineError> {
         Ok(open_tensors(&self.best_path())?)
     }
 

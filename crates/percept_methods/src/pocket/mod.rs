@@ -33,6 +33,7 @@ use percept_models::{
 pub use recipe::Recipe;
 pub use score::{PocketScores, score};
 
+use crate::disk::{read, write};
 use drawings::{Drawn, JUDGE_CLASSES};
 use unet_data::UnetData;
 
@@ -73,18 +74,6 @@ impl Part {
 /// Where the training keeps what it needs to go on; not part of the pack.
 fn work(out: &Path) -> PathBuf {
     out.join("training")
-}
-
-pub(crate) fn file_error(path: &Path, source: percept_io::Error) -> ModelError {
-    ModelError::File { path: path.to_owned(), source: std::io::Error::other(source) }
-}
-
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    percept_io::fs::write_bytes(path, bytes).map_err(|source| file_error(path, source))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    percept_io::fs::read_to_limit(path, 1 << 32).map_err(|source| file_error(path, source))
 }
 
 /// Trains `parts` into the pack at `out`, going on wherever an earlier call stopped.

@@ -1,9 +1,10 @@
 //! Arrays from files: what a run makes of them, and what it says when they do not fit.
 
 use ndarray::{Array, Array1, Array2};
+use percept_core::outcome::ItemResult;
 use percept_core::{ScoreRow, Silent};
-use percept_methods::decoding::ItemResult;
-use percept_methods::{MethodError, RunFolder, dataset};
+use percept_methods::{PipelineError, RunFolder, experiment};
+use percept_pipeline::data;
 
 use crate::study::{self, N_REPEATS, N_TEST, N_TRAIN, N_UNITS};
 
@@ -42,7 +43,7 @@ fn a_whole_run_ranks_methods_controls_and_baseline_as_they_must() {
     let pictures: Vec<usize> = outcome.items[0].arms.iter().map(|arm| arm.pictures.len()).collect();
     assert_eq!(pictures, [1, 2, 2, 2, 2, 2, 2, 1]);
     let z = outcome.decoders.iter().find(|decoder| decoder.feature == "z").expect("z");
-    assert_eq!((z.n_units, z.n_targets, z.n_samples), (N_UNITS, 48, N_TRAIN * N_REPEATS));
+    assert_eq!((z.n_units, z.n_targets, z.n_draws), (N_UNITS, 48, N_TRAIN * N_REPEATS));
     assert!(z.test_correlation > 0.5 && z.cv_r2 > 0.3 && z.kept_variance < 1.0, "{z:?}");
 }
 
@@ -111,7 +112,7 @@ fn a_leak_is_refused_and_then_warned_of() {
         let text = study::EXPERIMENT.replace("captions = \"captions.json\"\n", "");
         let overrides: Vec<String> =
             overrides.iter().filter(|text| !text.contains("captions")).map(|&text| text.to_owned()).collect();
-        percept_methods::Experiment::parse(&text, &data.path().join("bars.toml"), &overrides).expect("valid")
+        experiment::parse(&text, &data.path().join("bars.toml"), &overrides).expect("valid")
     };
     let error = study::run(&without_captions(&leaky), out.path(), None).expect_err("leak");
     let message = error.to_string();
@@ -122,13 +123,13 @@ fn a_leak_is_refused_and_then_warned_of() {
 }
 
 /// The error of opening the study after one file was replaced.
-fn refusal(file: &str, array: ndarray::ArrayViewD<'_, f32>, overrides: &[&str]) -> MethodError {
+fn refusal(file: &str, array: ndarray::ArrayViewD<'_, f32>, overrides: &[&str]) -> PipelineError {
     let data = tempfile::tempdir().expect("temporary folder");
     study::write(data.path());
     percept_io::npy::write(data.path().join(file), array).expect("write");
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    match dataset::open(&study::experiment(data.path(), overrides), &run, &Silent) {
+    match data::open(&study::experiment(data.path(), overrides), &run, &Silent) {
         Ok(_) => panic!("`{file}` must be refused"),
         Err(error) => error,
     }
@@ -161,7 +162,7 @@ fn arrays_that_do_not_fit_are_refused_with_both_numbers() {
 fn an_empty_or_misshapen_mask_is_refused() {
     let empty = Array1::<f32>::zeros(N_UNITS);
     let error = refusal("mask.npy", empty.view().into_dyn(), &["data.early=mask.npy"]);
-    assert!(matches!(error, MethodError::EmptyRegion { region: "early", .. }), "{error}");
+    assert!(matches!(error, PipelineError::EmptyRegion { region: "early", .. }), "{error}");
     let short = Array1::<f32>::ones(N_UNITS - 1);
     let message = refusal("mask.npy", short.view().into_dyn(), &["data.early=mask.npy"]).to_string();
     assert!(message.contains("has shape [59]") && message.contains("60 units"), "{message}");
@@ -175,7 +176,7 @@ fn units_that_are_not_finite_are_counted_and_masked_when_asked() {
     responses[(9, 10)] = f32::NAN;
     responses[(9, 33)] = f32::INFINITY;
     let error = refusal("train.npy", responses.view().into_dyn(), &[]);
-    assert!(matches!(error, MethodError::NonFinite { n_units: 2, total: 60, first: 10, n_samples: 2 }), "{error}");
+    assert!(matches!(error, PipelineError::NonFinite { n_units: 2, total: 60, first: 10, n_samples: 2 }), "{error}");
 
     let data = tempfile::tempdir().expect("temporary folder");
     study::write(data.path());
@@ -183,7 +184,7 @@ fn units_that_are_not_finite_are_counted_and_masked_when_asked() {
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
     let experiment = study::experiment(data.path(), &["data.non_finite=mask"]);
-    let dataset = dataset::open(&experiment, &run, &Silent).expect("masked");
+    let dataset = data::open(&experiment, &run, &Silent).expect("masked");
     assert_eq!(dataset.responses.n_units(), N_UNITS - 2);
     assert_eq!(dataset.regions[0].n_dropped, 2);
     assert!(dataset.warnings[0].starts_with("2 of 60 units"), "{:?}", dataset.warnings);
@@ -202,7 +203,7 @@ fn a_wrong_variable_name_lists_those_there_are() {
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
     let experiment = study::experiment(data.path(), &["data.responses=all.npz:brian"]);
-    let message = match dataset::open(&experiment, &run, &Silent) {
+    let message = match data::open(&experiment, &run, &Silent) {
         Ok(_) => panic!("there is no `brian`"),
         Err(error) => error.to_string(),
     };
@@ -225,7 +226,7 @@ fn groups_keep_the_order_of_the_file_and_are_read_only_when_needed() {
     percept_io::npy::write(data.path().join("front.npy"), mask(0..25).view().into_dyn()).expect("write");
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    let dataset = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).expect("disjoint");
+    let dataset = data::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).expect("disjoint");
     let found: Vec<(&str, &[usize])> =
         dataset.groups.iter().map(|group| (group.name.as_str(), group.units.as_slice())).collect();
     let (back, front) = ((40..N_UNITS).collect::<Vec<_>>(), (0..25).collect::<Vec<_>>());
@@ -233,7 +234,7 @@ fn groups_keep_the_order_of_the_file_and_are_read_only_when_needed() {
     let inputs = dataset.inputs().expect("hashes");
     // Nothing but their own hash changes, and that only when they are read.
     let without = study::experiment(data.path(), &GROUPS[2..]);
-    let dataset = dataset::open(&without, &run, &Silent).expect("unread");
+    let dataset = data::open(&without, &run, &Silent).expect("unread");
     assert!(dataset.groups.is_empty());
     let mut expected = dataset.inputs().expect("hashes");
     assert!(!expected.contains_key("groups"));
@@ -249,9 +250,9 @@ fn groups_that_share_units_are_refused_with_their_names_and_number() {
     percept_io::npy::write(data.path().join("front.npy"), mask(0..25).view().into_dyn()).expect("write");
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    let error = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("five units");
+    let error = data::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("five units");
     assert!(error.to_string().starts_with("the groups `back` and `front` share 5 units"), "{error}");
     percept_io::npy::write(data.path().join("front.npy"), mask(0..0).view().into_dyn()).expect("write");
-    let error = dataset::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("no units");
+    let error = data::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("no units");
     assert!(error.to_string().starts_with("the group `front` (`"), "{error}");
 }

@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use percept_core::Outcome;
 use percept_core::{Progress, Silent};
 use percept_methods::b2c::{self, TrainedRun};
-use percept_methods::decoding::{self, Outcome, RunOptions};
-use percept_methods::{Experiment, MethodError};
+use percept_methods::{Experiment, PipelineError, experiment};
+use percept_methods::{RunOptions, run};
 
 const TEXT: &str = r#"
 name = "small"
@@ -43,10 +44,10 @@ losses = { contrastive = 0.1 }
 "#;
 
 fn experiment(overrides: &[String]) -> Experiment {
-    Experiment::parse(TEXT, Path::new("/anywhere/e.toml"), overrides).expect("valid")
+    experiment::parse(TEXT, Path::new("/anywhere/e.toml"), overrides).expect("valid")
 }
 
-fn train(out: &Path, overrides: &[&str], progress: &dyn Progress) -> Result<Outcome, MethodError> {
+fn train(out: &Path, overrides: &[&str], progress: &dyn Progress) -> Result<Outcome, PipelineError> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
     b2c::train(&experiment(&overrides), out, progress)
 }
@@ -131,7 +132,7 @@ fn a_killed_training_ends_in_the_same_bytes_and_its_encoders_are_compared() {
 fn compared(decoder: &Path) {
     let out = tempfile::tempdir().expect("a folder");
     let chosen = experiment(&[format!("decoder=\"{}\"", decoder.display())]);
-    let outcome = decoding::run(&chosen, out.path(), RunOptions::default(), &Silent).expect("a comparison");
+    let outcome = run(&chosen, out.path(), RunOptions::default(), &Silent).expect("a comparison");
     let arms: Vec<&str> = outcome.arms.iter().map(|arm| arm.name.as_str()).collect();
     assert_eq!(arms, ["c", "b2c", "few", "b2c+patch+clip", "shuffled", "mean", "true", "true_c"]);
     let score = |method: &str, metric: &str| {
@@ -154,7 +155,7 @@ fn refused(decoder: &Path) {
         if !overrides.iter().any(|text| text.starts_with("decoder")) {
             all.push(format!("decoder=\"{}\"", decoder.display()));
         }
-        let error = decoding::run(&experiment(&all), out.path(), RunOptions::default(), &Silent);
+        let error = run(&experiment(&all), out.path(), RunOptions::default(), &Silent);
         error.expect_err("must be refused").to_string()
     };
     let message = refusal(&["decoder=/nowhere"]);
@@ -172,6 +173,6 @@ fn what_cannot_be_trained_is_refused_before_it_starts() {
     assert!(message.contains("b2c.rank") && message.contains("GB"), "{message}");
     let message = train(out.path(), &["b2c.tokens=[70, 7]"], &Silent).expect_err("four groups").to_string();
     assert!(message.contains("4 groups") && message.contains("77 tokens"), "{message}");
-    let message = Experiment::parse(TEXT, Path::new("e.toml"), &["b2c.lossses.epsilon=1".to_owned()]);
+    let message = experiment::parse(TEXT, Path::new("e.toml"), &["b2c.lossses.epsilon=1".to_owned()]);
     assert!(message.expect_err("misspelt").to_string().contains("losses"));
 }

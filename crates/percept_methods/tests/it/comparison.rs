@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array3;
+use percept_core::Outcome;
 use percept_core::{DifferenceRow, ScoreRow};
-use percept_methods::decoding::Outcome;
 
 use crate::double::{COLOURS, SIDE};
 use crate::study::{self, N_TEST};

@@ -4,9 +4,11 @@
 //! generation blends the latent's picture with the context's colour by the strength and adds a little of the shared noise.
 
 use ndarray::{Array2, Array4, ArrayView4};
-use percept_methods::decoding::{Changes, Generator};
+use std::sync::Arc;
+
 use percept_models::Generation;
 use percept_models::error::Result;
+use percept_pipeline::packs::{Changes, PictureModel};
 
 pub(crate) const SIDE: usize = 16;
 const BLOCK: usize = 4;
@@ -16,7 +18,7 @@ pub(crate) const COLOURS: [(&str, [f32; 3]); 4] =
 
 pub(crate) struct Double;
 
-impl Generator for Double {
+impl PictureModel for Double {
     fn name(&self) -> &'static str {
         "double"
     }
@@ -33,8 +35,8 @@ impl Generator for Double {
         true
     }
 
-    fn adapted(&self, _changes: &Changes) -> Result<Box<dyn Generator>> {
-        Ok(Box::new(Self))
+    fn adapted(&self, _changes: &Changes) -> Result<Arc<dyn PictureModel>> {
+        Ok(Arc::new(Self))
     }
 
     fn encode(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {

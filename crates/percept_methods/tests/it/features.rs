@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ndarray::Array3;
 use percept_core::{Progress, Silent};
 use percept_io::{npy, picture};
-use percept_methods::experiment::Pack;
-use percept_methods::features::{Models, Request, Source, run};
 use percept_models::probe::Pool;
+use percept_pipeline::experiment::Pack;
+use percept_pipeline::spaces::store::{Models, Request, StimulusFiles, run};
 
 /// Dies at the first shard after `left` stimuli.
 struct Killed {
@@ -41,7 +41,7 @@ fn request(images: &Path, out: &Path) -> Request {
         models: Models::Pack(Pack::Pocket),
         spaces: ["sd.z", "unet.mid@t600", "clip.image.layer01"].map(str::to_owned).into(),
         pool: Pool::Mean,
-        source: Source::Pictures(images.to_owned()),
+        source: StimulusFiles::Pictures(images.to_owned()),
         out: out.to_owned(),
         batch: Some(8),
         memory_bytes: 1 << 30,

@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use percept_core::Outcome;
 use percept_core::Silent;
-use percept_methods::decoding::{self, Outcome};
-use percept_methods::{Experiment, MethodError, RunOptions};
+use percept_methods::{PipelineError, RunOptions, experiment, run};
 use percept_testing::shared_data;
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
 }
 
-fn run(name: &str, overrides: &[&str]) -> Result<Outcome, MethodError> {
+fn run(name: &str, overrides: &[&str]) -> Result<Outcome, PipelineError> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    let experiment = Experiment::open(&example(name), &overrides).expect("a valid example");
+    let experiment = experiment::open(&example(name), &overrides).expect("a valid example");
     let out = tempfile::tempdir().expect("temporary folder");
-    decoding::run(&experiment, out.path(), RunOptions::default(), &Silent)
+    run(&experiment, out.path(), RunOptions::default(), &Silent)
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn every_example_is_a_valid_experiment() {
     for entry in std::fs::read_dir(example("")).expect("the folder of examples") {
         let path = entry.expect("entry").path();
         if path.extension().is_some_and(|end| end == "toml") {
-            Experiment::open(&path, &[]).expect("a valid example");
+            experiment::open(&path, &[]).expect("a valid example");
             n_examples += 1;
         }
     }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use ndarray::Array4;
+use percept_core::Outcome;
 use percept_core::{Seed, Silent};
-use percept_methods::decoding::{self, Outcome};
-use percept_methods::{Experiment, MethodError, RunFolder, dataset};
+use percept_methods::{Experiment, PipelineError, RunFolder, experiment};
+use percept_pipeline::data;
 use percept_synth::phantom::{BetaFormat, Phantom, PhantomParams};
 
 use crate::double::Double;
@@ -32,13 +33,13 @@ fn tree() -> tempfile::TempDir {
 fn experiment(root: &Path, overrides: &[&str]) -> Experiment {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
     let text = "[data]\nkind = \"nsd\"\nroot = \".\"\n[evaluate]\ndraws = 200";
-    Experiment::parse(text, &root.join("e.toml"), &overrides).expect("valid")
+    experiment::parse(text, &root.join("e.toml"), &overrides).expect("valid")
 }
 
-fn refusal(root: &Path, overrides: &[&str]) -> MethodError {
+fn refusal(root: &Path, overrides: &[&str]) -> PipelineError {
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    match dataset::open(&experiment(root, overrides), &run, &Silent) {
+    match data::open(&experiment(root, overrides), &run, &Silent) {
         Ok(_) => panic!("must be refused"),
         Err(error) => error,
     }
@@ -46,15 +47,15 @@ fn refusal(root: &Path, overrides: &[&str]) -> MethodError {
 
 fn run(experiment: &Experiment, out: &Path) -> Outcome {
     let run = RunFolder::open(out, None).expect("open");
-    let dataset = dataset::open(experiment, &run, &Silent).expect("open");
-    decoding::reconstruct(experiment, &dataset, &Double, &run, &Silent).expect("run")
+    let dataset = data::open(experiment, &run, &Silent).expect("open");
+    reconstruct(experiment, &Registry::default(), &dataset, Arc::new(Double), &run, &Silent).expect("run")
 }
 
 #[test]
 fn a_phantom_is_written_read_and_reconstructed() {
     let text = "[data]\nkind = \"phantom\"\nshape = [16, 18, 12]\nvoxels = 800\nsessions = 3\ntrials_per_session = 90\n\
                 test_images = 12\nseed = 4\n[evaluate]\ndraws = 200";
-    let phantom = Experiment::parse(text, Path::new("/anywhere/e.toml"), &[]).expect("valid");
+    let phantom = experiment::parse(text, Path::new("/anywhere/e.toml"), &[]).expect("valid");
     let out = tempfile::tempdir().expect("temporary folder");
     let outcome = run(&phantom, out.path());
     assert_eq!(outcome.data.subject, "phantom subj01");
@@ -86,8 +87,7 @@ fn a_missing_session_is_named() {
     // Naming the sessions that are here goes on without it.
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    let dataset =
-        dataset::open(&experiment(tree.path(), &["data.sessions=[1, 3]"]), &run, &Silent).expect("two sessions");
+    let dataset = data::open(&experiment(tree.path(), &["data.sessions=[1, 3]"]), &run, &Silent).expect("two sessions");
     assert_eq!(dataset.responses.n_samples(), 180);
 }
 
@@ -121,7 +121,7 @@ fn the_four_groups_are_a_partition_of_nsdgeneral() {
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
     let overrides = ["methods=[\"c\", \"b2c\"]", "decoder=trained"];
-    let dataset = dataset::open(&experiment(tree.path(), &overrides), &run, &Silent).expect("open");
+    let dataset = data::open(&experiment(tree.path(), &overrides), &run, &Silent).expect("open");
     let names: Vec<&str> = dataset.groups.iter().map(|group| group.name.as_str()).collect();
     assert_eq!(names, ["V1", "V2-4", "higher visual", "other"]);
     assert!(dataset.groups.iter().all(|group| group.units.len() > 20 && group.units.is_sorted()));
@@ -135,7 +135,7 @@ fn the_four_groups_are_a_partition_of_nsdgeneral() {
     assert_eq!(units.len(), n_general, "every voxel belongs to one group");
     assert_eq!(dataset.groups.iter().map(|group| group.units.len()).sum::<usize>(), n_general);
     // The groups reach further than the two regions; these are what they were.
-    let plain = dataset::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
+    let plain = data::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
     assert!(plain.groups.is_empty() && plain.responses.n_units() < dataset.responses.n_units());
     for (before, after) in plain.regions.iter().zip(&dataset.regions) {
         let left = plain.responses.select_units(&before.units);
@@ -153,7 +153,7 @@ fn the_units_of_a_region_are_its_own_voxels() {
     let tree = tree();
     let out = tempfile::tempdir().expect("temporary folder");
     let run = RunFolder::open(out.path(), None).expect("open");
-    let dataset = dataset::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
+    let dataset = data::open(&experiment(tree.path(), &[]), &run, &Silent).expect("open");
     let nsd = percept_io::nsd::NsdTree::open(tree.path()).expect("a tree");
     let (subject, design) = (nsd.subject(1).expect("the subject"), nsd.design().expect("the design"));
     let betas = subject.betas("betas_fithrf_GLMdenoise_RR".parse().expect("a known form")).expect("the betas");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use percept_methods::{Experiment, MethodError};
+use percept_methods::{Experiment, PipelineError, experiment};
 
 use crate::study;
 
@@ -55,7 +55,7 @@ fn a_run_stopped_after_every_stage_in_turn_ends_in_the_same_bytes() {
     let out = tempfile::tempdir().expect("temporary folder");
     let mut n_stops = 0;
     while let Err(error) = study::run(&reference.experiment, out.path(), Some(1)) {
-        assert!(matches!(error, MethodError::Stopped { made: 1 }), "{error}");
+        assert!(matches!(error, PipelineError::Stopped { made: 1 }), "{error}");
         n_stops += 1;
         assert!(n_stops < 200, "the run does not advance");
     }
@@ -105,7 +105,7 @@ fn another_setting_makes_only_what_depends_on_it() {
     // Only generated pictures and what follows from them depend on guidance: nothing up to the decoders is made again.
     let before = bytes_below(out.path());
     let error = study::run(&other, out.path(), Some(0)).expect_err("pictures must be made again");
-    assert!(matches!(error, MethodError::Stopped { made: 0 }));
+    assert!(matches!(error, PipelineError::Stopped { made: 0 }));
     let after = bytes_below(out.path());
     for (name, bytes) in &before {
         if name.starts_with("features/") || name.starts_with("decoders/") || name.starts_with("images/z/") {

@@ -1,11 +1,15 @@
 //! A small study in files: pictures of coloured bars, responses that are linear in them plus noise, as any lab would store it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array4};
+use percept_core::Outcome;
 use percept_core::{Seed, Silent};
-use percept_methods::decoding::{self, Outcome};
-use percept_methods::{Experiment, MethodError, RunFolder, dataset};
+use percept_methods::Registry;
+use percept_methods::reconstruct::reconstruct;
+use percept_methods::{Experiment, PipelineError, RunFolder, experiment};
+use percept_pipeline::data;
 
 use crate::double::{COLOURS, Double, SIDE};
 
@@ -100,12 +104,12 @@ pixel_size = 8
 /// The experiment on the data in `folder`, with overrides.
 pub(crate) fn experiment(folder: &Path, overrides: &[&str]) -> Experiment {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Experiment::parse(EXPERIMENT, &folder.join("bars.toml"), &overrides).expect("a valid experiment")
+    experiment::parse(EXPERIMENT, &folder.join("bars.toml"), &overrides).expect("a valid experiment")
 }
 
 /// Runs `experiment` in `out` with the closed-form model.
-pub(crate) fn run(experiment: &Experiment, out: &Path, stop_after: Option<usize>) -> Result<Outcome, MethodError> {
+pub(crate) fn run(experiment: &Experiment, out: &Path, stop_after: Option<usize>) -> Result<Outcome, PipelineError> {
     let run = RunFolder::open(out, stop_after)?;
-    let dataset = dataset::open(experiment, &run, &Silent)?;
-    decoding::reconstruct(experiment, &dataset, &Double, &run, &Silent)
+    let dataset = data::open(experiment, &run, &Silent)?;
+    reconstruct(experiment, &Registry::default(), &dataset, Arc::new(Double), &run, &Silent)
 }

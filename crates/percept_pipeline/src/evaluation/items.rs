@@ -1,0 +1,41 @@
+//! Items with their pictures and scores, as a report shows them.
+
+use percept_core::outcome::{ItemArm, ItemResult};
+
+use super::score::Scored;
+use super::stimuli::StimulusPictures;
+use crate::arms::Arm;
+use crate::data::Dataset;
+use crate::plan::Plan;
+
+/// Items with their pictures and scores.
+pub fn items(
+    dataset: &Dataset,
+    plan: &Plan,
+    stimuli: &StimulusPictures,
+    arms: &[Arm],
+    scored: &Scored,
+) -> Vec<ItemResult> {
+    plan.items
+        .iter()
+        .enumerate()
+        .map(|(item_idx, item)| ItemResult {
+            id: item.id.clone(),
+            caption: dataset
+                .captions
+                .as_ref()
+                .and_then(|captions| captions[item.stimulus].first().cloned())
+                .unwrap_or_default(),
+            stimulus: stimuli.paths[item_idx].clone(),
+            n_repeats: item.samples.len(),
+            arms: arms
+                .iter()
+                .enumerate()
+                .map(|(arm_idx, arm)| ItemArm {
+                    pictures: (0..arm.n_draws).map(|draw| arm.picture(item, draw)).collect(),
+                    scores: scored.per_item[arm_idx][item_idx].iter().copied().flatten().collect(),
+                })
+                .collect(),
+        })
+        .collect()
+}

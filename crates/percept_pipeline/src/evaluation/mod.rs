@@ -1,0 +1,19 @@
+//! Evaluation: from what was made to scores with intervals, and to differences between methods.
+//!
+//! - [`metric`]: what a metric is; [`metrics`]: those that percept knows
+//! - [`score`]: every arm by every metric; [`differences`]: methods against each other
+//! - [`stimuli`]: the pictures that were shown, as they are scored; [`items`]: items as a report shows them
+
+pub mod differences;
+pub mod items;
+pub mod metric;
+pub mod metrics;
+pub mod score;
+pub mod stimuli;
+mod tables;
+
+pub use differences::differences;
+pub use items::items;
+pub use metric::{Look, Metric, Reads};
+pub use score::{Scored, Task, mean_row, score};
+pub use stimuli::{StimulusPictures, stimulus_pictures};

@@ -1,0 +1,52 @@
+//! Names that arms of a system may not have, since something else in a run has them already.
+
+use percept_core::ArmName;
+
+use super::vocabulary::Vocabulary;
+
+/// Arms and files that every run may have, and what they are.
+const TAKEN: [(&str, &str); 13] = [
+    ("stimulus", "the pictures that were seen"),
+    ("pixel_ridge", "a baseline"),
+    ("ridge", "ridge regression beside trained encoders"),
+    ("mean_context", "a baseline"),
+    ("stages", "a folder of the run"),
+    ("images", "a folder of the run"),
+    ("features", "a folder of the run"),
+    ("decoders", "a folder of the run"),
+    ("reference", "a folder of the run"),
+    ("report.html", "a file of the run"),
+    ("phantom", "a folder of the run"),
+    ("experiment", "a file of the run"),
+    ("scores", "a file of the run"),
+];
+
+/// Ends of names that make them look like files of a run.
+const FILE_ENDS: [&str; 3] = [".json", ".toml", ".html"];
+
+/// The names that an arm may not have, each with what has it.
+pub(super) struct Reserved(Vec<(String, String)>);
+
+impl Reserved {
+    pub(super) fn new(words: &Vocabulary) -> Self {
+        let methods = words.methods.iter().map(|word| (word.name, "a method"));
+        let controls = words.controls.iter().map(|word| (word.name, "a control"));
+        let all = methods.chain(controls).chain(TAKEN);
+        Self(all.map(|(name, what)| (name.to_owned(), what.to_owned())).collect())
+    }
+
+    /// Why an arm of the section `own` may not be called `name`. The word of the system itself is free for its arms: the
+    /// method is asked for by it, but only the arms are shown.
+    pub(super) fn refuse(&self, name: &ArmName, own: &str) -> Option<String> {
+        let name = name.as_str();
+        if name == own {
+            return None;
+        }
+        if let Some((_, what)) = self.0.iter().find(|(taken, _)| taken.eq_ignore_ascii_case(name)) {
+            return Some(format!("this one is {what}"));
+        }
+        let lower = name.to_ascii_lowercase();
+        let end = FILE_ENDS.iter().find(|end| lower.ends_with(*end))?;
+        Some(format!("a name that ends in `{end}` is taken for a file"))
+    }
+}

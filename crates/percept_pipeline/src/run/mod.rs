@@ -1,0 +1,232 @@
+//! The run directory: every stage leaves its artefacts there, and a stage that is already there is not made again.
+//!
+//! A stage is a name and a revision, the [`Provenance`] of its result and some files. When the files are complete, `stages/<name>.json` is
+//! written last: it holds the provenance, its fingerprint and the content hash of every file. A later run skips the stage
+//! when the fingerprint is the same and every file still has its hash; so a run killed at any moment goes on after its last
+//! complete stage, and damaged or edited files are made again. Nothing here holds a clock time or an absolute path, so two
+//! runs of one experiment write the same bytes.
+//!
+//! The revision of a stage is raised whenever the same inputs and settings give other bytes than before. Artefacts of an
+//! earlier revision are then made again, although the program's version is the same.
+
+pub mod artefact;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use percept_core::Provenance;
+use percept_core::provenance::content_hash;
+use percept_io::fs;
+use serde::{Deserialize, Serialize};
+
+use crate::error::PipelineError;
+
+/// The marker files are small; whatever is larger is something else.
+const MAX_MARKER_BYTES: u64 = 16 << 20;
+
+/// What a stage is called, and which revision of its computation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageName<'a> {
+    /// The name: unique within a run.
+    pub name: &'a str,
+    /// Raised when the same inputs and settings give other bytes than before.
+    pub revision: u32,
+}
+
+/// A run directory.
+pub struct RunFolder {
+    folder: PathBuf,
+    stop_after: Option<usize>,
+    made: AtomicUsize,
+}
+
+/// What a finished stage left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What made it.
+    pub provenance: Provenance,
+    /// [`Provenance::fingerprint`].
+    pub fingerprint: String,
+    /// Content hash of each file by its path relative to the run directory.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Stage {
+    /// One hash for all of its files: what the next stage names as its input.
+    pub fn content(&self) -> String {
+        let mut text = String::new();
+        for (path, hash) in &self.files {
+            text.push_str(path);
+            text.push('\n');
+            text.push_str(hash);
+            text.push('\n');
+        }
+        content_hash(text.as_bytes())
+    }
+}
+
+impl RunFolder {
+    /// Opens `folder`, creating it if need be. With `stop_after` the run ends with [`PipelineError::Stopped`] instead of making
+    /// one more stage than that: a budget for queues, and the way tests interrupt a run.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or listed.
+    pub fn open(folder: &Path, stop_after: Option<usize>) -> Result<Self, PipelineError> {
+        fs::create_dir(folder.join("stages"))?;
+        Ok(Self { folder: folder.to_owned(), stop_after, made: AtomicUsize::new(0) })
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The full path of a file of the run.
+    pub fn file(&self, relative: &str) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// The stage `name` if it is complete and was made by exactly this computation.
+    fn finished(&self, name: &str, provenance: &Provenance) -> Option<Stage> {
+        let text = fs::read_text(self.marker(name), MAX_MARKER_BYTES).ok()?;
+        let stage: Stage = serde_json::from_str(&text).ok()?;
+        let whole = stage.fingerprint == provenance.fingerprint()
+            && stage
+                .files
+                .iter()
+                .all(|(path, hash)| fs::content_hash(self.file(path)).is_ok_and(|found| found == *hash));
+        whole.then_some(stage)
+    }
+
+    /// Makes the stage `name` unless it is there. `make` writes the files and returns their paths relative to the run.
+    ///
+    /// # Errors
+    /// Whatever `make` returns, failures to write, and [`PipelineError::Stopped`].
+    pub fn stage(
+        &self,
+        StageName { name, revision }: StageName<'_>,
+        provenance: Provenance,
+        make: impl FnOnce() -> Result<Vec<String>, PipelineError>,
+    ) -> Result<Stage, PipelineError> {
+        let provenance = provenance.setting("stage", name).setting("revision", &revision);
+        if let Some(stage) = self.finished(name, &provenance) {
+            return Ok(stage);
+        }
+        let made = self.made.load(Ordering::Relaxed);
+        if self.stop_after.is_some_and(|limit| made >= limit) {
+            return Err(PipelineError::Stopped { made });
+        }
+        // From here on the old files are overwritten, so the old marker must not vouch for them.
+        fs::remove_file(self.marker(name))?;
+        let mut files = BTreeMap::new();
+        for path in make()? {
+            let hash = fs::content_hash(self.file(&path))?;
+            files.insert(path, hash);
+        }
+        let stage = Stage { fingerprint: provenance.fingerprint(), provenance, files };
+        self.write_json(&format!("stages/{name}.json"), &stage)?;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        Ok(stage)
+    }
+
+    /// Writes a file of the run, whole or not at all. It is not flushed to the disk: whatever a power cut spoils has no longer
+    /// the hash that its stage recorded, and is made again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, relative: &str, bytes: &[u8]) -> Result<(), PipelineError> {
+        Ok(fs::write_unflushed(self.file(relative), bytes)?)
+    }
+
+    /// Writes `value` as indented JSON, as by [`RunFolder::write`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_json<T: Serialize>(&self, relative: &str, value: &T) -> Result<(), PipelineError> {
+        let mut text = serde_json::to_string_pretty(value).map_err(|error| {
+            PipelineError::data(format!("`{relative}` cannot be written as JSON: {error}"), "please report this")
+        })?;
+        text.push('\n');
+        self.write(relative, text.as_bytes())
+    }
+
+    /// Reads what [`RunFolder::write_json`] wrote.
+    ///
+    /// # Errors
+    /// When the file is missing or holds something else.
+    pub fn read_json<T: for<'de> Deserialize<'de>>(&self, relative: &str, expected: &str) -> Result<T, PipelineError> {
+        let text = fs::read_text(self.file(relative), u64::MAX)?;
+        serde_json::from_str(&text).map_err(|error| PipelineError::Artefact {
+            path: relative.to_owned(),
+            expected: format!("{expected}: {error}"),
+        })
+    }
+
+    fn marker(&self, name: &str) -> PathBuf {
+        self.folder.join("stages").join(format!("{name}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: StageName<'_> = StageName { name: "a", revision: 1 };
+
+    fn write(run: &RunFolder, text: &str) -> Result<Vec<String>, PipelineError> {
+        fs::write_bytes(run.file("a/x.txt"), text.as_bytes())?;
+        Ok(vec!["a/x.txt".to_owned()])
+    }
+
+    #[test]
+    fn a_stage_is_made_once_and_again_when_its_settings_or_files_change() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let run = RunFolder::open(folder.path(), None).expect("open");
+        let provenance = Provenance::new(1);
+        let first = run.stage(A, provenance.clone(), || write(&run, "1")).expect("made");
+        let again = run.stage(A, provenance.clone(), || panic!("already there")).expect("found");
+        assert_eq!(first, again);
+
+        fs::write_bytes(run.file("a/x.txt"), b"damaged").expect("write");
+        run.stage(A, provenance, || write(&run, "1")).expect("made again");
+        let stage = run.stage(A, Provenance::new(2), || write(&run, "2")).expect("other seed");
+        assert_ne!(stage.content(), first.content());
+    }
+
+    #[test]
+    fn a_stage_of_an_earlier_revision_is_made_again() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let run = RunFolder::open(folder.path(), None).expect("open");
+        let old = run.stage(A, Provenance::new(1), || write(&run, "before the fix")).expect("made");
+        let new = StageName { revision: 2, ..A };
+        let mended = run.stage(new, Provenance::new(1), || write(&run, "after it")).expect("made again");
+        assert_ne!(mended.content(), old.content());
+        run.stage(new, Provenance::new(1), || panic!("already there")).expect("found");
+    }
+
+    #[test]
+    fn a_budget_of_stages_ends_the_run_between_two() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let run = RunFolder::open(folder.path(), Some(1)).expect("open");
+        run.stage(A, Provenance::new(1), || write(&run, "1")).expect("within the budget");
+        let error = run
+            .stage(StageName { name: "b", revision: 1 }, Provenance::new(1), || write(&run, "2"))
+            .expect_err("over the budget");
+        assert!(matches!(error, PipelineError::Stopped { made: 1 }));
+    }
+
+    #[test]
+    fn a_failed_stage_leaves_no_marker() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let run = RunFolder::open(folder.path(), None).expect("open");
+        run.stage(A, Provenance::new(1), || Err(PipelineError::data("broken", "mend"))).expect_err("fails");
+        let mut made = false;
+        run.stage(A, Provenance::new(1), || {
+            made = true;
+            write(&run, "1")
+        })
+        .expect("made");
+        assert!(made);
+    }
+}
