@@ -94,7 +94,7 @@ pub fn reconstruct(
         differences: made.differences,
         sections: made.sections,
         experiment: experiment.resolved(),
-        provenance: record,
+        provenance: record.clone(),
     };
     run.write_json("outcome.json", &outcome)?;
     Ok(outcome)

@@ -134,10 +134,9 @@ pub(super) fn arms(run: &TrainedRun, scores: &[ScoreRow]) -> Vec<ArmSummary> {
 mod tests {
     use super::*;
     use crate::b2c::{Validation, VariantFacts};
-    use percept_core::outcome::MetricFacts;
 
     fn compared(sizes: &[usize], metric: &MetricFacts) -> Estimates {
-        let row = |method: String, metric: Metric| ScoreRow {
+        let row = |method: String, metric: &MetricFacts| ScoreRow {
             method,
             split: "test".to_owned(),
             metric: metric.name.clone(),

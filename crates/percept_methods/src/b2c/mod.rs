@@ -26,7 +26,7 @@ mod train;
 mod validate;
 
 use percept_pipeline::PipelineError;
-use percept_pipeline::experiment::{MethodWord, Needs, SectionWord};
+use percept_pipeline::experiment::{MethodWord, SectionWord};
 
 pub use folder::{TrainedRun, VariantFacts};
 pub use inputs::GroupFacts;
@@ -39,9 +39,6 @@ use crate::system::{Entry, System};
 /// The system.
 pub struct B2c;
 
-/// What it reads of the data.
-const NEEDS: Needs = Needs { captions: true, groups: true };
-
 impl System for B2c {
     fn methods(&self) -> Vec<MethodWord> {
         vec![MethodWord {
@@ -49,12 +46,12 @@ impl System for B2c {
             doc: "Encoders that `percept train b2c` made (`decoder = \"FOLDER\"`), each an arm under its own name.",
             by_default: false,
             thorough: true,
-            needs: NEEDS,
+            needs: settings::SECTION.needs,
         }]
     }
 
     fn section(&self) -> Option<SectionWord> {
-        Some(settings::word(NEEDS))
+        Some(settings::SECTION)
     }
 
     fn join<'a>(&self, bench: &Bench<'a>) -> Result<Box<dyn Entry + 'a>, PipelineError> {

@@ -8,8 +8,8 @@ use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::{Table, Value};
 
-use crate::experiment::{ExperimentError, Key, KeyTable, Kind, Needs, SectionText, SectionWord};
-use crate::{section, words};
+use percept_pipeline::experiment::{ExperimentError, Key, KeyTable, Kind, Needs, SectionText, SectionWord};
+use percept_pipeline::{section, words};
 
 /// The section's name in the file.
 const NAME: &str = "b2c";
@@ -113,7 +113,7 @@ section! {
         /// Make the U-Net's activations again in the backward pass instead of holding them: less memory, a third more time.
         checkpoints: bool = false;
         /// The seed of weights, batches and noise.
-        seed: u64 = 1, in 0..=u64::MAX, or "`seed`";
+        seed: u64 = 1, in 0..=u64::MAX, or "the experiment's `seed`";
         /// The weight of each loss term; a term of weight 0 is not computed, and one at least is above 0.
         #[serde(deserialize_with = "some_loss")]
         losses: B2cLosses = B2cLosses::default(), or "see `[b2c.losses]`";
@@ -189,7 +189,7 @@ fn tables() -> Vec<KeyTable> {
     };
     let mut tables = KeyTable::of::<B2cTraining>(NAME);
     tables.push(KeyTable {
-        heading: "[[b2c.variants]]".to_owned(),
+        heading: "`[[b2c.variants]]`".to_owned(),
         doc:
             "What is trained, one after the other: each variant has a name and whatever of `[b2c]` it changes. Without \
               any, `[b2c]` itself is the only one."

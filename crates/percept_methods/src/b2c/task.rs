@@ -109,17 +109,17 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Pipeli
         n_steps: training.steps,
         warn: &warn,
     };
-    let named = Named { inner: shared.progress, name: &variant.name };
+    let named = Named { inner: shared.progress, name: variant.name.as_str() };
     run_watched(&task, &schedule(training), seed, &folder, &named, &mut |step, weights| validator.look(step, weights))?;
     let weights = validator.best_weights()?;
-    folder::save(&shared.run.file(&variant.name), &config, &weights)?;
+    folder::save(&shared.run.file(variant.name.as_str()), &config, &weights)?;
     let validations = validator.past()?;
     let best = validate::best(&validations).cloned().unwrap_or_default();
     // The state of the optimiser is of no use any more, and large.
     percept_io::fs::remove_file(folder.join(format!("{}.checkpoint.safetensors", task.name())))?;
     percept_io::fs::remove_file(validator.best_path())?;
     Ok(VariantFacts {
-        name: variant.name.clone(),
+        name: variant.name.to_string(),
         n_parameters: config.n_parameters(),
         n_changed,
         n_train_images: images.n_train,

@@ -26,7 +26,7 @@ use crate::reconstruct::record_of;
 /// # Errors
 /// Any [`PipelineError`]; a loss that is no number names the step, the term and the last checkpoint.
 pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Result<Outcome, PipelineError> {
-    let Some(settings) = experiment.section::<B2cSettings>(SECTION) else {
+    let Some(settings) = experiment.section::<B2cSettings>(SECTION.name) else {
         return Err(PipelineError::data(
             "the experiment has no section `[b2c]`",
             "add one; an empty one has every default",

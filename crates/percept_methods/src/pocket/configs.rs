@@ -3,12 +3,6 @@
 //! The autoencoder reduces by 8 as Stable Diffusion's does, but keeps 16 channels, so that a 64×64 drawing becomes
 //! 8×8 cells: the U-Net then works on 64 positions, where it trains several times faster than on 256.
 
-use std::path::Path;
-
-use percept_models::ModelError;
-
-use super::{Recipe, vocabulary::Vocabulary, write};
-
 /// Tokens of every context.
 pub(super) const TOKENS: usize = 77;
 
@@ -80,7 +74,7 @@ pub(super) const VISION: &str = r#"{
 }
 "#;
 
-const PREPROCESSOR: &str = r#"{
+pub(super) const PREPROCESSOR: &str = r#"{
   "do_center_crop": false,
   "do_normalize": true,
   "do_rescale": true,
@@ -93,7 +87,7 @@ const PREPROCESSOR: &str = r#"{
 }
 "#;
 
-const MODEL_INDEX: &str = r#"{
+pub(super) const MODEL_INDEX: &str = r#"{
   "_class_name": "StableDiffusionPipeline",
   "feature_extractor": ["transformers", "CLIPImageProcessor"],
   "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
@@ -105,7 +99,7 @@ const MODEL_INDEX: &str = r#"{
 }
 "#;
 
-fn text(n_tokens: usize) -> String {
+pub(super) fn text(n_tokens: usize) -> String {
     let (start, end) = (n_tokens - 2, n_tokens - 1);
     format!(
         r#"{{
@@ -126,32 +120,4 @@ fn text(n_tokens: usize) -> String {
 }}
 "#
     )
-}
-
-/// Writes every config and the tokenizer of the pack to `out`.
-pub(super) fn write_all(out: &Path, recipe: &Recipe, vocabulary: &Vocabulary) -> Result<(), ModelError> {
-    let tokenizer = r#"{
-  "bos_token": "<|startoftext|>",
-  "eos_token": "<|endoftext|>",
-  "model_max_length": 77,
-  "pad_token": "<|endoftext|>",
-  "tokenizer_class": "CLIPTokenizer",
-  "unk_token": "<|endoftext|>"
-}
-"#;
-    for (name, content) in [
-        ("model_index.json", MODEL_INDEX),
-        ("vae/config.json", &recipe.vae_config()),
-        ("unet/config.json", &recipe.unet_config()),
-        ("scheduler/scheduler_config.json", SCHEDULER),
-        ("image_encoder/config.json", VISION),
-        ("feature_extractor/preprocessor_config.json", PREPROCESSOR),
-        ("text_encoder/config.json", &text(vocabulary.n_tokens)),
-        ("tokenizer/vocab.json", &vocabulary.vocab_json),
-        ("tokenizer/merges.txt", &vocabulary.merges_txt),
-        ("tokenizer/tokenizer_config.json", tokenizer),
-    ] {
-        write(&out.join(name), content.as_bytes())?;
-    }
-    Ok(())
 }

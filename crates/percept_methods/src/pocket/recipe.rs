@@ -1,13 +1,22 @@
 //! What a training of the pocket pack is made of: steps, seeds, sizes, and what the U-Net is shown.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use percept_models::ModelError;
 use percept_synth::drawing::SCENE_SHARE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{configs, file_error};
+use super::configs;
+use crate::disk::file_error;
+
+/// Shards of every batch: fixed, so that results do not depend on the number of threads.
+pub(super) const SHARDS: usize = 4;
+
+/// Where the training keeps what it needs to go on; not part of the pack.
+pub(super) fn work(out: &Path) -> PathBuf {
+    out.join("training")
+}
 
 /// How long each part trains, from which seed and on what. A TOML file names what differs from the default, which is the
 /// recipe of the built-in pack.
@@ -95,8 +104,8 @@ impl Recipe {
     pub(super) fn check(&self) -> Result<(), ModelError> {
         let refuse =
             |what, expected: &str, got: String| Err(ModelError::Input { what, expected: expected.to_owned(), got });
-        if self.unet_batch == 0 || !self.unet_batch.is_multiple_of(super::SHARDS) {
-            return refuse("`unet_batch`", &format!("a multiple of {}", super::SHARDS), self.unet_batch.to_string());
+        if self.unet_batch == 0 || !self.unet_batch.is_multiple_of(SHARDS) {
+            return refuse("`unet_batch`", &format!("a multiple of {}", SHARDS), self.unet_batch.to_string());
         }
         for (what, share) in [("`unet_figures`", self.unet_figures), ("`unet_large_first`", self.unet_large_first)] {
             if !(0.0..=1.0).contains(&share) {

@@ -8,6 +8,7 @@ use percept_models::{DiffusionPack, Generation, ModelError, train::PictureClassi
 use serde::Serialize;
 
 use super::drawings::Drawn;
+use super::judge;
 
 /// Scores of a pack; accuracies are shares of scenes.
 #[derive(Clone, Debug, Serialize)]
@@ -76,7 +77,7 @@ fn judged(
 /// # Errors
 /// When a part is missing.
 pub fn score(out: &Path, n: usize) -> Result<PocketScores, ModelError> {
-    let judge = super::load_judge(out)?;
+    let judge = judge::load(out)?;
     let pack = DiffusionPack::open(out)?;
     let drawn = Drawn::scenes(Seed::new(0).named("held out"), n);
     let pictures = drawn.pictures();

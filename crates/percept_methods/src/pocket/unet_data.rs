@@ -6,7 +6,8 @@ use percept_models::{DiffusionPack, ModelError};
 use percept_synth::drawing::{Drawing, SCENE_SHARE, Size};
 use rand::Rng;
 
-use super::{Recipe, SHARDS, drawings::Drawn};
+use super::drawings::Drawn;
+use super::recipe::{Recipe, SHARDS};
 
 /// Made once from the trained autoencoder and text encoder.
 pub(super) struct UnetData<'a> {

@@ -43,7 +43,7 @@ fn a_whole_run_ranks_methods_controls_and_baseline_as_they_must() {
     let pictures: Vec<usize> = outcome.items[0].arms.iter().map(|arm| arm.pictures.len()).collect();
     assert_eq!(pictures, [1, 2, 2, 2, 2, 2, 2, 1]);
     let z = outcome.decoders.iter().find(|decoder| decoder.feature == "z").expect("z");
-    assert_eq!((z.n_units, z.n_targets, z.n_draws), (N_UNITS, 48, N_TRAIN * N_REPEATS));
+    assert_eq!((z.n_units, z.n_targets, z.n_samples), (N_UNITS, 48, N_TRAIN * N_REPEATS));
     assert!(z.test_correlation > 0.5 && z.cv_r2 > 0.3 && z.kept_variance < 1.0, "{z:?}");
 }
 

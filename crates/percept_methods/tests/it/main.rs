@@ -4,6 +4,8 @@ mod arrays;
 mod b2c;
 mod comparison;
 mod double;
+mod experiment;
+mod extend;
 mod features;
 mod miyawaki;
 mod nsd;

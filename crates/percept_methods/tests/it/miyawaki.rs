@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use percept_core::Outcome;
 use percept_core::Silent;
-use percept_methods::{PipelineError, RunOptions, experiment, run};
+use percept_methods::{PipelineError, RunOptions, experiment};
 use percept_testing::shared_data;
 
 fn example(name: &str) -> PathBuf {
@@ -15,7 +15,7 @@ fn run(name: &str, overrides: &[&str]) -> Result<Outcome, PipelineError> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
     let experiment = experiment::open(&example(name), &overrides).expect("a valid example");
     let out = tempfile::tempdir().expect("temporary folder");
-    run(&experiment, out.path(), RunOptions::default(), &Silent)
+    percept_methods::run(&experiment, out.path(), RunOptions::default(), &Silent)
 }
 
 #[test]

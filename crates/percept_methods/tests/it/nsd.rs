@@ -1,10 +1,13 @@
 //! An NSD tree, made by a phantom: a whole run, and what is said when the tree is damaged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array4;
 use percept_core::Outcome;
 use percept_core::{Seed, Silent};
+use percept_methods::Registry;
+use percept_methods::reconstruct::reconstruct;
 use percept_methods::{Experiment, PipelineError, RunFolder, experiment};
 use percept_pipeline::data;
 use percept_synth::phantom::{BetaFormat, Phantom, PhantomParams};

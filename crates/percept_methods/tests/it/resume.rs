@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use percept_methods::{Experiment, PipelineError, experiment};
+use percept_methods::{Experiment, PipelineError};
 
 use crate::study;
 

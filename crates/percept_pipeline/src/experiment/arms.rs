@@ -5,7 +5,7 @@ use percept_core::ArmName;
 use super::vocabulary::Vocabulary;
 
 /// Arms and files that every run may have, and what they are.
-const TAKEN: [(&str, &str); 13] = [
+const TAKEN: [(&str, &str); 11] = [
     ("stimulus", "the pictures that were seen"),
     ("pixel_ridge", "a baseline"),
     ("ridge", "ridge regression beside trained encoders"),
@@ -17,9 +17,10 @@ const TAKEN: [(&str, &str); 13] = [
     ("reference", "a folder of the run"),
     ("report.html", "a file of the run"),
     ("phantom", "a folder of the run"),
-    ("experiment", "a file of the run"),
-    ("scores", "a file of the run"),
 ];
+
+/// How ridge regression on N images is called beside encoders that were trained on as many.
+const RIDGE_ON: &str = "ridge@";
 
 /// Ends of names that make them look like files of a run.
 const FILE_ENDS: [&str; 3] = [".json", ".toml", ".html"];
@@ -46,6 +47,9 @@ impl Reserved {
             return Some(format!("this one is {what}"));
         }
         let lower = name.to_ascii_lowercase();
+        if lower.starts_with(RIDGE_ON) {
+            return Some(format!("one that starts with `{RIDGE_ON}` is ridge regression beside trained encoders"));
+        }
         let end = FILE_ENDS.iter().find(|end| lower.ends_with(*end))?;
         Some(format!("a name that ends in `{end}` is taken for a file"))
     }

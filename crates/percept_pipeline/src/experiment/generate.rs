@@ -27,6 +27,6 @@ section! {
         /// Pictures made at a time.
         batch: usize = 20, in 1..=4096;
         /// The seed of the noise; all methods share it.
-        seed: u64 = 1, in 0..=u64::MAX, or "`seed`";
+        seed: u64 = 1, in 0..=u64::MAX, or "the experiment's `seed`";
     }
 }

@@ -99,7 +99,7 @@ impl KeyType for String {
 
 impl KeyType for PathBuf {
     type Number = ();
-    const KIND: Kind = Kind { resolve: Some(super::paths::resolve_path), ..Kind::TEXT };
+    const KIND: Kind = Kind { name: "a path", resolve: Some(super::paths::resolve_path), ..Kind::TEXT };
 }
 
 impl<T: KeyType> KeyType for Option<T> {
@@ -166,10 +166,28 @@ impl Limits {
     pub(super) fn words(self) -> String {
         match self {
             Self::Whole { least, most: MOST_WHOLE } => format!("at least {least}"),
-            Self::Whole { least, most } => format!("{least} to {most}"),
-            Self::Real { least, most } => format!("{least} to {most}"),
+            Self::Whole { least, most } => format!("{} to {}", grouped(least), grouped(most)),
+            Self::Real { least, most } => format!("{} to {}", short(least), short(most)),
         }
     }
+}
+
+/// A whole number with a comma between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number without rows of zeros.
+fn short(number: f64) -> String {
+    if number.abs() >= 1e6 { format!("{number:e}") } else { number.to_string() }
 }
 
 /// One key of a section.
@@ -205,7 +223,7 @@ impl Key {
     /// A line of the file that would be right.
     pub(super) fn line(&self) -> String {
         let value = match (self.example, self.default_value(), self.kind.example) {
-            (Some(example), ..) if self.kind.name == Kind::TEXT.name => format!("\"{example}\""),
+            (Some(example), ..) if self.kind.example == Kind::TEXT.example => format!("\"{example}\""),
             (Some(example), ..) => example.to_owned(),
             (None, _, example) if !example.is_empty() => example.to_owned(),
             (None, Some(value), _) => shown(&value),

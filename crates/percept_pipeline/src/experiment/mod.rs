@@ -4,7 +4,7 @@
 //! dotted path) are merged in before that, so they obey the same rules. Relative paths are resolved against the folder
 //! of the file. [`Experiment::resolved`] gives the form that is written beside every result. Reading an experiment opens
 //! no data. Every key is declared once, in its section's file ([`section!`](crate::section)); what systems add to the file
-//! comes in as a [`Vocabulary`]. [`reference`] describes all of it.
+//! comes in as a [`Vocabulary`]. [`reference()`] describes all of it.
 
 #[macro_use]
 mod declare;
@@ -37,7 +37,7 @@ use toml::{Table, Value};
 
 pub use baselines::BaselineSettings;
 pub use controls::Switches;
-pub use data::{ArraysData, BetaForm, Data, NonFinite, NsdData, PhantomData};
+pub use data::{ArraysData, BetaForm, Data, DataKind, NonFinite, NsdData, PhantomData};
 pub use decode::{DecodeSettings, Normalise, Region, Rescale};
 pub use error::ExperimentError;
 pub use evaluate::EvaluateSettings;
@@ -271,8 +271,3 @@ fn systems(document: &Table, seed: u64, words: &Vocabulary, origin: &Origin<'_>)
     }
     Ok(systems)
 }
-
-#[cfg(test)]
-mod b2c_draft;
-#[cfg(test)]
-mod tests;

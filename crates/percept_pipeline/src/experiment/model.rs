@@ -33,7 +33,7 @@ impl Pack {
 
 impl KeyType for Pack {
     type Number = ();
-    const KIND: Kind = Kind { resolve: Some(Self::resolve), ..Kind::TEXT };
+    const KIND: Kind = Kind { name: "a word or a path", resolve: Some(Self::resolve), ..Kind::TEXT };
 }
 
 impl Serialize for Pack {

@@ -96,7 +96,7 @@ impl ArrayRef {
 
 impl KeyType for ArrayRef {
     type Number = ();
-    const KIND: Kind = Kind { resolve: Some(Self::resolve), ..Kind::TEXT };
+    const KIND: Kind = Kind { name: "an array in a file", resolve: Some(Self::resolve), ..Kind::TEXT };
 }
 
 impl fmt::Display for ArrayRef {

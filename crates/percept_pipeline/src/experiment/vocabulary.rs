@@ -106,7 +106,7 @@ pub struct SectionWord {
 /// A table of keys in the reference.
 #[derive(Clone, Debug)]
 pub struct KeyTable {
-    /// How the section is written: `[generate]`.
+    /// How the section is written, in Markdown.
     pub heading: String,
     /// What it is about.
     pub doc: String,
@@ -117,9 +117,9 @@ pub struct KeyTable {
 impl KeyTable {
     /// The table of `T`, which stands at the dotted path `path`, and after it those of the sections inside.
     pub fn of<T: Section>(path: &str) -> Vec<Self> {
-        let mut tables = vec![Self { heading: format!("[{path}]"), doc: T::DOC.to_owned(), keys: T::KEYS.to_vec() }];
+        let mut tables = vec![Self { heading: format!("`[{path}]`"), doc: T::DOC.to_owned(), keys: T::KEYS.to_vec() }];
         for key in T::KEYS.iter().filter(|key| !key.kind.keys.is_empty()) {
-            let heading = format!("[{path}.{}]", key.name);
+            let heading = format!("`[{path}.{}]`", key.name);
             tables.push(Self { heading, doc: key.doc.to_owned(), keys: key.kind.keys.to_vec() });
         }
         tables

@@ -12,7 +12,7 @@ pub use nsd::{BetaForm, NsdData};
 pub use phantom::PhantomData;
 
 use super::error::ExperimentError;
-use super::key::{Key, Section};
+use super::key::{Key, KeyType, Section};
 use super::nearest::{hint, quoted};
 use super::origin::Origin;
 use super::reader;
@@ -20,7 +20,18 @@ use super::vocabulary::KeyTable;
 
 const PATH: &str = "data";
 const KIND: &str = "kind";
-const KINDS: [&str; 3] = ["nsd", "arrays", "phantom"];
+
+words! {
+    /// Where the data come from.
+    pub enum DataKind {
+        /// One subject of the Natural Scenes Dataset.
+        Nsd = "nsd",
+        /// Arrays that any lab has.
+        Arrays = "arrays",
+        /// A simulated subject.
+        Phantom = "phantom",
+    }
+}
 
 words! {
     /// What to do with units whose values are not all finite.
@@ -59,15 +70,16 @@ impl Data {
             origin.refuse_unknown(PATH, &table, &known)?;
             Ok::<_, ExperimentError>(Value::Table(table))
         };
-        match kind.as_ref().and_then(Value::as_str) {
-            Some("nsd") => reader::read(PATH, rest(NsdData::KEYS, table)?, origin).map(Self::Nsd),
-            Some("arrays") => {
+        let known = kind.as_ref().and_then(|kind| kind.clone().try_into().ok());
+        match known {
+            Some(DataKind::Nsd) => reader::read(PATH, rest(NsdData::KEYS, table)?, origin).map(Self::Nsd),
+            Some(DataKind::Arrays) => {
                 let arrays: ArraysData = reader::read(PATH, rest(ArraysData::KEYS, table)?, origin)?;
                 arrays.both_sides(origin)?;
                 Ok(Self::Arrays(Box::new(arrays)))
             }
-            Some("phantom") => reader::read(PATH, rest(PhantomData::KEYS, table)?, origin).map(Self::Phantom),
-            _ => {
+            Some(DataKind::Phantom) => reader::read(PATH, rest(PhantomData::KEYS, table)?, origin).map(Self::Phantom),
+            None => {
                 // Nobody knows yet which keys are meant, but one that no kind has is misspelt.
                 let mut keys: Vec<Key> = [NsdData::KEYS, ArraysData::KEYS, PhantomData::KEYS].concat();
                 keys.sort_unstable_by_key(|key| key.name);
@@ -76,7 +88,8 @@ impl Data {
                 Err(match kind {
                     None => origin.missing("data.kind", "kind = \"nsd\""),
                     Some(Value::String(word)) => {
-                        let expected = format!("one of {}{}", quoted(&KINDS), hint(&word, &KINDS));
+                        let kinds: Vec<&str> = DataKind::KIND.words.iter().map(|word| word.name).collect();
+                        let expected = format!("one of {}{}", quoted(&kinds), hint(&word, &kinds));
                         origin.value("data.kind", expected, format!("`{word}`"))
                     }
                     Some(other) => origin.wrong_type("data.kind", "text", &other, "kind = \"...\""),
@@ -87,15 +100,29 @@ impl Data {
 
     /// The tables of the reference.
     pub(super) fn tables() -> Vec<KeyTable> {
-        let table = |kind: &str, doc: &str, keys: &[Key]| KeyTable {
-            heading: format!("[data] with kind = \"{kind}\""),
+        let kind = Key {
+            name: KIND,
+            doc: "Where the data come from; it decides which keys the section has.",
+            kind: DataKind::KIND,
+            default: None,
+            default_words: None,
+            limits: None,
+            example: Some("phantom"),
+        };
+        let table = |kind: DataKind, doc: &str, keys: &[Key]| KeyTable {
+            heading: format!("`[data]` with `kind = \"{}\"`", kind.name()),
             doc: doc.to_owned(),
             keys: keys.to_vec(),
         };
         vec![
-            table("nsd", NsdData::DOC, NsdData::KEYS),
-            table("arrays", ArraysData::DOC, ArraysData::KEYS),
-            table("phantom", PhantomData::DOC, PhantomData::KEYS),
+            KeyTable {
+                heading: "`[data]`".to_owned(),
+                doc: "Where responses, stimuli and captions come from.".to_owned(),
+                keys: vec![kind],
+            },
+            table(DataKind::Nsd, NsdData::DOC, NsdData::KEYS),
+            table(DataKind::Arrays, ArraysData::DOC, ArraysData::KEYS),
+            table(DataKind::Phantom, PhantomData::DOC, PhantomData::KEYS),
         ]
     }
 }
