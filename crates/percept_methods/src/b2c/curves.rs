@@ -4,7 +4,7 @@ use percept_core::figure::{Curve, Lines, Panel};
 use percept_core::{Figure, figure};
 
 use super::folder::VariantFacts;
-use super::validate::Validation;
+use super::validation::Validation;
 
 /// The curves of trainings: losses and scores on validation images over steps.
 pub(super) fn curves(variants: &[VariantFacts]) -> Figure {

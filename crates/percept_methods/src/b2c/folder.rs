@@ -14,7 +14,7 @@ use percept_models::weights::{Tensors, open_tensors, write_tensors};
 use serde::{Deserialize, Serialize};
 
 use super::inputs::GroupFacts;
-use super::validate::Validation;
+use super::validation::Validation;
 use percept_pipeline::PipelineError;
 
 /// The facts of a whole folder.

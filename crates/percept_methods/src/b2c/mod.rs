@@ -24,6 +24,7 @@ mod shared;
 mod task;
 mod train;
 mod validate;
+mod validation;
 
 use percept_pipeline::PipelineError;
 use percept_pipeline::experiment::{MethodWord, SectionWord};
@@ -31,7 +32,7 @@ use percept_pipeline::experiment::{MethodWord, SectionWord};
 pub use folder::{TrainedRun, VariantFacts};
 pub use inputs::GroupFacts;
 pub use train::train;
-pub use validate::Validation;
+pub use validation::Validation;
 
 use crate::bench::Bench;
 use crate::system::{Entry, System};

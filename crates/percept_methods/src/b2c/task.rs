@@ -15,7 +15,8 @@ use super::folder::{self, VariantFacts};
 use super::inputs::GroupFacts;
 use super::settings::{B2cTraining, B2cVariant};
 use super::shared::{Shared, config_of, n_images};
-use super::validate::{self, Validator};
+use super::validate::Validator;
+use super::validation;
 use percept_pipeline::PipelineError;
 use percept_pipeline::run::StageName;
 
@@ -114,7 +115,7 @@ fn fit(shared: &Shared<'_>, variant: &B2cVariant) -> Result<VariantFacts, Pipeli
     let weights = validator.best_weights()?;
     folder::save(&shared.run.file(variant.name.as_str()), &config, &weights)?;
     let validations = validator.past()?;
-    let best = validate::best(&validations).cloned().unwrap_or_default();
+    let best = validation::best(&validations).cloned().unwrap_or_default();
     // The state of the optimiser is of no use any more, and large.
     percept_io::fs::remove_file(folder.join(format!("{}.checkpoint.safetensors", task.name())))?;
     percept_io::fs::remove_file(validator.best_path())?;
@@ -211,8 +212,8 @@ fn root_mean_square(rows: &Array2<f32>) -> f64 {
 
 /// What the user must know about a training that ended.
 fn warnings(
-    all: &[validate::Validation],
-    best: &validate::Validation,
+    all: &[validation::Validation],
+    best: &validation::Validation,
     training: &B2cTraining,
     groups: &[GroupFacts],
 ) -> Vec<String> {

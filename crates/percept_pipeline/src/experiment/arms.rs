@@ -2,8 +2,6 @@
 
 use percept_core::ArmName;
 
-use super::vocabulary::Vocabulary;
-
 /// Arms and files that every run may have, and what they are.
 const TAKEN: [(&str, &str); 11] = [
     ("stimulus", "the pictures that were seen"),
@@ -29,10 +27,9 @@ const FILE_ENDS: [&str; 3] = [".json", ".toml", ".html"];
 pub(super) struct Reserved(Vec<(String, String)>);
 
 impl Reserved {
-    pub(super) fn new(words: &Vocabulary) -> Self {
-        let methods = words.methods.iter().map(|word| (word.name, "a method"));
-        let controls = words.controls.iter().map(|word| (word.name, "a control"));
-        let all = methods.chain(controls).chain(TAKEN);
+    /// Those that every run has, and the `words` of this program.
+    pub(super) fn new<'a>(words: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let all = words.chain(TAKEN);
         Self(all.map(|(name, what)| (name.to_owned(), what.to_owned())).collect())
     }
 

@@ -2,10 +2,13 @@
 
 use toml::{Table, Value};
 
+use super::decode::Normalise;
 use super::groups::Groups;
 use super::origin::Origin;
+use super::split::SplitKind;
 use super::vocabulary::Asked;
-use super::{Normalise, SplitKind};
+
+pub(super) const DEFAULT_SEED: i64 = 1;
 
 /// Fills in what `document` leaves open and another of its keys, or the vocabulary, decides.
 ///
@@ -14,7 +17,7 @@ pub(super) fn fill_in(document: &mut Table, asked: &Asked<'_>, origin: &Origin<'
     let stem = origin.file.file_stem().map_or_else(|| "experiment".into(), |stem| stem.to_string_lossy().into_owned());
     document.entry("name").or_insert(Value::String(stem));
     document.insert("methods".to_owned(), list(asked.methods.iter().map(|word| word.name)));
-    let seed = document.get("seed").cloned().unwrap_or(Value::Integer(super::DEFAULT_SEED));
+    let seed = document.get("seed").cloned().unwrap_or(Value::Integer(DEFAULT_SEED));
     default(document, "generate", "seed", seed);
 
     let data = document.get("data").and_then(Value::as_table).cloned().unwrap_or_default();

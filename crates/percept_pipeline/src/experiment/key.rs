@@ -3,7 +3,7 @@
 //! [`section!`](crate::section) makes these from one declaration. The reader asks them what to accept and how to refuse,
 //! the reference page what to print; so no key is described in two places.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,11 +97,6 @@ impl KeyType for String {
     const KIND: Kind = Kind::TEXT;
 }
 
-impl KeyType for PathBuf {
-    type Number = ();
-    const KIND: Kind = Kind { name: "a path", resolve: Some(super::paths::resolve_path), ..Kind::TEXT };
-}
-
 impl<T: KeyType> KeyType for Option<T> {
     type Number = T::Number;
     const KIND: Kind = T::KIND;
@@ -155,7 +150,7 @@ impl Limits {
             }
             (Self::Real { least, most }, value) => {
                 let of = if in_list { "numbers " } else { "" };
-                let within = super::reader::as_number(value).is_some_and(|number| (least..=most).contains(&number));
+                let within = as_number(value).is_some_and(|number| (least..=most).contains(&number));
                 (!within).then(|| format!("{of}between {least} and {most}"))
             }
             _ => None,
@@ -257,5 +252,14 @@ pub(super) fn shown(value: &Value) -> String {
             format!("{{ {} }}", entries.join(", "))
         }
         other => other.to_string(),
+    }
+}
+
+/// A finite number, whole or not.
+pub(super) fn as_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) if number.is_finite() => Some(*number),
+        _ => None,
     }
 }

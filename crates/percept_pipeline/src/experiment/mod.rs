@@ -57,8 +57,6 @@ use vocabulary::Asked;
 /// No experiment is longer; whatever is, is another file.
 const MAX_BYTES: u64 = 1 << 20;
 
-const DEFAULT_SEED: i64 = 1;
-
 /// The sections of the stages, in the order of the reference.
 const SECTIONS: [&str; 8] = ["data", "split", "model", "decode", "generate", "evaluate", "controls", "baselines"];
 
@@ -68,7 +66,7 @@ section! {
         /// Title of the report.
         name: String = String::new(), or "the name of the file";
         /// The root of all randomness.
-        seed: u64 = DEFAULT_SEED as u64, in 0..=u64::MAX;
+        seed: u64 = defaults::DEFAULT_SEED as u64, in 0..=u64::MAX;
         /// What is reconstructed side by side, see [methods](#methods).
         methods: Vec<String> = Vec::new(), or "see [methods](#methods)";
         /// The folder of trained encoders, for methods that use them.
@@ -259,7 +257,9 @@ fn section<T: Section>(name: &str, document: &mut Table, origin: &Origin<'_>) ->
 
 /// The sections of systems that `document` has, each read by its system.
 fn systems(document: &Table, seed: u64, words: &Vocabulary, origin: &Origin<'_>) -> Result<Table, ExperimentError> {
-    let reserved = Reserved::new(words);
+    let methods = words.methods.iter().map(|word| (word.name, "a method"));
+    let controls = words.controls.iter().map(|word| (word.name, "a control"));
+    let reserved = Reserved::new(methods.chain(controls));
     let mut systems = Table::new();
     for word in &words.sections {
         let Some(written) = document.get(word.name) else { continue };

@@ -94,6 +94,11 @@ impl ArrayRef {
     }
 }
 
+impl KeyType for PathBuf {
+    type Number = ();
+    const KIND: Kind = Kind { name: "a path", resolve: Some(resolve_path), ..Kind::TEXT };
+}
+
 impl KeyType for ArrayRef {
     type Number = ();
     const KIND: Kind = Kind { name: "an array in a file", resolve: Some(Self::resolve), ..Kind::TEXT };

@@ -12,7 +12,7 @@ use serde::forward_to_deserialize_any;
 use toml::{Table, Value};
 
 use super::error::ExperimentError;
-use super::key::{Key, Kind, Limits, Section, shown};
+use super::key::{Key, Kind, Limits, Section, as_number, shown};
 use super::nearest::{hint, quoted};
 use super::origin::{Origin, dotted};
 
@@ -32,15 +32,6 @@ pub(super) fn truth(path: &str, value: Value, default: bool, origin: &Origin<'_>
             let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
             Err(origin.wrong_type(path, "true or false", &other, format!("{name} = {default}")))
         }
-    }
-}
-
-/// A finite number, whole or not.
-pub(super) fn as_number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Float(number) if number.is_finite() => Some(*number),
-        _ => None,
     }
 }
 
