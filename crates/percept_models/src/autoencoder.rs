@@ -12,9 +12,10 @@ use crate::{
     config::{self, Rest},
     error::{ModelError, Result},
     nn::{
+        attention::attend,
         layers::{Conv2d, GroupNorm, Linear},
         params::Params,
-        transformer::{attend, to_map, to_tokens},
+        transformer::{to_map, to_tokens},
     },
     resnet::{Downsample, ResnetBlock, Upsample},
     tap::Taps,

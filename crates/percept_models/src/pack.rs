@@ -16,7 +16,7 @@ use crate::{
     latent::Autoencoder,
     nn::{host::to_vec, params::Params},
     parts::Parts,
-    preprocess::Preprocess,
+    preprocess::{Preprocess, picture_tensor},
     scheduler::{History, NoiseSchedule, Sampler},
     tap::Taps,
     text::ClipTextModel,
@@ -368,23 +368,6 @@ fn expect_columns(what: &'static str, rows: &ArrayView2<'_, f32>, columns: usize
         return Ok(());
     }
     Err(ModelError::Input { what, expected: format!("{columns} columns"), got: rows.ncols().to_string() })
-}
-
-/// Pictures (n, H, W, 3) in 0..=1 → tensor (n, 3, H, W), (value − mean) / sd per channel.
-pub(crate) fn picture_tensor(
-    pictures: &ArrayView4<'_, f32>,
-    mean: [f32; 3],
-    sd: [f32; 3],
-    device: &Device,
-) -> Result<Tensor> {
-    let (n, height, width, _) = pictures.dim();
-    let mut values = Vec::with_capacity(pictures.len());
-    for picture in pictures.outer_iter() {
-        for channel in 0..3 {
-            values.extend(picture.slice(s![.., .., channel]).iter().map(|v| (v - mean[channel]) / sd[channel]));
-        }
-    }
-    Ok(Tensor::from_vec(values, (n, 3, height, width), device)?)
 }
 
 /// Rows n × product(shape) → tensor (n, shape…).

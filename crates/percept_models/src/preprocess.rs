@@ -5,14 +5,13 @@
 //! filters: a config that names one is refused.
 
 use candle_core::{Device, Tensor};
-use ndarray::{Array4, ArrayView3, ArrayView4};
+use ndarray::{Array4, ArrayView3, ArrayView4, s};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     config,
     error::{ModelError, Result},
-    pack::picture_tensor,
 };
 
 const NAME: &str = "feature_extractor";
@@ -180,6 +179,23 @@ fn cubic(x: f64) -> f64 {
     } else {
         0.0
     }
+}
+
+/// Pictures (n, H, W, 3) in 0..=1 → tensor (n, 3, H, W), (value − mean) / sd per channel.
+pub(crate) fn picture_tensor(
+    pictures: &ArrayView4<'_, f32>,
+    mean: [f32; 3],
+    sd: [f32; 3],
+    device: &Device,
+) -> Result<Tensor> {
+    let (n, height, width, _) = pictures.dim();
+    let mut values = Vec::with_capacity(pictures.len());
+    for picture in pictures.outer_iter() {
+        for channel in 0..3 {
+            values.extend(picture.slice(s![.., .., channel]).iter().map(|v| (v - mean[channel]) / sd[channel]));
+        }
+    }
+    Ok(Tensor::from_vec(values, (n, 3, height, width), device)?)
 }
 
 #[cfg(test)]

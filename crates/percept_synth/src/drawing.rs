@@ -11,6 +11,8 @@ mod figure;
 mod glyphs;
 mod objects;
 mod scene;
+mod size;
+mod words;
 
 use ndarray::Array3;
 use percept_core::Seed;
@@ -19,13 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use caption::vocabulary;
 pub use figure::{Figure, Frequency, Glyph, Orientation, Outline, Polarity, Shape};
-pub use scene::{Background, Color, Object, Place, Scene, Size, Time};
-
-/// Height and width of every drawing in pixels.
-pub const SIDE: usize = 64;
-
-/// Captions that every drawing has.
-pub const N_CAPTIONS: usize = 5;
+pub use scene::Scene;
+pub use size::{N_CAPTIONS, SIDE};
+pub use words::{Background, Color, Object, Place, Size, Time};
 
 /// Share of scenes among random drawings; the rest are figures.
 pub const SCENE_SHARE: f64 = 0.82;

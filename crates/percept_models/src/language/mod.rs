@@ -7,6 +7,7 @@
 mod bert;
 mod gpt2;
 mod llama;
+mod model;
 mod opt;
 
 use std::collections::BTreeMap;
@@ -14,49 +15,15 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
+pub use model::{LanguageModel, LanguageStates};
+
 use crate::{
     config,
     error::{ModelError, Result},
-    nn::{
-        block::{Norm, TokenBlock},
-        layers::{Embedding, Linear},
-        params::Params,
-        rotary::Rotary,
-    },
+    nn::params::Params,
     tap::Taps,
 };
-
-const NAME: &str = "language model";
-
-/// A Transformer that reads text.
-pub struct LanguageModel {
-    family: &'static str,
-    vocabulary: usize,
-    width: usize,
-    /// The longest text, where positions are a table or the config says so.
-    longest: usize,
-    tokens: Embedding,
-    /// The table of positions and how many of its rows come before the first.
-    positions: Option<(Embedding, usize)>,
-    /// The embedding of the one kind of segment there is.
-    segment: Option<Tensor>,
-    norm_in: Option<Norm>,
-    project_in: Option<Linear>,
-    rotary: Option<Rotary>,
-    blocks: Vec<TokenBlock>,
-    norm_out: Option<Norm>,
-    project_out: Option<Linear>,
-    pooler: Option<Linear>,
-    causal: bool,
-}
-
-/// What a language model makes of a batch of texts.
-pub struct LanguageStates {
-    /// The last hidden states, (B, tokens, width).
-    pub last_hidden: Tensor,
-    /// BERT's summary of a text at its first token, (B, width), where the checkpoint has the layer for it.
-    pub pooled: Option<Tensor>,
-}
+use model::NAME;
 
 impl LanguageModel {
     /// The families that can be read, as configs name them.
@@ -196,24 +163,4 @@ fn known((name, tensor): (String, Tensor)) -> Option<(String, Tensor)> {
         _ => name,
     };
     Some((name, tensor))
-}
-
-/// The place below `prefix`, where the checkpoint has it, else the root.
-fn root(p: &Params, prefix: &str) -> Params {
-    if p.at(prefix).holds_any() { p.at(prefix) } else { p.clone() }
-}
-
-/// Refuses numbers that no model has.
-fn check_sizes(sizes: &[(&str, usize)]) -> Result<()> {
-    // Vocabularies are the largest of them.
-    const LARGEST: usize = 1 << 24;
-    match sizes.iter().find(|(_, size)| *size == 0 || *size > LARGEST) {
-        None => Ok(()),
-        Some((key, size)) => Err(ModelError::Config {
-            component: NAME,
-            key: (*key).into(),
-            value: size.to_string(),
-            supported: format!("1 to {LARGEST}"),
-        }),
-    }
 }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{LanguageModel, NAME, check_sizes, root};
+use super::model::{LanguageModel, NAME, check_sizes, root};
 use crate::{
     config::{self, Rest},
     error::Result,

@@ -5,11 +5,11 @@
 use candle_core::Tensor;
 
 use super::{
+    attention::attend,
     elementwise::Elementwise,
     layers::{LayerNorm, Linear},
     params::{Init, Params},
     rotary::rotate,
-    transformer::attend,
 };
 use crate::error::Result;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use candle_core::{D, Result, Tensor};
 
 use super::{
-    kernel::{attention::AttentionShape, conv::ConvShape, norm::NormShape, pointwise::Activation},
+    kernel::{attention::AttentionShape, conv_shape::ConvShape, norm::NormShape, pointwise::Activation},
     opaque::opaque,
     recompute::checkpoint,
 };

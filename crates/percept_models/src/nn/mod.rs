@@ -1,5 +1,6 @@
 //! The layers that every model shares: each is written once, built from named parameters, differentiable.
 
+pub(crate) mod attention;
 pub(crate) mod block;
 mod composed;
 pub(crate) mod elementwise;
@@ -16,6 +17,6 @@ pub(crate) mod recompute;
 pub(crate) mod rotary;
 pub(crate) mod transformer;
 
-pub use kernel::{conv::exact_convolution, pointwise::Activation};
+pub use kernel::{conv_shape::exact_convolution, pointwise::Activation};
 pub use names::NamePattern;
 pub use recompute::backward;

@@ -12,7 +12,8 @@ use super::{
     host::{values, with_all},
     kernel::{
         attention::{self, AttentionShape},
-        conv::{self, ConvShape},
+        conv,
+        conv_shape::ConvShape,
         for_each_chunk,
         matmul::{Mat, matmul},
         norm::{self, NormShape},

@@ -4,9 +4,9 @@ use candle_core::{D, Tensor};
 
 use super::{
     Activation,
+    attention::attend,
     block::{FeedForward, Norm, SelfAttention, TokenBlock},
     elementwise::Elementwise,
-    flops,
     layers::{Conv2d, GroupNorm, LayerNorm, Linear, Projection},
     maps, ops,
     params::Params,
@@ -158,12 +158,6 @@ impl SpatialTransformer {
         }
         Ok(maps::add(&self.proj_out.to_map(&tokens, x)?, x)?)
     }
-}
-
-/// [`ops::attend`], counted: scores and weighted values.
-pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
-    flops::add(2 * q.elem_count() * k.dim(1)?);
-    Ok(ops::attend(q, k, v, heads, causal)?)
 }
 
 /// (B, C, H, W) → (B, H·W, C).

@@ -352,3 +352,8 @@ fn read(text: &str) -> Result<Map<String, Value>> {
     let text = text.replace(": -Infinity", ": null").replace(": Infinity", ": null");
     config::parse(NAME, &text)
 }
+
+/// The error of a run that is too short or too long.
+pub(super) fn out_of_range(n: usize, most: usize) -> ModelError {
+    ModelError::Input { what: "number of sampling steps", expected: format!("1 to {most}"), got: n.to_string() }
+}

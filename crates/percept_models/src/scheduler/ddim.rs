@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{
     NoiseSchedule, Prediction,
-    sampler::{Given, sum},
+    given::{Given, sum},
     sigmas::Path,
 };
 use crate::error::Result;

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 
 use super::{
     NoiseSchedule,
-    sampler::{Given, sum},
+    given::{Given, sum},
     sigmas::Path,
 };
 use crate::error::Result;

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use super::{
     SchedulerConfig,
     config::{FinalSigma, SolverConfig},
-    sampler::{Given, History, sum},
+    given::{Given, History, sum},
     sigmas::Path,
 };
 use crate::error::Result;

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::{
     Prediction,
-    sampler::{Given, sum},
+    given::{Given, sum},
     sigmas::Path,
 };
 use crate::error::Result;

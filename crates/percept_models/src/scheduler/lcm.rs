@@ -4,25 +4,14 @@
 use candle_core::Tensor;
 
 use super::{
-    NoiseSchedule, SchedulerConfig,
-    sampler::{Given, sum},
-    sigmas::{Path, out_of_range},
+    NoiseSchedule,
+    given::{Given, sum},
+    sigmas::Path,
 };
 use crate::error::Result;
 
 /// The standard deviation of data that consistency models assume.
 const SIGMA_DATA: f64 = 0.5;
-
-/// `n` of the steps that the model was distilled on.
-pub(super) fn steps(config: &SchedulerConfig, n: usize) -> Result<Vec<f64>> {
-    let original = config.solver.original_inference_steps;
-    if n == 0 || n > original {
-        return Err(out_of_range(n, original));
-    }
-    let stride = config.num_train_timesteps / original;
-    let skip = original as f64 / n as f64;
-    Ok((0..n).map(|i| ((original - (i as f64 * skip) as usize) * stride - 1) as f64).collect())
-}
 
 /// One step: the consistency function, then noise of the next step's level.
 pub(super) fn step(schedule: &NoiseSchedule, path: &Path, i: usize, given: &Given<'_>) -> Result<Tensor> {

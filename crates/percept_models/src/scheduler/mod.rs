@@ -8,6 +8,7 @@ mod ddim;
 mod ddpm;
 mod dpm_solver;
 mod euler;
+mod given;
 mod lcm;
 mod sampler;
 mod schedule;
@@ -15,5 +16,6 @@ mod sigmas;
 mod unipc;
 
 pub use config::{Prediction, SamplerKind, SchedulerConfig};
-pub use sampler::{History, Sampler};
+pub use given::History;
+pub use sampler::Sampler;
 pub use schedule::NoiseSchedule;

@@ -6,68 +6,21 @@
 use candle_core::Tensor;
 
 use super::{
-    NoiseSchedule, Prediction, SamplerKind,
+    NoiseSchedule, SamplerKind,
     config::Spacing,
-    ddim, ddpm, dpm_solver, euler, lcm,
+    ddim, ddpm, dpm_solver, euler,
+    given::{Given, History},
+    lcm,
     sigmas::{Path, path},
     unipc,
 };
-use crate::error::{ModelError, Result};
+use crate::error::Result;
 
 /// A run of a sampler over a number of steps.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     schedule: NoiseSchedule,
     path: Path,
-}
-
-/// What a run remembers of one batch between its steps. A new one for every batch.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// Clean samples as they were predicted at earlier steps, newest last.
-    pub(super) clean: Vec<Tensor>,
-    /// The sample from which the last step was taken, and the order it was taken with.
-    pub(super) last: Option<(Tensor, usize)>,
-}
-
-/// What a step is made of.
-pub(super) struct Given<'a> {
-    pub(super) output: &'a Tensor,
-    pub(super) sample: &'a Tensor,
-    pub(super) noise: Option<&'a Tensor>,
-}
-
-impl Given<'_> {
-    /// The noise of a stochastic step.
-    pub(super) fn noise(&self) -> Result<&Tensor> {
-        self.noise.ok_or_else(|| ModelError::Input {
-            what: "noise of a sampling step",
-            expected: "a tensor like the sample, since this sampler draws noise at every step".into(),
-            got: "none".into(),
-        })
-    }
-
-    /// The clean sample that the model's output means, where the sample holds signal and noise in these shares.
-    pub(super) fn clean(&self, prediction: Prediction, signal: f64, noise: f64) -> Result<Tensor> {
-        match prediction {
-            Prediction::Epsilon => sum(&[(1.0 / signal, self.sample), (-noise / signal, self.output)]),
-            Prediction::VPrediction => sum(&[(signal, self.sample), (-noise, self.output)]),
-            Prediction::Sample => Ok(self.output.clone()),
-        }
-    }
-}
-
-/// Σ weight · tensor.
-pub(super) fn sum(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
-    let mut total: Option<Tensor> = None;
-    for &(weight, tensor) in terms {
-        let term = (tensor * weight)?;
-        total = Some(match total {
-            Some(total) => (total + term)?,
-            None => term,
-        });
-    }
-    total.ok_or_else(|| ModelError::Input { what: "sum", expected: "terms".into(), got: "none".into() })
 }
 
 impl Sampler {

@@ -1,10 +1,7 @@
 //! The noise schedule that samplers share: how much signal is left at each training step, and which steps a sampler
 //! visits (DDPM, Ho et al. 2020, arXiv 2006.11239; zero terminal SNR, Lin et al. 2023, arXiv 2305.08891).
 
-use super::{
-    config::{BetaSchedule, Prediction, SchedulerConfig, Spacing},
-    sigmas::out_of_range,
-};
+use super::config::{BetaSchedule, Prediction, SchedulerConfig, Spacing, out_of_range};
 use crate::error::Result;
 
 /// The share of signal variance after `i` of `n` steps of the cosine schedule (Nichol & Dhariwal 2021, arXiv 2102.09672).

@@ -3,10 +3,9 @@
 
 use super::{
     NoiseSchedule, SamplerKind,
-    config::{BetaSchedule, FinalSigma, Spacing},
-    lcm,
+    config::{BetaSchedule, FinalSigma, SchedulerConfig, Spacing, out_of_range},
 };
-use crate::error::{ModelError, Result};
+use crate::error::Result;
 
 /// Karras' ρ.
 const RHO: f64 = 7.0;
@@ -42,7 +41,7 @@ pub(super) fn path(schedule: &NoiseSchedule, n: usize) -> Result<Path> {
     let total = config.num_train_timesteps;
     let steps = match kind {
         SamplerKind::Ddim | SamplerKind::Ddpm => schedule.steps(n)?.into_iter().map(|step| step as f64).collect(),
-        SamplerKind::Lcm => lcm::steps(config, n)?,
+        SamplerKind::Lcm => consistency_steps(config, n)?,
         _ if n == 0 || n > total => return Err(out_of_range(n, total)),
         SamplerKind::Euler | SamplerKind::EulerAncestral => euler_steps(schedule, n),
         SamplerKind::DpmSolver | SamplerKind::UniPc => solver_steps(schedule, n),
@@ -85,9 +84,15 @@ pub(super) fn path(schedule: &NoiseSchedule, n: usize) -> Result<Path> {
     Ok(path)
 }
 
-/// The error of a run that is too short or too long.
-pub(super) fn out_of_range(n: usize, most: usize) -> ModelError {
-    ModelError::Input { what: "number of sampling steps", expected: format!("1 to {most}"), got: n.to_string() }
+/// `n` of the steps that a latent consistency model was distilled on.
+fn consistency_steps(config: &SchedulerConfig, n: usize) -> Result<Vec<f64>> {
+    let original = config.solver.original_inference_steps;
+    if n == 0 || n > original {
+        return Err(out_of_range(n, original));
+    }
+    let stride = config.num_train_timesteps / original;
+    let skip = original as f64 / n as f64;
+    Ok((0..n).map(|i| ((original - (i as f64 * skip) as usize) * stride - 1) as f64).collect())
 }
 
 /// σ at every training step.

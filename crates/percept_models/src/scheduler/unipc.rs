@@ -5,7 +5,7 @@ use candle_core::Tensor;
 
 use super::{
     SchedulerConfig,
-    sampler::{Given, History, sum},
+    given::{Given, History, sum},
     sigmas::Path,
 };
 use crate::error::Result;

@@ -15,7 +15,7 @@ use crate::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     error::Result,
     nn::{host::to_vec, kernel, params::Params},
-    pack::picture_tensor,
+    preprocess::picture_tensor,
 };
 
 /// Pictures for one shard of one step: (n, H, W, 3) in 0..=1.

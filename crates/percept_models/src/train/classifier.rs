@@ -13,7 +13,7 @@ use crate::{
         layers::{Conv2d, GroupNorm, Linear},
         params::Params,
     },
-    pack::picture_tensor,
+    preprocess::picture_tensor,
 };
 
 const WIDTHS: [usize; 4] = [24, 48, 96, 128];

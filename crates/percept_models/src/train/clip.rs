@@ -10,7 +10,7 @@ use super::{Gradients, Task, two_phase_gradients};
 use crate::{
     error::Result,
     nn::params::{Init, Params},
-    pack::picture_tensor,
+    preprocess::picture_tensor,
     text::{ClipTextModel, TextConfig},
     tokenizer::ClipTokenizer,
     vision::{ClipVisionModel, VisionConfig},

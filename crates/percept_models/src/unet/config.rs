@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::NAME;
 use crate::{
     config::{self, LARGEST, PerLevel, Rest},
     error::{ModelError, Result},
     nn::transformer::SpatialConfig,
 };
 
+const NAME: &str = "unet";
 const CROSS_MID: &str = "UNetMidBlock2DCrossAttn";
 const PLAIN_MID: &str = "UNetMidBlock2D";
 

@@ -7,6 +7,7 @@
 
 mod config;
 mod motion;
+mod motion_model;
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use candle_core::{Device, Tensor};
 
 use config::ClassEmbedding;
 pub use config::UnetConfig;
+pub use motion::MotionConfig;
 use motion::{Motion, Side, TemporalTransformer};
-pub use motion::{MotionConfig, UNetMotionModel};
+pub use motion_model::UNetMotionModel;
 
 use crate::{
     error::{ModelError, Result},
@@ -30,8 +32,6 @@ use crate::{
     resnet::{Downsample, ResnetBlock, Upsample},
     tap::Taps,
 };
-
-const NAME: &str = "unet";
 
 /// One residual block with the Transformers behind it, over the picture and over time, where the level has them.
 struct Stage {

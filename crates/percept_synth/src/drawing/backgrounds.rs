@@ -8,9 +8,9 @@ use percept_core::seed::Stream;
 use rand::Rng;
 
 use super::canvas::{Canvas, Rgb};
-use super::scene::{Background, Time};
+use super::words::{Background, Time};
 
-const SIDE: f32 = super::SIDE as f32;
+const SIDE: f32 = super::size::SIDE as f32;
 
 /// Fills the canvas with the surroundings; `stream` moves the horizon by a pixel and the light by a few grey levels.
 pub(super) fn draw(canvas: &mut Canvas, background: Background, time: Time, stream: &mut Stream) {

@@ -6,7 +6,7 @@ use tiny_skia::{
     Shader, SpreadMode, Stroke, Transform,
 };
 
-use super::SIDE;
+use super::size::SIDE;
 
 /// A colour, red green blue in 0..=255, kept in floats so that shades can be mixed.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,9 +7,10 @@ use percept_core::Seed;
 use percept_core::seed::Stream;
 use rand::Rng;
 
-use super::N_CAPTIONS;
 use super::figure::{Figure, Frequency, Glyph, Orientation, Outline, Polarity, Shape};
-use super::scene::{Background, Color, Object, Place, Scene, Size, Time};
+use super::scene::Scene;
+use super::size::N_CAPTIONS;
+use super::words::{Background, Color, Object, Place, Size, Time};
 
 /// Share of captions of scenes that name only object, colour and one more attribute.
 const BRIEF_SHARE: f64 = 0.04;

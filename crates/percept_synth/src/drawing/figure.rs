@@ -6,10 +6,10 @@ use percept_core::seed::Stream;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::SIDE;
 use super::canvas::{Canvas, Rgb};
 use super::glyphs::{self, Pen};
-use super::scene::words;
+use super::size::SIDE;
+use super::words::words;
 
 words! {
     /// Shapes drawn as a line of even width.

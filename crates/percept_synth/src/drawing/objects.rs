@@ -1,7 +1,7 @@
 //! The ten objects, each in a frame whose units reach from −1 to 1 (top −1, bottom 1), mostly in one colour.
 
 use super::canvas::{Canvas, INK, Rgb};
-use super::scene::Object;
+use super::words::Object;
 
 const WHITE: Rgb = Rgb(255.0, 255.0, 255.0);
 const BLACK: Rgb = Rgb(0.0, 0.0, 0.0);

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use percept_core::Seed;
 use rand::Rng;
 
-use super::schedule::{N_RUNS, Schedule};
+use super::params::N_RUNS;
+use super::schedule::Schedule;
 
 /// The columns of the table.
 pub(super) const COLUMNS: [&str; 19] = [

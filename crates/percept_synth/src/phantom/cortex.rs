@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::{Error, PhantomParams};
+use super::params::{Error, PhantomParams};
 
 /// Half of the width of the picture in degrees of visual angle, as in NSD (8.4° across).
 pub const HALF_WIDTH_DEGREES: f32 = 4.2;

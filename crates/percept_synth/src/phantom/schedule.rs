@@ -4,14 +4,8 @@ use percept_core::Seed;
 use percept_core::seed::permutation;
 use rand::Rng;
 
-use super::PhantomParams;
+use super::params::{N_REPEATS, N_RUNS, N_SUBJECTS, PhantomParams};
 
-/// Presentations of every picture.
-pub const N_REPEATS: usize = 3;
-/// Runs of a session.
-pub const N_RUNS: usize = 12;
-/// Subjects that an NSD design describes.
-pub const N_SUBJECTS: usize = 8;
 /// Share of repeats that follow soon after the presentation before, mostly in the same session.
 const SOON_SHARE: f64 = 0.35;
 

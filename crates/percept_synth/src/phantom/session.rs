@@ -9,8 +9,8 @@ use percept_core::Seed;
 use percept_core::seed::Normal;
 use rayon::prelude::*;
 
-use super::Phantom;
 use super::energy::gaussian;
+use super::subject::Phantom;
 
 /// Integers per percent signal change.
 pub const UNITS_PER_PERCENT: f32 = 300.0;
@@ -162,6 +162,16 @@ fn smooth_deviation(phantom: &Phantom, kernel: &[f32]) -> Vec<f32> {
     let deviation =
         |offset: usize| (squares[0][offset % nx] * squares[1][offset / nx % ny] * squares[2][offset / nx / ny]).sqrt();
     cortex.brain.iter().map(|&offset| deviation(offset)).collect()
+}
+
+impl Phantom {
+    /// The betas of a session (number from 0 on), [`UNITS_PER_PERCENT`] integers per percent signal change.
+    ///
+    /// # Shapes
+    /// trials × voxels of the brain ([`Cortex::brain`]); [`Cortex::in_brain`] finds the cortical ones.
+    pub fn betas(&self, session: usize) -> Array2<i16> {
+        Scanner::new(self).betas(self, session)
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use percept_core::seed::permutation;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::Phantom;
-use super::schedule::{N_REPEATS, N_SUBJECTS};
+use super::params::{N_REPEATS, N_SUBJECTS};
+use super::subject::Phantom;
 
 /// Names of the labels of a region volume, in the order of the labels from 1 on.
 pub(super) const STREAMS: [&str; 7] =

@@ -13,9 +13,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::schedule::{N_REPEATS, N_RUNS};
+use super::params::{BetaFormat, Error, N_REPEATS, N_RUNS};
 use super::session::{Scanner, UNITS_PER_PERCENT};
-use super::{BetaFormat, Error, Phantom, behaviour, tables};
+use super::subject::Phantom;
+use super::{behaviour, tables};
 use crate::drawing::{Drawing, SIDE};
 
 /// The type of betas that the phantom writes: NSD's third preparation.

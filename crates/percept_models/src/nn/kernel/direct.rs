@@ -6,7 +6,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{conv::ConvShape, for_each_chunk};
+use super::{conv_shape::ConvShape, for_each_chunk};
 
 const TAPS: usize = 9;
 /// Output channels whose weights lie together.

@@ -9,6 +9,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod conv;
+pub(crate) mod conv_shape;
 mod direct;
 pub(crate) mod matmul;
 pub(crate) mod norm;

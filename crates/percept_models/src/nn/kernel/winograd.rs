@@ -9,7 +9,7 @@
 
 use super::{
     Scratch,
-    conv::ConvShape,
+    conv_shape::ConvShape,
     for_each_chunk,
     matmul::{Mat, matmul},
     vectorised,

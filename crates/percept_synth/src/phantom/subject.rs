@@ -1,0 +1,102 @@
+//! A simulated subject: its brain, what it saw, and its responses without noise.
+
+use ndarray::{Array2, Array3};
+use percept_core::{Progress, Seed, Silent};
+
+use super::cortex::Cortex;
+use super::params::{Error, PhantomParams};
+use super::schedule::Schedule;
+use super::tuning::Tuning;
+use super::{response, tuning};
+use crate::drawing::Drawing;
+
+/// A simulated subject and everything it saw.
+pub struct Phantom {
+    pub(super) params: PhantomParams,
+    pub(super) seed: Seed,
+    pub(super) cortex: Cortex,
+    pub(super) tuning: Vec<Tuning>,
+    pub(super) schedule: Schedule,
+    pub(super) drawings: Vec<Drawing>,
+    pub(super) signal: Array2<f32>,
+}
+
+impl Phantom {
+    /// Simulates a subject.
+    ///
+    /// # Errors
+    /// If a parameter is out of range or the volume too small.
+    pub fn new(params: PhantomParams, seed: Seed) -> Result<Self, Error> {
+        Self::with_progress(params, seed, &Silent)
+    }
+
+    /// As [`Phantom::new`], reporting to `progress`.
+    ///
+    /// # Errors
+    /// As [`Phantom::new`].
+    pub fn with_progress(params: PhantomParams, seed: Seed, progress: &dyn Progress) -> Result<Self, Error> {
+        params.check()?;
+        let cortex = Cortex::new(&params)?;
+        let brain_seed = seed.named("brain").at(params.subject as u64);
+        let tuning = tuning::draw(&cortex, brain_seed.named("tuning"), params.median_ncsnr);
+        let schedule = Schedule::new(&params, seed.named("schedule"));
+        let drawings: Vec<Drawing> =
+            (0..params.n_stimuli()).map(|stimulus| Drawing::random(stimulus_seed(seed, stimulus))).collect();
+        progress.begin("phantom responses", drawings.len() as u64);
+        let picture = |stimulus: usize| drawings[stimulus].render(stimulus_seed(seed, stimulus));
+        let signal = response::responses(&tuning, &drawings, &picture, &|steps| progress.advance(steps));
+        progress.end(&format!("{} voxels, {} pictures", tuning.len(), drawings.len()));
+        Ok(Self { params, seed, cortex, tuning, schedule, drawings, signal })
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &PhantomParams {
+        &self.params
+    }
+
+    /// The brain's shape and areas.
+    pub fn cortex(&self) -> &Cortex {
+        &self.cortex
+    }
+
+    /// The truth about every cortical voxel.
+    pub fn tuning(&self) -> &[Tuning] {
+        &self.tuning
+    }
+
+    /// What was shown when.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// What each stimulus shows, in the order of the stimulus file.
+    pub fn drawings(&self) -> &[Drawing] {
+        &self.drawings
+    }
+
+    /// The picture of a stimulus (number from 0 on), (64, 64, 3).
+    pub fn picture(&self, stimulus: usize) -> Array3<u8> {
+        self.drawings[stimulus].render(stimulus_seed(self.seed, stimulus))
+    }
+
+    /// The five captions of a stimulus.
+    pub fn captions(&self, stimulus: usize) -> Vec<String> {
+        self.drawings[stimulus].captions(stimulus_seed(self.seed, stimulus))
+    }
+
+    /// Responses without noise, standardised per voxel.
+    ///
+    /// # Shapes
+    /// n_stimuli × cortical voxels.
+    pub fn signal(&self) -> &Array2<f32> {
+        &self.signal
+    }
+
+    pub(super) fn subject_seed(&self) -> Seed {
+        self.seed.named("brain").at(self.params.subject as u64)
+    }
+}
+
+pub(super) fn stimulus_seed(seed: Seed, stimulus: usize) -> Seed {
+    seed.named("stimulus").at(stimulus as u64)
+}
