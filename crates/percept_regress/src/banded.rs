@@ -21,9 +21,9 @@ use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::RidgeParams;
-use crate::ridge::same_rows;
-use crate::samples::{Samples, checked_roots};
-use crate::solver::real::Real;
+use crate::samples::{Samples, same_rows};
+use crate::weights::checked_roots;
+use crate::solver::number::Real;
 
 /// Features that share a scale.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -327,7 +327,7 @@ impl<T: Real> Banded<T> {
     pub fn split_r2(&self, x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<Array2<f64>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         let centred = |values: ArrayView2<'_, T>| -> Array2<f64> {
-            let values = values.mapv(Real::as_f64);
+            let values = values.mapv(T::as_f64);
             let mean = values.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(values.ncols()));
             values - mean
         };

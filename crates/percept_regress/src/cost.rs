@@ -16,17 +16,17 @@ use crate::solver::blocks::{BLOCK_ROWS, PANEL as BLOCK_PANEL, penalties_together
 use crate::solver::forms;
 use crate::solver::mixing::FUNCTIONS_PER_PENALTY;
 use crate::solver::product::multiply;
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 use crate::solver::standard::ROWS_PER_READ;
 
 /// The size of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Number of samples.
+    /// Real of samples.
     pub n_samples: usize,
-    /// Number of features.
+    /// Real of features.
     pub n_features: usize,
-    /// Number of targets.
+    /// Real of targets.
     pub n_targets: usize,
 }
 

@@ -16,14 +16,16 @@ use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
-use crate::ridge::{Ridge, same_rows};
-use crate::samples::{Samples, Targets, checked_roots};
+use crate::fitted::Ridge;
+use crate::samples::{Samples, Targets, same_rows};
+use crate::weights::checked_roots;
 use crate::selection::{Groups, Selection, best, edge_of};
-use crate::solver::basis::{Basis, Spectrum, covariance, covariance_spectrum, kernel_spectrum};
+use crate::solver::decomposition::Spectrum;
+use crate::solver::basis::{Basis, covariance, covariance_spectrum, kernel_spectrum};
 use crate::solver::blocks::Inverses;
 use crate::solver::forms::{self, Forms};
 use crate::solver::heldout::HeldOut;
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 use crate::solver::standard::{Standard, all_finite};
 use crate::solver::tile::Tile;
 use crate::together::{Share, Together};
@@ -72,6 +74,8 @@ pub struct Design<T: Real = f32> {
     pub(crate) standard: Standard,
     pub(crate) basis: Basis<T>,
     pub(crate) inverses: Inverses<T>,
+    /// What makes squared errors of targets that are the same in all samples of a group, for the penalties of the grid.
+    pub(crate) forms: Option<Forms<T>>,
     /// Group blocks of penalties beyond the grid, made when a target first wants them; by the bits of the penalty.
     pub(crate) beyond: Mutex<BTreeMap<u64, Arc<Inverses<T>>>>,
 }
@@ -154,12 +158,11 @@ impl<T: Real> Design<T> {
             keep(&spectrum)?;
             Basis::covariance(x, &standard, &roots, params.intercept, spectrum, share)?
         };
-        let mut inverses = basis.inverses(&folds, &grid, share)?;
-        if setup.repeated_targets && !kernel && forms::apply(params, &folds) {
-            inverses.forms = Some(Forms::new(&basis, &folds, &roots, &inverses, share)?);
-        }
+        let inverses = basis.inverses(&folds, &grid, share)?;
+        let has_forms = setup.repeated_targets && !kernel && forms::apply(params, &folds);
+        let forms = has_forms.then(|| Forms::new(&basis, &folds, &roots, &inverses, share)).transpose()?;
         let beyond = Mutex::default();
-        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond })
+        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, forms, beyond })
     }
 
     /// Chooses a penalty for each target of `y` (n_samples × n_targets) and fits.
@@ -402,12 +405,12 @@ impl<T: Real> Design<T> {
         if self.basis.is_kernel() { Path::Kernel } else { Path::Covariance }
     }
 
-    /// Number of directions the samples span.
+    /// Real of directions the samples span.
     pub fn n_directions(&self) -> usize {
         self.basis.z.ncols()
     }
 
-    /// Number of features.
+    /// Real of features.
     pub fn n_features(&self) -> usize {
         self.standard.mean.len()
     }
@@ -448,14 +451,16 @@ impl<T: Real> Design<T> {
     }
 
     fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
-        HeldOut { basis: &self.basis, folds: &self.folds, roots: &self.roots, grid, inverses }
+        // Penalties beyond the grid have no forms.
+        let forms = self.forms.as_ref().filter(|_| std::ptr::eq(inverses, &raw const self.inverses));
+        HeldOut { basis: &self.basis, folds: &self.folds, roots: &self.roots, grid, inverses, forms }
     }
 
     /// A tile of targets, and Zᵀy of it.
     fn tile(&self, y: ArrayView2<'_, T>, columns: Range<usize>) -> (Tile<T>, Array2<T>) {
         let raw = y.slice(s![.., columns.clone()]);
         let mut tile = Tile::new(y, columns, &self.roots, self.params.intercept);
-        if let Some(forms) = &self.inverses.forms {
+        if let Some(forms) = &self.forms {
             tile.find_sets(raw, &self.folds, &self.roots);
             if let Some(values) = &tile.by_set {
                 let projected = forms.project(values.view());

@@ -8,8 +8,9 @@ use ndarray::{Array1, Array2};
 use crate::error::RegressError;
 use crate::params::RidgeParams;
 use crate::samples::Samples;
-use crate::solver::basis::{covariance, roots};
-use crate::solver::real::Real;
+use crate::solver::basis::covariance;
+use crate::weights::roots;
+use crate::solver::number::Real;
 use crate::solver::standard::Standard;
 use crate::together::Share;
 

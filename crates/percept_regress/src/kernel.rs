@@ -10,10 +10,10 @@ use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::params::RidgeParams;
-use crate::ridge::same_rows;
-use crate::samples::checked_roots;
+use crate::samples::same_rows;
+use crate::weights::checked_roots;
 use crate::solver::basis::{Basis, given_kernel_spectrum};
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 use crate::solver::standard::{Standard, all_finite};
 use crate::together::Share;
 
@@ -61,6 +61,7 @@ impl<T: Real> Design<T> {
         let spectrum = share.once(|| given_kernel_spectrum(lower, &roots, params.intercept))?;
         let basis = Basis::dual(&roots, params.intercept, spectrum);
         let inverses = basis.inverses(&folds, &grid, share)?;
-        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, beyond: Mutex::default() })
+        let beyond = Mutex::default();
+        Ok(Self { params: params.clone(), grid, folds, roots, standard, basis, inverses, forms: None, beyond })
     }
 }

@@ -1,7 +1,7 @@
 //! Ridge regression at brain scale, with the penalty of every target chosen by exact leave-one-group-out prediction.
 //!
 //! Estimators stand above, pure solvers below:
-//! - [`ridge`]: [`RidgeCv`] (chooses the penalty), [`Ridge`] (the fitted model)
+//! - [`ridge`]: [`RidgeCv`] (chooses the penalty); [`fitted`]: [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
 //! - [`kernel`]: designs of which only the products of samples are known
 //! - [`banded`]: a scale for each band of features
@@ -25,6 +25,7 @@ pub mod banded;
 pub mod cost;
 pub mod design;
 pub mod error;
+pub mod fitted;
 pub mod folds;
 pub mod gram;
 pub mod kernel;
@@ -38,6 +39,7 @@ pub mod selected;
 pub mod selection;
 mod solver;
 pub mod together;
+mod weights;
 
 pub use banded::{Band, Banded, BandedCv, BandedParams};
 pub use design::{Design, Setup, SpectrumCache};
@@ -48,10 +50,11 @@ pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score
 pub use pca::Pca;
 pub use regions::{Best, Region, Regions, RegionsParams};
 pub use repeats::Repeats;
-pub use ridge::{Plain, Ridge, RidgeCv, predict_part};
+pub use fitted::{Plain, Ridge, predict_part};
+pub use ridge::RidgeCv;
 pub use samples::{Samples, Targets};
 pub use selected::{Selected, SelectedDesign, SelectedParams};
 pub use selection::Selection;
-pub use solver::basis::Spectrum;
-pub use solver::real::Real;
+pub use solver::decomposition::Spectrum;
+pub use solver::number::Real;
 pub use together::Together;

@@ -186,9 +186,9 @@ impl RidgeParams {
 /// What a fit reports about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitReport {
-    /// Number of training samples.
+    /// Real of training samples.
     pub n_samples: usize,
-    /// Number of groups held out in turn; 0 when no cross-validation was made.
+    /// Real of groups held out in turn; 0 when no cross-validation was made.
     pub n_groups: usize,
     /// Which matrix was decomposed; never [`Path::Auto`].
     pub path: Path,

@@ -11,7 +11,7 @@ use crate::error::RegressError;
 use crate::samples::Samples;
 use crate::solver::basis::{covariance, covariance_spectrum, kernel_spectrum};
 use crate::solver::product::multiply_parallel;
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 use crate::solver::standard::Standard;
 use crate::together::Share;
 

@@ -12,9 +12,9 @@ use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::RidgeParams;
-use crate::ridge::same_rows;
-use crate::samples::checked_roots;
-use crate::solver::real::Real;
+use crate::samples::same_rows;
+use crate::weights::checked_roots;
+use crate::solver::number::Real;
 
 /// Features that are fitted together.
 #[derive(Clone, Debug, PartialEq, Eq)]

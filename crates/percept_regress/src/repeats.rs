@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::RegressError;
-use crate::ridge::same_rows;
-use crate::samples::checked_roots;
-use crate::solver::real::Real;
+use crate::samples::same_rows;
+use crate::weights::checked_roots;
+use crate::solver::number::Real;
 
 /// One sample for each stimulus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Repeats {
         Self { labels, samples }
     }
 
-    /// Number of samples before averaging.
+    /// Real of samples before averaging.
     pub fn n_samples(&self) -> usize {
         self.samples.iter().map(Vec::len).sum()
     }

@@ -8,13 +8,11 @@ use std::ops::Range;
 use ndarray::{ArrayView2, CowArray, Ix2, s};
 
 use crate::error::RegressError;
-use crate::ridge::same_rows;
-use crate::solver::basis::roots;
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 
 /// A matrix of samples × features that is read by rows.
 pub trait Samples<T: Real>: Sync {
-    /// Number of samples and number of features.
+    /// Real of samples and number of features.
     fn dim(&self) -> (usize, usize);
 
     /// The samples `rows`: rows.len() × n_features.
@@ -36,7 +34,7 @@ impl<T: Real> Samples<T> for ArrayView2<'_, T> {
 
 /// A matrix of samples × targets that is read by columns.
 pub trait Targets<T: Real>: Sync {
-    /// Number of samples and number of targets.
+    /// Real of samples and number of targets.
     fn dim(&self) -> (usize, usize);
 
     /// The targets `columns`: n_samples × columns.len().
@@ -56,15 +54,15 @@ impl<T: Real> Targets<T> for ArrayView2<'_, T> {
     }
 }
 
-/// Roots of the weights, refused where one cannot be used.
-pub(crate) fn checked_roots(weights: Option<&[f64]>, n_samples: usize) -> Result<Vec<f64>, RegressError> {
-    if let Some(weights) = weights {
-        same_rows("x", n_samples, "weights", weights.len())?;
-        if let Some((sample, &weight)) =
-            weights.iter().enumerate().find(|(_, weight)| !(weight.is_normal() && **weight > 0.0))
-        {
-            return Err(RegressError::Weight { sample, weight });
-        }
+/// Refuses two inputs that should have as many rows.
+pub(crate) fn same_rows(
+    left: &'static str,
+    left_rows: usize,
+    right: &'static str,
+    right_rows: usize,
+) -> Result<(), RegressError> {
+    if left_rows == right_rows {
+        return Ok(());
     }
-    Ok(roots(weights, n_samples))
+    Err(RegressError::Rows { left, left_rows, right, right_rows })
 }

@@ -11,9 +11,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::error::RegressError;
-use crate::ridge::same_rows;
+use crate::samples::same_rows;
 use crate::solver::product::multiply;
-use crate::solver::real::Real;
+use crate::solver::number::Real;
 use crate::solver::spectrum::{gram, mirror, solve};
 use crate::solver::standard::all_finite;
 use crate::together::Share;

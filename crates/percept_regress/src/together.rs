@@ -12,8 +12,8 @@ use std::ops::Range;
 use ndarray::{Array2, ShapeBuilder};
 
 use crate::error::RegressError;
-use crate::solver::basis::Spectrum;
-use crate::solver::real::Real;
+use crate::solver::decomposition::Spectrum;
+use crate::solver::number::Real;
 
 /// What one of several processes knows of the others. All of them must make the same calls in the same order.
 pub trait Together: Sync {

@@ -11,8 +11,8 @@ fn main() -> std::io::Result<()> {
     let (Some(few), Some(many)) = (arguments.next(), arguments.next()) else {
         return Err(std::io::Error::other("usage: sample_report FEW.html MANY.html"));
     };
-    for (path, model) in [(few, sample::model()), (many, many::model())] {
-        let html = percept_report::render(&model, |path| Ok(sample::picture(path)))
+    for (path, outcome) in [(few, sample::outcome()), (many, many::outcome())] {
+        let html = percept_report::render(&outcome, |path| Ok(sample::picture(path)))
             .map_err(|error| std::io::Error::other(error.to_string()))?;
         std::fs::write(path, html)?;
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use percept_core::{DifferenceRow, ScoreRow};
 
-use crate::markup::{breakable, decimal, escape, percent};
-use crate::words::{self, Role, Unit};
+use crate::glossary::Glossary;
+use crate::markup::{breakable, escape};
 
 /// The metrics in the order in which most of them stand together: an arm that lacks some does not move them to the end.
 pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
@@ -27,7 +27,7 @@ pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> V
 }
 
 /// Appends one table: methods downwards, metrics to the right, in every cell the value with its interval beneath.
-pub fn scores(out: &mut String, scores: &[ScoreRow]) {
+pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
     let mut splits: Vec<&str> = Vec::new();
     for row in scores {
         if !splits.contains(&row.split.as_str()) {
@@ -43,21 +43,20 @@ pub fn scores(out: &mut String, scores: &[ScoreRow]) {
                 methods.push(&row.method);
             }
         }
-        open(out, &format!("Scores of all methods on the split {split}, with 95 % intervals"), "Method", &metrics);
+        open(out, glossary, &format!("Scores of all methods on the split {split}, with 95 % intervals"), "Method", &metrics);
         for method in methods {
             let of = |metric: &&str| rows.iter().find(|row| row.method == method && row.metric == **metric);
-            let role = if words::method(method).role == Role::Control { " class=\"control\"" } else { "" };
+            let role = if glossary.class(method) == "control" { " class=\"control\"" } else { "" };
             let _ = write!(out, "<tr{role}><th scope=\"row\">{}</th>", breakable(method));
             for metric in &metrics {
                 match of(metric) {
                     Some(row) => {
-                        let unit = words::metric(metric).unit;
                         let _ = write!(
                             out,
                             "<td><b>{}</b><span>{} to {}</span></td>",
-                            written(unit, row.value),
-                            written(unit, row.low),
-                            written(unit, row.high)
+                            glossary.written(metric, row.value),
+                            glossary.written(metric, row.low),
+                            glossary.written(metric, row.high)
                         );
                     }
                     None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
@@ -71,7 +70,7 @@ pub fn scores(out: &mut String, scores: &[ScoreRow]) {
             for metric in &metrics {
                 match chance(metric) {
                     Some(chance) => {
-                        let _ = write!(out, "<td>{}</td>", written(words::metric(metric).unit, chance));
+                        let _ = write!(out, "<td>{}</td>", glossary.written(metric, chance));
                     }
                     None => out.push_str("<td class=\"absent\"><span aria-label=\"not known\">–</span></td>"),
                 }
@@ -83,7 +82,7 @@ pub fn scores(out: &mut String, scores: &[ScoreRow]) {
 }
 
 /// Appends the differences: those to the method that most are compared with, the others behind a fold.
-pub fn differences(out: &mut String, rows: &[DifferenceRow]) {
+pub fn differences(out: &mut String, glossary: &Glossary<'_>, rows: &[DifferenceRow]) {
     let Some(reference) = rows.first().map(|row| row.reference.as_str()) else { return };
     let (main, others): (Vec<&DifferenceRow>, Vec<&DifferenceRow>) =
         rows.iter().partition(|row| row.reference == reference);
@@ -95,15 +94,15 @@ pub fn differences(out: &mut String, rows: &[DifferenceRow]) {
         escape(reference),
         escape(reference)
     );
-    table(out, &format!("Paired differences to {reference}"), &main, false);
+    table(out, glossary, &format!("Paired differences to {reference}"), &main, false);
     if !others.is_empty() {
         let _ = writeln!(out, "<details><summary>Differences among the other methods</summary>");
-        table(out, "Paired differences among the other methods", &others, true);
+        table(out, glossary, "Paired differences among the other methods", &others, true);
         out.push_str("</details>\n");
     }
 }
 
-fn table(out: &mut String, caption: &str, rows: &[&DifferenceRow], with_reference: bool) {
+fn table(out: &mut String, glossary: &Glossary<'_>, caption: &str, rows: &[&DifferenceRow], with_reference: bool) {
     let pair = |row: &DifferenceRow| (row.method.clone(), row.reference.clone());
     let mut pairs: Vec<(String, String)> = Vec::new();
     for row in rows {
@@ -114,7 +113,7 @@ fn table(out: &mut String, caption: &str, rows: &[&DifferenceRow], with_referenc
     let named: Vec<(String, &str)> =
         rows.iter().map(|row| (format!("{}\n{}", row.method, row.reference), row.metric.as_str())).collect();
     let metrics = metrics_in_order(named.iter().map(|(pair, metric)| (pair.as_str(), *metric)));
-    open(out, caption, "Method", &metrics);
+    open(out, glossary, caption, "Method", &metrics);
     for pair_of_row in &pairs {
         let minus = if with_reference {
             format!(" <span class=\"minus\">− {}</span>", breakable(&pair_of_row.1))
@@ -124,7 +123,7 @@ fn table(out: &mut String, caption: &str, rows: &[&DifferenceRow], with_referenc
         let _ = write!(out, "<tr><th scope=\"row\">{}{minus}</th>", breakable(&pair_of_row.0));
         for metric in &metrics {
             match rows.iter().find(|row| pair(row) == *pair_of_row && row.metric == *metric) {
-                Some(row) => difference(out, row),
+                Some(row) => difference(out, glossary, row),
                 None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
             }
         }
@@ -133,9 +132,8 @@ fn table(out: &mut String, caption: &str, rows: &[&DifferenceRow], with_referenc
     out.push_str("</tbody></table></div>\n");
 }
 
-fn difference(out: &mut String, row: &DifferenceRow) {
-    let words = words::metric(&row.metric);
-    let (class, verdict) = match (row.excludes_zero(), (row.value > 0.0) != words.lower_is_better) {
+fn difference(out: &mut String, glossary: &Glossary<'_>, row: &DifferenceRow) {
+    let (class, verdict) = match (row.excludes_zero(), (row.value > 0.0) != glossary.lower_is_better(&row.metric)) {
         (false, _) => ("", ""),
         (true, true) => ("better", "better"),
         (true, false) => ("worse", "worse"),
@@ -143,9 +141,9 @@ fn difference(out: &mut String, row: &DifferenceRow) {
     let _ = write!(
         out,
         "<td class=\"{class}\"><b>{}</b><span>{} to {}</span>",
-        signed(words.unit, row.value),
-        signed(words.unit, row.low),
-        signed(words.unit, row.high)
+        glossary.difference(&row.metric, row.value),
+        glossary.difference(&row.metric, row.low),
+        glossary.difference(&row.metric, row.high)
     );
     if !verdict.is_empty() {
         let _ = write!(out, "<em>{verdict}</em>");
@@ -154,34 +152,17 @@ fn difference(out: &mut String, row: &DifferenceRow) {
 }
 
 /// A scrolling table with metrics as heads.
-fn open(out: &mut String, caption: &str, first: &str, metrics: &[&str]) {
+fn open(out: &mut String, glossary: &Glossary<'_>, caption: &str, first: &str, metrics: &[&str]) {
     let _ = write!(
         out,
         "<div class=\"scroll\"><table class=\"numbers comparison\"><caption>{}</caption><thead><tr><th scope=\"col\">{first}</th>",
         escape(caption)
     );
     for metric in metrics {
-        let note = if words::metric(metric).lower_is_better { "<span>lower is better</span>" } else { "" };
-        let _ = write!(out, "<th scope=\"col\">{}{note}</th>", escape(words::label(metric)));
+        let note = if glossary.lower_is_better(metric) { "<span>lower is better</span>" } else { "" };
+        let _ = write!(out, "<th scope=\"col\">{}{note}</th>", escape(glossary.label(metric)));
     }
     out.push_str("</tr></thead><tbody>\n");
-}
-
-/// A score in its unit.
-pub fn written(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Plain => decimal(value),
-        Unit::Percent => percent(value),
-    }
-}
-
-/// A difference with its sign; percentage points without their unit.
-fn signed(unit: Unit, value: f64) -> String {
-    let text = match unit {
-        Unit::Plain => decimal(value),
-        Unit::Percent => format!("{:.1}", value * 100.0).replace('-', "\u{2212}").replace("\u{2212}0.0", "0.0"),
-    };
-    if value > 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) { format!("+{text}") } else { text }
 }
 
 #[cfg(test)]
@@ -192,31 +173,5 @@ mod tests {
     fn an_arm_without_contexts_does_not_disturb_the_order() {
         let rows = [("z", "mse"), ("z", "clip"), ("c", "mse"), ("c", "context"), ("c", "clip"), ("x", "new")];
         assert_eq!(metrics_in_order(rows.into_iter()), ["mse", "context", "clip", "new"]);
-    }
-
-    #[test]
-    fn differences_carry_their_sign_and_only_sure_ones_are_marked() {
-        assert_eq!(signed(Unit::Percent, 0.123), "+12.3");
-        assert_eq!(signed(Unit::Percent, -0.00001), "0.0");
-        assert_eq!(signed(Unit::Plain, -0.25), "\u{2212}0.250");
-        let row = |metric: &str, value: f64, low: f64, high: f64| DifferenceRow {
-            method: "b2c".to_owned(),
-            reference: "c".to_owned(),
-            split: "test".to_owned(),
-            metric: metric.to_owned(),
-            value,
-            low,
-            high,
-            p: 0.01,
-            n: 100,
-        };
-        let cell = |row: &DifferenceRow| {
-            let mut out = String::new();
-            difference(&mut out, row);
-            out
-        };
-        assert!(cell(&row("ssim", 0.2, 0.1, 0.3)).ends_with("<em>better</em></td>"));
-        assert!(cell(&row("mse", 0.2, 0.1, 0.3)).ends_with("<em>worse</em></td>"), "errors count the other way");
-        assert!(!cell(&row("ssim", 0.2, -0.1, 0.3)).contains("<em>"));
     }
 }

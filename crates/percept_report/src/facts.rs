@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use percept_core::Provenance;
+use percept_core::outcome::{DataSummary, DecoderSummary, Outcome, RegionSummary};
+
+use crate::glossary::Glossary;
 use crate::markup::{count, decimal, escape, percent, sentence, strength, table};
-use crate::model::{DataFacts, DecoderFacts, ReportModel, RoiFacts};
-use crate::words;
 
 /// Appends what was measured.
-pub fn data(out: &mut String, facts: &DataFacts) {
+pub fn data(out: &mut String, facts: &DataSummary) {
     out.push_str("<dl class=\"facts\">\n");
     let mut fact = |name: &str, text: String| {
         if !text.is_empty() {
@@ -19,12 +21,12 @@ pub fn data(out: &mut String, facts: &DataFacts) {
     fact("Responses", escape(&facts.source));
     fact("Split", escape(&facts.split));
     let side = |trials, stimuli| format!("{} trials of {} stimuli", count(trials), count(stimuli));
-    fact("Training", side(facts.n_train_trials, facts.n_train_stimuli));
-    fact("Test", side(facts.n_test_trials, facts.n_test_stimuli));
+    fact("Training", side(facts.n_train_samples, facts.n_train_stimuli));
+    fact("Test", side(facts.n_test_samples, facts.n_test_stimuli));
     out.push_str("</dl>\n");
-    if !facts.rois.is_empty() {
+    if !facts.regions.is_empty() {
         let caption = "Regions: how many voxels, and how much of their variance any model could explain";
-        regions(out, "Region", caption, &facts.rois);
+        regions(out, "Region", caption, &facts.regions);
     }
     if !facts.groups.is_empty() {
         out.push_str("<h3>Groups of voxels that trained encoders treat apart</h3>\n");
@@ -38,7 +40,7 @@ pub fn data(out: &mut String, facts: &DataFacts) {
 }
 
 /// Regions or groups with their voxels and noise.
-fn regions(out: &mut String, head: &str, caption: &str, rois: &[RoiFacts]) {
+fn regions(out: &mut String, head: &str, caption: &str, rois: &[RegionSummary]) {
     let known = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "not known".to_owned(), form);
     let rows: Vec<Vec<String>> = rois
         .iter()
@@ -62,11 +64,11 @@ fn regions(out: &mut String, head: &str, caption: &str, rois: &[RoiFacts]) {
 }
 
 /// Appends the fitted decoders.
-pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
+pub fn decoders(out: &mut String, decoders: &[DecoderSummary]) {
     let rows: Vec<Vec<String>> = decoders
         .iter()
         .map(|decoder| {
-            let (below, above) = decoder.at_edges();
+            let (below, above) = at_edges(decoder);
             let share = |n: usize| n as f64 / decoder.n_targets.max(1) as f64;
             let edges = if decoder.alphas.len() < 2 {
                 "one strength only".to_owned()
@@ -75,7 +77,7 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
             };
             vec![
                 escape(&decoder.feature),
-                escape(&decoder.rois.join(", ")),
+                escape(&decoder.region),
                 format!(
                     "{} × {}{}",
                     count(decoder.n_samples),
@@ -85,13 +87,9 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
                 count(decoder.n_targets),
                 histogram(decoder),
                 edges,
-                decoder.cv_score.map_or_else(
-                    || "not known".to_owned(),
-                    |score| format!("{} {}", escape(&decoder.cv_metric), decimal(score)),
-                ),
-                decoder.test_correlation.map_or_else(|| "not known".to_owned(), |r| format!("r {}", decimal(r))),
-                decoder.kept_variance.map_or_else(|| "not known".to_owned(), percent)
-                    + &decoder.rescale.map_or_else(String::new, |factor| format!(", stretched × {}", decimal(factor))),
+                format!("R² {}", decimal(decoder.cv_r2)),
+                format!("r {}", decimal(decoder.test_correlation)),
+                percent(decoder.kept_variance) + &stretched(decoder.rescale_median),
             ]
         })
         .collect();
@@ -114,35 +112,52 @@ pub fn decoders(out: &mut String, decoders: &[DecoderFacts]) {
     );
 }
 
+/// How far predictions were stretched against shrinkage; nothing when they were not.
+fn stretched(factor: f64) -> String {
+    if factor == 1.0 { String::new() } else { format!(", stretched × {}", decimal(factor)) }
+}
+
+/// Number of targets whose choice lies on the lower and on the upper edge of the grid.
+fn at_edges(decoder: &DecoderSummary) -> (usize, usize) {
+    match decoder.n_targets_of_alpha.as_slice() {
+        [first, .., last] => (*first, *last),
+        _ => (0, 0),
+    }
+}
+
 /// The chosen strengths as bars, lowest strength on the left.
-fn histogram(decoder: &DecoderFacts) -> String {
-    let (Some(first), Some(last)) = (decoder.alphas.first(), decoder.alphas.last()) else {
+fn histogram(decoder: &DecoderSummary) -> String {
+    let (Some(&first), Some(&last)) = (decoder.alphas.first(), decoder.alphas.last()) else {
         return "not known".to_owned();
     };
     if decoder.alphas.len() == 1 {
-        return strength(first.alpha);
+        return strength(first);
     }
     const BAR: usize = 8;
     const GAP: usize = 2;
-    let most = decoder.alphas.iter().map(|a| a.n_targets).max().unwrap_or(1).max(1) as f64;
+    let most = decoder.n_targets_of_alpha.iter().copied().max().unwrap_or(1).max(1) as f64;
     let width = decoder.alphas.len() * (BAR + GAP) - GAP;
-    let words: Vec<String> =
-        decoder.alphas.iter().map(|a| format!("{}: {}", strength(a.alpha), count(a.n_targets))).collect();
+    let bars: Vec<(usize, String)> = decoder
+        .alphas
+        .iter()
+        .zip(&decoder.n_targets_of_alpha)
+        .map(|(&alpha, &n)| (n, format!("{}: {}", strength(alpha), count(n))))
+        .collect();
+    let said: Vec<&str> = bars.iter().map(|(_, said)| said.as_str()).collect();
     let mut out = format!(
         "<svg class=\"bars\" width=\"{width}\" height=\"28\" viewBox=\"0 0 {width} 28\" role=\"img\" aria-label=\"targets by strength: {}\">",
-        words.join(", ")
+        said.join(", ")
     );
-    for (i, alpha) in decoder.alphas.iter().enumerate() {
-        let height = (alpha.n_targets as f64 / most * 27.0).max(1.0);
+    for (i, (n, said)) in bars.iter().enumerate() {
+        let height = (*n as f64 / most * 27.0).max(1.0);
         let _ = write!(
             out,
-            "<rect x=\"{}\" y=\"{:.1}\" width=\"{BAR}\" height=\"{height:.1}\"><title>{}</title></rect>",
+            "<rect x=\"{}\" y=\"{:.1}\" width=\"{BAR}\" height=\"{height:.1}\"><title>{said}</title></rect>",
             i * (BAR + GAP),
             28.0 - height,
-            words[i]
         );
     }
-    let _ = write!(out, "</svg><span class=\"ends\">{} to {}</span>", strength(first.alpha), strength(last.alpha));
+    let _ = write!(out, "</svg><span class=\"ends\">{} to {}</span>", strength(first), strength(last));
     out
 }
 
@@ -158,8 +173,7 @@ pub fn experiment(out: &mut String, toml: &str) {
 }
 
 /// Appends program, seed, fingerprint, input hashes and settings.
-pub fn provenance(out: &mut String, model: &ReportModel) {
-    let provenance = &model.provenance;
+pub fn provenance(out: &mut String, provenance: &Provenance) {
     let _ = writeln!(
         out,
         "<dl class=\"facts\"><div><dt>Program</dt><dd>{}</dd></div><div><dt>Seed</dt><dd>{}</dd></div>\
@@ -182,27 +196,17 @@ pub fn provenance(out: &mut String, model: &ReportModel) {
     }
 }
 
-/// Appends one sentence for every method and metric that occurs, and what intervals and chance mean.
-pub fn notes(out: &mut String, model: &ReportModel) {
-    let columns = model.galleries.iter().flat_map(|gallery| &gallery.columns);
-    let mut seen = BTreeSet::new();
-    out.push_str("<h3>The columns</h3>\n<dl class=\"notes\">\n");
-    for name in columns.chain(model.scores.iter().map(|row| &row.method)) {
-        // What the run says of itself is truer than what is usually meant by the name.
-        let own = model.methods.iter().find(|method| method.name == *name).map(|method| method.description.as_str());
-        let long = own.filter(|text| !text.is_empty()).unwrap_or(words::method(name).long);
-        if !long.is_empty() && seen.insert(name) {
-            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), sentence(long));
-        }
+/// Appends one sentence for every arm and metric, and what intervals and chance mean.
+pub fn notes(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome) {
+    out.push_str("<h3>The columns</h3>\n<dl class=\"notes\">\n<dt>stimulus</dt><dd>What was presented.</dd>\n");
+    for arm in outcome.arms.iter().filter(|arm| !arm.description.is_empty()) {
+        let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(&arm.name), sentence(&arm.description));
     }
     out.push_str("</dl>\n<h3>The scores</h3>\n<dl class=\"notes\">\n");
-    seen.clear();
-    for name in model.scores.iter().map(|row| &row.metric) {
-        let words = words::metric(name);
-        if let Some(label) = words.label
-            && seen.insert(name)
-        {
-            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(label), escape(words.long));
+    let mut seen = BTreeSet::new();
+    for facts in outcome.scores.iter().filter_map(|row| glossary.metric(&row.metric)) {
+        if seen.insert(&facts.name) {
+            let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(&facts.label), sentence(&facts.description));
         }
     }
     out.push_str(
@@ -210,4 +214,18 @@ pub fn notes(out: &mut String, model: &ReportModel) {
          <dt>Chance</dt><dd>What guessing would score; drawn as a dashed line. A method whose interval reaches it has shown nothing.</dd>\n\
          </dl>\n",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_strength_has_no_edges() {
+        let mut decoder = DecoderSummary { n_targets_of_alpha: vec![24, 900, 100], ..DecoderSummary::default() };
+        assert_eq!(at_edges(&decoder), (24, 100));
+        decoder.n_targets_of_alpha.truncate(1);
+        assert_eq!(at_edges(&decoder), (0, 0));
+        assert_eq!(stretched(1.0), "", "a factor of 1 is no rescaling");
+    }
 }

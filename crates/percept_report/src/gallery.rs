@@ -1,63 +1,82 @@
-//! The grid of pictures: one table per gallery, a row per stimulus, with a choice of order that needs no script to be read.
+//! The grid of pictures: a row per item, a column per arm, with a choice of order that needs no script to be read.
 
 use std::fmt::Write;
 
-use crate::markup::{breakable, data_address, escape};
-use crate::model::{Gallery, GalleryRow};
-use crate::page::{ReportError, png};
-use crate::words::{self, Role};
+use percept_core::Outcome;
+use percept_core::outcome::ItemResult;
 
-/// Appends one gallery. `picture` hands over the bytes of a PNG by its path.
+use crate::error::{Pictures, ReportError, png};
+use crate::glossary::Glossary;
+use crate::markup::{breakable, data_address, escape};
+
+/// The arm by whose scores the reader may sort, and its metrics.
+struct Order<'a> {
+    /// The arm's place in [`Outcome::arms`].
+    arm: usize,
+    metrics: Vec<&'a str>,
+}
+
+/// Appends the grid of pictures of `outcome`.
 ///
 /// # Errors
-/// [`ReportError`] when a picture cannot be had or is no PNG, or when a row does not fit the gallery's columns.
+/// [`ReportError`] when a picture cannot be had or is no PNG, or when an item does not fit the outcome's arms.
 pub fn section(
     out: &mut String,
-    index: usize,
-    gallery: &Gallery,
-    picture: &mut dyn FnMut(&str) -> Result<Vec<u8>, ReportError>,
+    glossary: &Glossary<'_>,
+    outcome: &Outcome,
+    pictures: &mut Pictures<'_>,
 ) -> Result<(), ReportError> {
-    let _ = writeln!(out, "<h3 id=\"gallery-{index}\">{}</h3>", escape(&gallery.title));
-    controls(out, index, gallery);
+    out.push_str("<h3 id=\"gallery-0\">Test stimuli</h3>\n");
+    let order = order(outcome);
+    controls(out, glossary, outcome, &order);
+    let n_columns = outcome.arms.len() + 1;
     let _ = write!(
         out,
-        "<div class=\"scroll\"><table class=\"gallery\" data-gallery=\"{index}\" style=\"--columns:{}\">\
-         <caption>{}: {} stimuli, {} pictures each</caption><thead><tr><th scope=\"col\" class=\"what\">{}</th>",
-        gallery.columns.len(),
-        escape(&gallery.title),
-        gallery.rows.len(),
-        gallery.columns.len(),
-        if gallery.rows.iter().any(|row| !row.caption.is_empty()) { "Caption" } else { "Name" },
+        "<div class=\"scroll\"><table class=\"gallery\" data-gallery=\"0\" style=\"--columns:{n_columns}\">\
+         <caption>Test stimuli: {} stimuli, {n_columns} pictures each</caption><thead><tr><th scope=\"col\" class=\"what\">{}</th>\
+         <th scope=\"col\" class=\"stimulus\"><b>stimulus</b><span>what was shown</span></th>",
+        outcome.items.len(),
+        if outcome.items.iter().any(|item| !item.caption.is_empty()) { "Caption" } else { "Name" },
     );
-    for column in &gallery.columns {
-        let words = words::method(column);
+    for arm in &outcome.arms {
         let _ = write!(
             out,
             "<th scope=\"col\" class=\"{}\"><b>{}</b><span>{}</span></th>",
-            class(words.role),
-            breakable(column),
-            escape(words.short)
+            glossary.class(&arm.name),
+            breakable(&arm.name),
+            escape(&arm.short)
         );
     }
     out.push_str("</tr></thead><tbody>\n");
-    for row in &gallery.rows {
-        one_row(out, gallery, row, picture)?;
+    for item in &outcome.items {
+        row(out, glossary, outcome, &order, item, pictures)?;
     }
     out.push_str("</tbody></table></div>\n");
     Ok(())
 }
 
-fn controls(out: &mut String, index: usize, gallery: &Gallery) {
-    let _ = write!(out, "<div class=\"controls\" data-for=\"{index}\" hidden>");
-    if !gallery.sort_keys.is_empty() {
+/// The reader sorts by the main arm, or by the first.
+fn order(outcome: &Outcome) -> Order<'_> {
+    let main = outcome.main.as_deref();
+    let arm = outcome.arms.iter().position(|arm| Some(arm.name.as_str()) == main).unwrap_or(0);
+    let name = outcome.arms.get(arm).map(|arm| arm.name.as_str());
+    let rows = outcome.scores.iter().filter(|row| Some(row.method.as_str()) == name);
+    Order { arm, metrics: rows.map(|row| row.metric.as_str()).collect() }
+}
+
+fn controls(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome, order: &Order<'_>) {
+    out.push_str("<div class=\"controls\" data-for=\"0\" hidden>");
+    if !order.metrics.is_empty() {
         out.push_str(
             "<label>Order <select data-role=\"order\"><option value=\"plain\">as presented</option>\
              <option value=\"best\">best first</option><option value=\"median\">nearest the median first</option>\
              <option value=\"worst\">worst first</option></select></label>\
              <label>by <select data-role=\"key\">",
         );
-        for (i, key) in gallery.sort_keys.iter().enumerate() {
-            let _ = write!(out, "<option value=\"{i}\">{}</option>", escape(key));
+        let arm = outcome.arms.get(order.arm).map_or("", |arm| arm.name.as_str());
+        for (i, metric) in order.metrics.iter().enumerate() {
+            let key = format!("{} of {arm}", glossary.label(metric));
+            let _ = write!(out, "<option value=\"{i}\">{}</option>", escape(&key));
         }
         out.push_str("</select></label>");
     }
@@ -67,53 +86,68 @@ fn controls(out: &mut String, index: usize, gallery: &Gallery) {
     );
 }
 
-fn one_row(
+fn row(
     out: &mut String,
-    gallery: &Gallery,
-    row: &GalleryRow,
-    picture: &mut dyn FnMut(&str) -> Result<Vec<u8>, ReportError>,
+    glossary: &Glossary<'_>,
+    outcome: &Outcome,
+    order: &Order<'_>,
+    item: &ItemResult,
+    pictures: &mut Pictures<'_>,
 ) -> Result<(), ReportError> {
-    if row.pictures.len() != gallery.columns.len() || row.scores.len() != gallery.sort_keys.len() {
-        return Err(ReportError::Row {
-            id: row.id.clone(),
-            n_pictures: row.pictures.len(),
-            n_columns: gallery.columns.len(),
-            n_scores: row.scores.len(),
-            n_keys: gallery.sort_keys.len(),
-        });
-    }
-    let scores: Vec<String> = row.scores.iter().map(|score| format!("{score:.6}")).collect();
+    let scores = ranks(glossary, outcome, order, item)?;
     let _ = write!(
         out,
         "<tr data-scores=\"{}\"><th scope=\"row\" class=\"what\"><span>{}</span>{}</th>",
         scores.join(" "),
-        escape(&row.caption),
-        escape(&row.id)
+        escape(&item.caption),
+        escape(&item.id)
     );
-    for (column, path) in gallery.columns.iter().zip(&row.pictures) {
-        let _ = write!(out, "<td class=\"{}\">", class(words::method(column).role));
-        match path {
-            Some(path) => {
-                let bytes = png(path, picture)?;
-                let alt = match words::method(column).role {
-                    Role::Stimulus if row.caption.is_empty() => format!("stimulus {}", row.id),
-                    Role::Stimulus => format!("stimulus {}: {}", row.id, row.caption),
-                    _ => format!("reconstruction of {} by {column}", row.id),
-                };
-                let _ = write!(out, "<img alt=\"{}\" src=\"{}\">", escape(&alt), data_address(&bytes));
-            }
-            None => out.push_str("<span class=\"none\">none</span>"),
-        }
-        out.push_str("</td>");
+    let said = if item.caption.is_empty() { String::new() } else { format!(": {}", item.caption) };
+    picture(out, "stimulus", &format!("stimulus {}{said}", item.id), Some(&item.stimulus), pictures)?;
+    for (arm, made) in outcome.arms.iter().zip(&item.arms) {
+        let alt = format!("reconstruction of {} by {}", item.id, arm.name);
+        picture(out, glossary.class(&arm.name), &alt, made.pictures.first(), pictures)?;
     }
     out.push_str("</tr>\n");
     Ok(())
 }
 
-fn class(role: Role) -> &'static str {
-    match role {
-        Role::Stimulus => "stimulus",
-        Role::Method => "method",
-        Role::Control => "control",
+/// One cell.
+fn picture(
+    out: &mut String,
+    class: &str,
+    alt: &str,
+    path: Option<&String>,
+    pictures: &mut Pictures<'_>,
+) -> Result<(), ReportError> {
+    let _ = write!(out, "<td class=\"{class}\">");
+    match path {
+        Some(path) => {
+            let bytes = png(path, pictures)?;
+            let _ = write!(out, "<img alt=\"{}\" src=\"{}\">", escape(alt), data_address(&bytes));
+        }
+        None => out.push_str("<span class=\"none\">none</span>"),
     }
+    out.push_str("</td>");
+    Ok(())
+}
+
+/// By what an item is sorted: scores of the order's arm. Where less is better, "best first" needs the other sign.
+fn ranks(
+    glossary: &Glossary<'_>,
+    outcome: &Outcome,
+    order: &Order<'_>,
+    item: &ItemResult,
+) -> Result<Vec<String>, ReportError> {
+    let wrong = |what: String, got: usize, expected: usize| ReportError::Item { id: item.id.clone(), what, got, expected };
+    if item.arms.len() != outcome.arms.len() {
+        return Err(wrong("arms".to_owned(), item.arms.len(), outcome.arms.len()));
+    }
+    let scores = &item.arms[order.arm].scores;
+    if scores.len() != order.metrics.len() {
+        let what = format!("scores of {}", outcome.arms[order.arm].name);
+        return Err(wrong(what, scores.len(), order.metrics.len()));
+    }
+    let sign = |metric: &str| if glossary.lower_is_better(metric) { -1.0 } else { 1.0 };
+    Ok(scores.iter().zip(&order.metrics).map(|(score, metric)| format!("{:.6}", sign(metric) * score)).collect())
 }

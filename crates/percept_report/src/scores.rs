@@ -1,13 +1,14 @@
-//! Scores: a summary of the main method, all methods in one table, one interval plot per metric, and the full list. Every value
+//! Scores: a summary of the main arm, all methods in one table, one interval plot per metric, and the full list. Every value
 //! stands beside its interval and its chance level.
 
 use std::fmt::Write;
 
 use percept_core::ScoreRow;
+use percept_core::outcome::Unit;
 
-use crate::comparison::{self, metrics_in_order, written};
+use crate::comparison::{self, metrics_in_order};
+use crate::glossary::Glossary;
 use crate::markup::{count, decimal, escape, table};
-use crate::words::{self, Role, Unit};
 
 const WIDTH: f64 = 480.0;
 /// Room for names, at least; longer names get more.
@@ -26,9 +27,8 @@ struct Panel<'a> {
     rows: Vec<&'a ScoreRow>,
 }
 
-/// Appends the cards on top: the main method's score by every metric.
-pub fn summary(out: &mut String, scores: &[ScoreRow]) {
-    let Some(main) = main_method(scores) else { return };
+/// Appends the cards on top: the score of the arm `main` by every metric.
+pub fn summary(out: &mut String, glossary: &Glossary<'_>, main: &str, scores: &[ScoreRow]) {
     let _ = writeln!(out, "<div class=\"cards\" role=\"group\" aria-label=\"Scores of {} in short\">", escape(main));
     let panels = panels(scores);
     // Many metrics do not make a summary: then those whose chance level is known are enough.
@@ -38,8 +38,8 @@ pub fn summary(out: &mut String, scores: &[ScoreRow]) {
         if is_many && row.chance.is_none() {
             continue;
         }
-        let words = words::metric(panel.metric);
-        let chance = row.chance.map_or_else(String::new, |chance| format!("chance {} · ", written(words.unit, chance)));
+        let written = |value| glossary.written(panel.metric, value);
+        let chance = row.chance.map_or_else(String::new, |chance| format!("chance {} · ", written(chance)));
         let verdict = match row.chance {
             Some(chance) if row.low > chance => "above",
             Some(chance) if row.high < chance => "below",
@@ -50,10 +50,10 @@ pub fn summary(out: &mut String, scores: &[ScoreRow]) {
             out,
             "<div class=\"card {verdict}\"><div class=\"metric\">{}</div><div class=\"value\">{}</div>\
              <div class=\"range\">{} to {}</div><div class=\"who\">{chance}{} · {}</div></div>",
-            label(panel.metric),
-            written(words.unit, row.value),
-            written(words.unit, row.low),
-            written(words.unit, row.high),
+            escape(glossary.label(panel.metric)),
+            written(row.value),
+            written(row.low),
+            written(row.high),
             escape(main),
             escape(panel.split),
         );
@@ -62,28 +62,28 @@ pub fn summary(out: &mut String, scores: &[ScoreRow]) {
 }
 
 /// Appends the interval plots and the table of all scores.
-pub fn section(out: &mut String, scores: &[ScoreRow]) {
+pub fn section(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
     if scores.is_empty() {
         out.push_str("<p>Nothing was scored.</p>\n");
         return;
     }
-    comparison::scores(out, scores);
+    comparison::scores(out, glossary, scores);
     out.push_str("<div class=\"plots\">\n");
     for panel in panels(scores) {
-        plot(out, &panel);
+        plot(out, glossary, &panel);
     }
     out.push_str("</div>\n");
     let rows: Vec<Vec<String>> = scores
         .iter()
         .map(|row| {
-            let unit = words::metric(&row.metric).unit;
+            let written = |value| glossary.written(&row.metric, value);
             vec![
                 escape(&row.method),
-                label(&row.metric),
+                escape(glossary.label(&row.metric)),
                 escape(&row.split),
-                format!("<b>{}</b>", written(unit, row.value)),
-                format!("{} to {}", written(unit, row.low), written(unit, row.high)),
-                row.chance.map_or_else(|| "not known".to_owned(), |chance| written(unit, chance)),
+                format!("<b>{}</b>", written(row.value)),
+                format!("{} to {}", written(row.low), written(row.high)),
+                row.chance.map_or_else(|| "not known".to_owned(), |chance| written(chance)),
                 count(row.n),
             ]
         })
@@ -97,16 +97,6 @@ pub fn section(out: &mut String, scores: &[ScoreRow]) {
         &rows,
     );
     out.push_str("</details>\n");
-}
-
-/// The method that the summary shows: the trained encoder with regions and captions, `z+c`, or the first that is no control.
-fn main_method(scores: &[ScoreRow]) -> Option<&str> {
-    let of_brain = |row: &&ScoreRow| words::method(&row.method).role == Role::Method;
-    ["b2c+patch+clip", "z+c"]
-        .iter()
-        .find_map(|name| scores.iter().find(|row| row.method == *name))
-        .or_else(|| scores.iter().find(of_brain))
-        .map(|row| row.method.as_str())
 }
 
 /// Splits in the order of their first row, metrics as in the tables.
@@ -124,13 +114,9 @@ fn panels(scores: &[ScoreRow]) -> Vec<Panel<'_>> {
     out
 }
 
-fn label(metric: &str) -> String {
-    escape(words::label(metric))
-}
-
 /// One metric: methods downwards, value and interval across, chance as a dashed line.
-fn plot(out: &mut String, panel: &Panel) {
-    let words = words::metric(panel.metric);
+fn plot(out: &mut String, glossary: &Glossary<'_>, panel: &Panel) {
+    let (unit, written) = (glossary.unit(panel.metric), |value| glossary.written(panel.metric, value));
     let height = TOP + ROW * panel.rows.len() as f64 + AXIS;
     let bottom = height - AXIS;
     let (low, high, step) = axis(&panel.rows);
@@ -138,20 +124,20 @@ fn plot(out: &mut String, panel: &Panel) {
     let left = (longest * LETTER + 18.0).clamp(LEFT, WIDTH / 2.0);
     let x = |value: f64| left + (value.clamp(low, high) - low) / (high - low) * (WIDTH - left - RIGHT);
     let described: Vec<String> =
-        panel.rows.iter().map(|row| format!("{} {}", row.method, written(words.unit, row.value))).collect();
+        panel.rows.iter().map(|row| format!("{} {}", row.method, written(row.value))).collect();
     let _ = writeln!(
         out,
         "<figure><figcaption><b>{}</b> <span>{}</span></figcaption>\
          <svg viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"{} by method: {}\">",
-        label(panel.metric),
+        escape(glossary.label(panel.metric)),
         escape(panel.split),
-        label(panel.metric),
+        escape(glossary.label(panel.metric)),
         escape(&described.join(", "))
     );
     let n_ticks = ((high - low) / step).round() as usize;
     for i in 0..=n_ticks {
         let value = low + step * i as f64;
-        let text = match words.unit {
+        let text = match unit {
             Unit::Percent => format!("{:.0}", value * 100.0),
             Unit::Plain if step < 0.1 => decimal(value).trim_end_matches('0').to_owned(),
             Unit::Plain => decimal(value).replace("00", ""),
@@ -171,12 +157,12 @@ fn plot(out: &mut String, panel: &Panel) {
             out,
             "<line class=\"chance\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{bottom:.1}\"><title>chance {}</title></line>",
             TOP - 6.0,
-            written(words.unit, chance)
+            written(chance)
         );
     }
     for (i, row) in panel.rows.iter().enumerate() {
         let y = TOP + ROW * (i as f64 + 0.5);
-        let class = if words::method(&row.method).role == Role::Control { "control" } else { "method" };
+        let class = glossary.class(&row.method);
         let _ = writeln!(
             out,
             "<g class=\"{class}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
@@ -190,7 +176,7 @@ fn plot(out: &mut String, panel: &Panel) {
             x(row.value),
             WIDTH - 2.0,
             y + 4.5,
-            written(words.unit, row.value)
+            written(row.value)
         );
     }
     out.push_str("</svg></figure>\n");
@@ -244,13 +230,5 @@ mod tests {
         let same = row("mean", 0.5, 0.5, 0.5);
         let (low, high, _) = axis(&[&same]);
         assert!(low < 0.5 && high > 0.5, "a single point still has an axis");
-    }
-
-    #[test]
-    fn the_summary_prefers_z_and_c_together_and_never_a_control() {
-        let rows = [row("true", 1.0, 1.0, 1.0), row("z", 0.6, 0.55, 0.65), row("z+c", 0.9, 0.88, 0.92)];
-        assert_eq!(main_method(&rows), Some("z+c"));
-        assert_eq!(main_method(&rows[..2]), Some("z"));
-        assert_eq!(main_method(&rows[..1]), None);
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use percept_core::Outcome;
 use percept_io::fs;
-use percept_methods::decoding::Outcome;
-
-use crate::model::ReportModel;
-use crate::page::{ReportError, render};
+use crate::error::ReportError;
+use crate::page::render;
 
 /// The report's name inside a run's folder.
 pub const REPORT_FILE: &str = "report.html";
@@ -21,7 +20,7 @@ const MAX_PICTURE_BYTES: u64 = 64 << 20;
 /// # Errors
 /// [`ReportError`] when a picture cannot be read or the file cannot be written.
 pub fn write(folder: &Path, outcome: &Outcome) -> Result<PathBuf, ReportError> {
-    let html = render(&ReportModel::from(outcome), |path| {
+    let html = render(outcome, |path| {
         fs::read_to_limit(folder.join(path), MAX_PICTURE_BYTES).map_err(std::io::Error::other)
     })?;
     let path = folder.join(REPORT_FILE);

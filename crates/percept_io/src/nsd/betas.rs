@@ -13,74 +13,21 @@
 //! 10,000 images of `nsdgeneral`); [`Betas::read`] holds every trial, which [`Betas::bytes`] foretells.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use percept_core::Responses;
 
 use super::roi::Mask;
-use super::{Design, Subject};
+use super::design::Design;
+use super::kind::{BetaFile, BetaKind};
+use super::tree::Subject;
 use crate::hdf5::{self, Dataset};
 use crate::nifti::{self, Nifti};
 use crate::{Error, Result, fs};
 
 /// Stored integers per percent of signal change.
 pub const UNITS_PER_PERCENT: f32 = 300.0;
-
-/// Which estimate of the responses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BetaKind {
-    /// `betas_assumehrf`, b1: a fixed haemodynamic response.
-    AssumeHrf,
-    /// `betas_fithrf`, b2: a response fitted to each voxel.
-    FitHrf,
-    /// `betas_fithrf_GLMdenoise_RR`, b3: denoised and regularised as well.
-    Denoised,
-}
-
-impl BetaKind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::AssumeHrf, Self::FitHrf, Self::Denoised];
-
-    /// The name of its folder.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::AssumeHrf => "betas_assumehrf",
-            Self::FitHrf => "betas_fithrf",
-            Self::Denoised => "betas_fithrf_GLMdenoise_RR",
-        }
-    }
-}
-
-impl fmt::Display for BetaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.folder())
-    }
-}
-
-impl FromStr for BetaKind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let short = ["b1", "b2", "b3"];
-        let found = Self::ALL.iter().zip(short).find(|(kind, short)| kind.folder() == text || *short == text);
-        found.map(|(&kind, _)| kind).ok_or_else(|| Error::missing("kind of betas", text, Self::ALL.map(Self::folder)))
-    }
-}
-
-/// Which file format of the betas to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BetaFile {
-    /// HDF5 where it is here, else NIfTI: HDF5 is the faster.
-    #[default]
-    Either,
-    /// `betas_session01.hdf5` only.
-    Hdf5,
-    /// `betas_session01.nii.gz` (or `.nii`) only.
-    Nifti,
-}
 
 /// The betas of one subject and kind: which sessions are here, and where.
 #[derive(Clone, Debug)]
@@ -122,8 +69,26 @@ pub(super) enum SessionFile {
     Nifti(Box<Nifti>),
 }
 
+impl Subject {
+    /// The betas `kind`, in whichever of the two file formats is here.
+    ///
+    /// # Errors
+    /// If there is no session of that kind; the error lists the kinds that are here.
+    pub fn betas(&self, kind: BetaKind) -> Result<Betas> {
+        Betas::find(self, kind, BetaFile::Either)
+    }
+
+    /// The betas `kind` in one file format only.
+    ///
+    /// # Errors
+    /// As [`Subject::betas`].
+    pub fn betas_in(&self, kind: BetaKind, file: BetaFile) -> Result<Betas> {
+        Betas::find(self, kind, file)
+    }
+}
+
 impl Betas {
-    pub(super) fn find(subject: &Subject, kind: BetaKind, file: BetaFile) -> Result<Self> {
+    fn find(subject: &Subject, kind: BetaKind, file: BetaFile) -> Result<Self> {
         let folder = subject.tree().path(&subject.beta_file(kind, ""));
         let mut files = BTreeMap::new();
         for path in fs::list(&folder).unwrap_or_default() {

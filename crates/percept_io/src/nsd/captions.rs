@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::StimulusTable;
+use super::table::StimulusTable;
 use crate::{Error, Result, fs};
 
 /// The larger of COCO's two files has 92 MB.

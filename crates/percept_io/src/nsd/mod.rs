@@ -23,15 +23,17 @@ pub mod betas;
 pub mod captions;
 pub mod design;
 pub mod doctor;
+pub mod kind;
 mod labels;
 pub mod roi;
 pub mod stimuli;
 pub mod table;
 mod tree;
 
-pub use betas::{BetaFile, BetaKind, Betas, Session};
+pub use betas::{Betas, Session};
 pub use captions::Captions;
 pub use design::Design;
+pub use kind::{BetaFile, BetaKind};
 pub use roi::{Mask, Roi};
 pub use stimuli::Stimuli;
 pub use table::StimulusTable;

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::betas::{BetaFile, BetaKind, Betas};
+use super::kind::BetaKind;
 use super::roi::{Mask, Roi};
 use super::table::Behaviour;
-use super::{Captions, Design, Stimuli, StimulusTable};
+use super::captions::Captions;
+use super::design::Design;
+use super::stimuli::Stimuli;
+use super::table::StimulusTable;
 use crate::{Error, Result, fs, nifti};
 
 /// A folder in the layout of NSD.
@@ -208,22 +211,6 @@ impl Subject {
         let volume = file.read_volume::<f32>()?;
         let mask = Mask::from_volume("brainmask", &volume.view(), |&value| value > 0.0);
         mask.map_err(|error| error.in_file(path))
-    }
-
-    /// The betas `kind`, in whichever of the two file formats is here.
-    ///
-    /// # Errors
-    /// If there is no session of that kind; the error lists the kinds that are here.
-    pub fn betas(&self, kind: BetaKind) -> Result<Betas> {
-        Betas::find(self, kind, BetaFile::Either)
-    }
-
-    /// The betas `kind` in one file format only.
-    ///
-    /// # Errors
-    /// As [`Subject::betas`].
-    pub fn betas_in(&self, kind: BetaKind, file: BetaFile) -> Result<Betas> {
-        Betas::find(self, kind, file)
     }
 
     /// The noise-ceiling signal-to-noise ratio of the voxels of `mask`, from `ncsnr.nii.gz` beside the betas.

@@ -197,8 +197,8 @@ fn refuse(key: &str, value: &Value, supported: &str) -> ModelError {
 /// Where motion modules stand in a U-Net that is being built.
 #[derive(Clone, Copy)]
 pub(super) struct Motion<'a> {
-    config: &'a MotionConfig,
-    unet: &'a UnetConfig,
+    pub(super) config: &'a MotionConfig,
+    pub(super) unet: &'a UnetConfig,
 }
 
 /// On which side of the U-Net a module stands.

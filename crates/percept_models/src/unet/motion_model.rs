@@ -83,10 +83,10 @@ impl UNetMotionModel {
             let got = format!("{:?}", latents.dims());
             return Err(ModelError::Input { what: "latents of videos", expected: "(B, C, F, h, w)".into(), got });
         };
-        if frames == 0 || frames > self.motion.longest || batch != steps.len() {
+        if frames == 0 || frames > self.motion.longest() || batch != steps.len() {
             return Err(ModelError::Input {
                 what: "videos",
-                expected: format!("1 to {} frames, one diffusion step for each video", self.motion.longest),
+                expected: format!("1 to {} frames, one diffusion step for each video", self.motion.longest()),
                 got: format!("{:?} and {} steps", latents.dims(), steps.len()),
             });
         }

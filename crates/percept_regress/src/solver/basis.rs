@@ -20,21 +20,13 @@ use rayon::prelude::*;
 
 use super::penalties::Lengths;
 use super::product::{multiply, multiply_leading, multiply_parallel};
-use super::real::Real;
+use super::number::Real;
+use super::decomposition::Spectrum;
 use super::spectrum::{clear_null, eigen, gram, mirror};
 use super::standard::{ROWS_PER_READ, Standard};
 use crate::error::RegressError;
 use crate::samples::Samples;
 use crate::together::Share;
-
-/// Eigenvalues and eigenvectors of a design's Gram matrix: what a cache keeps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spectrum {
-    /// Ascending, those of null directions exactly 0.
-    pub values: Vec<f64>,
-    /// Columns: directions in feature space (covariance) or in sample space (kernel).
-    pub vectors: Array2<f64>,
-}
 
 /// Samples in the eigenbasis of their Gram matrix.
 pub(crate) struct Basis<T> {
@@ -42,7 +34,7 @@ pub(crate) struct Basis<T> {
     pub(crate) z: Array2<T>,
     /// Eigenvalue of each direction, ascending.
     pub(crate) values: Vec<f64>,
-    /// Number of eigenvalues that are not 0.
+    /// Real of eigenvalues that are not 0.
     pub(crate) rank: usize,
     /// Order of the decomposed matrix.
     pub(crate) order: usize,
@@ -72,11 +64,6 @@ fn n_short<T: Real>(values: &[f64], order: usize) -> usize {
     let mean = values.iter().sum::<f64>() / order as f64;
     let is_double = T::epsilon().as_f64() <= f64::EPSILON;
     if is_double { 0 } else { values.partition_point(|value| value * SHORT < mean) }
-}
-
-/// Root of each sample's weight.
-pub(crate) fn roots(weights: Option<&[f64]>, n_samples: usize) -> Vec<f64> {
-    weights.map_or_else(|| vec![1.0; n_samples], |weights| weights.iter().map(|weight| weight.sqrt()).collect())
 }
 
 /// The unit vector in which an intercept lies when rows are multiplied by `roots`.

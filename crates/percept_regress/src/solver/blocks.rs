@@ -6,17 +6,15 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, Par};
+use faer::{Accum, MatMut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::basis::Basis;
-use super::forms::Forms;
 use super::mixing::{FUNCTIONS_PER_PENALTY, Mixer};
 use super::penalties::{Penalties, Window, weigh};
 use super::product::{matrix, multiply};
-use super::real::Real;
+use super::number::Real;
 use super::spectrum::{INNER, inverse};
 use crate::error::RegressError;
 use crate::folds::Folds;
@@ -24,6 +22,8 @@ use crate::together::Share;
 
 /// Held-out rows handled by one task.
 pub(crate) const BLOCK_ROWS: usize = 512;
+/// Groups larger than this are corrected by a matrix product.
+pub(crate) const SMALL_GROUP: usize = 16;
 /// Blocks of groups larger than this are made by all threads.
 const LARGE_GROUP: usize = 256;
 /// Rows of a block of a large group that one task makes.
@@ -42,8 +42,6 @@ pub(crate) struct Inverses<T> {
     pub(crate) blocks: Vec<Vec<T>>,
     /// Where the matrix of each group starts.
     pub(crate) offsets: Vec<usize>,
-    /// What makes squared errors of targets that are the same in all samples of a group, if that was asked for.
-    pub(crate) forms: Option<Forms<T>>,
 }
 
 /// How many penalties' blocks of a group of `size` samples are made at once.
@@ -108,7 +106,7 @@ impl<T: Real> Basis<T> {
         }
         flush(&mut waiting, &mut blocks)?;
         blocks.iter_mut().try_for_each(|blocks| share.fill(blocks))?;
-        Ok(Inverses { penalties, blocks, offsets, forms: None })
+        Ok(Inverses { penalties, blocks, offsets })
     }
 
     fn invert_small(&self, members: Range<usize>, folds: &Folds, grid: &[f64]) -> Result<Vec<Vec<T>>, RegressError> {
@@ -202,7 +200,7 @@ fn projections<T: Real>(rows: ArrayView2<'_, T>, penalties: &Penalties<T>, n_pen
                     product.resize(weighted.nrows() * n_others, T::zero());
                     let into = MatMut::from_row_major_slice_mut(product, weighted.nrows(), n_others);
                     let others = others.subcols(window.directions.start, window.directions.len()).transpose();
-                    matmul(into, Accum::Replace, matrix(weighted.view()), others, T::one(), Par::Seq);
+                    T::product(into, Accum::Replace, matrix(weighted.view()), others);
                 }
                 for row in 0..own.nrows() {
                     let places = out.iter_mut().map(|out| {
@@ -231,6 +229,27 @@ fn runs<T>(mut windows: &[Window<T>], n_functions: usize) -> Vec<&[Window<T>]> {
         windows = rest;
     }
     runs
+}
+
+/// out = inverse · residuals for one group.
+pub(crate) fn correct<T: Real>(inverse: &[T], residuals: &[T], out: &mut [T], width: usize) {
+    let size = residuals.len() / width;
+    if size > SMALL_GROUP {
+        let shape = "group blocks are square";
+        multiply(
+            ndarray::ArrayViewMut2::from_shape((size, width), out).expect(shape),
+            ArrayView2::from_shape((size, size), inverse).expect(shape),
+            ArrayView2::from_shape((size, width), residuals).expect(shape),
+            false,
+        );
+        return;
+    }
+    for (out, coefficients) in out.chunks_exact_mut(width).zip(inverse.chunks_exact(size)) {
+        out.fill(T::zero());
+        for (&coefficient, residuals) in coefficients.iter().zip(residuals.chunks_exact(width)) {
+            out.iter_mut().zip(residuals).for_each(|(out, &residual)| *out += coefficient * residual);
+        }
+    }
 }
 
 #[cfg(test)]

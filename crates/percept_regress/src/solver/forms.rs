@@ -10,18 +10,16 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::basis::Basis;
-use super::blocks::Inverses;
-use super::heldout::{SMALL_GROUP, correct};
+use super::blocks::{Inverses, SMALL_GROUP, correct};
 use super::mixing::Mixer;
 use super::penalties::weigh;
 use super::product::{matrix, multiply};
-use super::real::Real;
+use super::number::Real;
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::params::{Pooling, RidgeParams, Score};
@@ -111,7 +109,7 @@ impl<T: Real> Forms<T> {
             let own = rows.subcols(penalty * n_sets, end);
             let slice = panel.as_slice_mut().expect("freshly allocated arrays are contiguous");
             let out = MatMut::from_row_major_slice_mut(slice, height, end);
-            matmul(out, Accum::Add, own.subcols(end - height, height).transpose(), own, T::one(), Par::Seq);
+            T::product(out, Accum::Add, own.subcols(end - height, height).transpose(), own);
         });
     }
 
@@ -205,7 +203,7 @@ impl<T: Real> Maker<'_, T> {
             sums_of_window.resize(weighted.nrows() * n_sets, T::zero());
             let into = MatMut::from_row_major_slice_mut(sums_of_window, weighted.nrows(), n_sets);
             let means = matrix(self.means.view()).subcols(window.directions.start, window.directions.len());
-            matmul(into, Accum::Replace, matrix(weighted.view()), means.transpose(), T::one(), Par::Seq);
+            T::product(into, Accum::Replace, matrix(weighted.view()), means.transpose());
             for (row, out) in out.chunks_exact_mut(n_penalties * n_sets).enumerate() {
                 mixer.add_row(&sums, row, n_sets, out.chunks_exact_mut(n_sets));
             }

@@ -5,20 +5,19 @@
 //! rows. The cost is one product of 2 · n_samples · n_directions · n_targets operations for each of the few functions that
 //! make all penalties, see [`super::penalties`].
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView1, Axis, Zip, s};
 
 use super::basis::Basis;
-use super::blocks::{BLOCK_ROWS, Inverses};
+use super::blocks::{BLOCK_ROWS, Inverses, correct};
+use super::forms::Forms;
 use super::mixing::{FUNCTIONS_PER_PENALTY, Mixer};
 use super::penalties::{Penalties, Window};
 use super::product::{multiply, multiply_columns};
-use super::real::Real;
+use super::number::Real;
 use super::tile::Tile;
 use crate::folds::Folds;
 use crate::params::{Pooling, Score};
 
-/// Groups larger than this are corrected by a matrix product.
-pub(crate) const SMALL_GROUP: usize = 16;
 /// Rows summed in the precision of the fit before they are added in f64.
 const SHORT_SUM: usize = 16;
 
@@ -29,6 +28,8 @@ pub(crate) struct HeldOut<'a, T> {
     pub(crate) roots: &'a [f64],
     pub(crate) grid: &'a [f64],
     pub(crate) inverses: &'a Inverses<T>,
+    /// What makes squared errors of targets that are the same in all samples of a group, where that was asked for.
+    pub(crate) forms: Option<&'a Forms<T>>,
 }
 
 impl<T: Real> HeldOut<'_, T> {
@@ -140,7 +141,7 @@ impl<T: Real> HeldOut<'_, T> {
         let pearson = score == Score::Pearson;
         let mut scores = Array2::<f64>::zeros((n_alphas, width));
         let mut sums = Sums::new(n_alphas, width);
-        if let (Some(forms), Some(values)) = (&self.inverses.forms, &tile.by_set) {
+        if let (Some(forms), Some(values)) = (self.forms, &tile.by_set) {
             sums.add_targets(tile, &self.folds.members, self.roots);
             sums.ee = forms.squared_errors(values.view());
             sums.add_scores(&mut scores, score, 1.0);
@@ -285,25 +286,4 @@ fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2
 /// [`FUNCTIONS_PER_PENALTY`] would take more memory.
 fn rows_at_once(n_alphas: usize, n_functions: usize) -> usize {
     (BLOCK_ROWS * FUNCTIONS_PER_PENALTY * n_alphas / n_functions.max(1)).clamp(64, BLOCK_ROWS)
-}
-
-/// out = inverse · residuals for one group.
-pub(crate) fn correct<T: Real>(inverse: &[T], residuals: &[T], out: &mut [T], width: usize) {
-    let size = residuals.len() / width;
-    if size > SMALL_GROUP {
-        let shape = "group blocks are square";
-        multiply(
-            ndarray::ArrayViewMut2::from_shape((size, width), out).expect(shape),
-            ArrayView2::from_shape((size, size), inverse).expect(shape),
-            ArrayView2::from_shape((size, width), residuals).expect(shape),
-            false,
-        );
-        return;
-    }
-    for (out, coefficients) in out.chunks_exact_mut(width).zip(inverse.chunks_exact(size)) {
-        out.fill(T::zero());
-        for (&coefficient, residuals) in coefficients.iter().zip(residuals.chunks_exact(width)) {
-            out.iter_mut().zip(residuals).for_each(|(out, &residual)| *out += coefficient * residual);
-        }
-    }
 }

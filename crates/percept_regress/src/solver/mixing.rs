@@ -5,7 +5,7 @@
 //! Only where rows are very long ([`super::forms`]) it is still done so.
 
 use super::penalties::Window;
-use super::real::Real;
+use super::number::Real;
 
 /// Functions whose sums are held at once, for each penalty: what memory is counted on. Where all windows have more together, fewer
 /// rows or fewer windows are taken at a time.

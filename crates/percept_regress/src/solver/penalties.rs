@@ -15,7 +15,7 @@ use std::ops::Range;
 use faer::Mat;
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 
-use super::real::Real;
+use super::number::Real;
 
 /// Candidates for the borders of windows: λ + least penalty grows by this factor from one to the next.
 const STEP: f64 = 1.25;

@@ -3,12 +3,11 @@
 //! Every product runs on one thread; larger ones are cut into row panels whose sizes depend on the shape alone, and
 //! the panels run in parallel. Views must be contiguous, by rows or by columns.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::real::Real;
+use super::number::Real;
 
 /// The view as a matrix of the linear algebra library.
 pub(crate) fn matrix<T: Real>(view: ArrayView2<'_, T>) -> MatRef<'_, T> {
@@ -33,7 +32,7 @@ pub(crate) fn multiply<T: Real>(
     let (rows, columns) = out.dim();
     let accum = if accumulate { Accum::Add } else { Accum::Replace };
     let slice = out.as_slice_mut().expect("results of products are in row-major layout");
-    matmul(MatMut::from_row_major_slice_mut(slice, rows, columns), accum, matrix(a), matrix(b), T::one(), Par::Seq);
+    T::product(MatMut::from_row_major_slice_mut(slice, rows, columns), accum, matrix(a), matrix(b));
 }
 
 /// out = a[.., columns] · b, on the calling thread.
@@ -47,7 +46,7 @@ pub(crate) fn multiply_columns<T: Real>(
     b: ArrayView2<'_, T>,
 ) {
     let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
-    matmul(out, Accum::Replace, matrix(a).subcols(columns.start, columns.len()), matrix(b), T::one(), Par::Seq);
+    T::product(out, Accum::Replace, matrix(a).subcols(columns.start, columns.len()), matrix(b));
 }
 
 /// a · b on all threads of the current pool.
@@ -64,7 +63,7 @@ pub(crate) fn multiply_parallel<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_,
         let columns = MatMut::from_row_major_slice_mut(slice, a.nrows(), b.ncols());
         columns.par_col_chunks_mut(width).enumerate().for_each(|(piece, out)| {
             let b = b.subcols(piece * width, out.ncols());
-            matmul(out, Accum::Replace, matrix(a), b, T::one(), Par::Seq);
+            T::product(out, Accum::Replace, matrix(a), b);
         });
         return out;
     }
@@ -83,7 +82,7 @@ pub(crate) fn multiply_leading<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, 
         |(mut out, a)| {
             let slice = out.as_slice_mut().expect("row panels are contiguous");
             let out = MatMut::from_row_major_slice_mut(slice, a.nrows(), columns);
-            matmul(out, Accum::Replace, matrix(a), b, T::one(), Par::Seq);
+            T::product(out, Accum::Replace, matrix(a), b);
         },
     );
     out

@@ -16,7 +16,7 @@ use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::matrix;
-use super::real::Real;
+use super::number::Real;
 use super::tridiagonal::reduce;
 use crate::error::RegressError;
 use crate::together::Share;

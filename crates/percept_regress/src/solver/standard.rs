@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 
-use super::real::Real;
+use super::number::Real;
 use crate::error::RegressError;
 use crate::samples::Samples;
 use crate::together::Share;

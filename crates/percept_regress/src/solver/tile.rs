@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::basis::Basis;
 use super::product::multiply;
-use super::real::Real;
+use super::number::Real;
 use crate::folds::Folds;
 
 /// The columns of one tile.

@@ -7,7 +7,8 @@ use percept_core::figure::{Axis, Estimate, Estimates, Level, Positions};
 
 use super::axis::{Scale, short};
 use super::lines::{grid, names_of_axes};
-use super::{Entry, axis_name, colour, factor, legend, mark};
+use super::marks::{Entry, colour, legend, mark};
+use crate::glossary::Glossary;
 use crate::markup::escape;
 
 const WIDTH: f64 = 640.0;
@@ -17,7 +18,7 @@ const TOP: f64 = 14.0;
 const LETTER: f64 = 8.2;
 
 /// Appends legend and chart.
-pub(super) fn draw(out: &mut String, figure: &Estimates) {
+pub(super) fn draw(out: &mut String, glossary: &Glossary<'_>, figure: &Estimates) {
     let mut entries: Vec<Entry> = Vec::new();
     if figure.series.len() > 1 || !figure.levels.is_empty() {
         for (number, series) in figure.series.iter().enumerate() {
@@ -31,8 +32,8 @@ pub(super) fn draw(out: &mut String, figure: &Estimates) {
         legend(out, &entries);
     }
     match &figure.x {
-        Positions::Categories { label, names } => rows(out, figure, label, names),
-        Positions::Numbers { axis } => points(out, figure, axis),
+        Positions::Categories { label, names } => rows(out, glossary, figure, label, names),
+        Positions::Numbers { axis } => points(out, glossary, figure, axis),
     }
 }
 
@@ -57,44 +58,44 @@ fn all_values(figure: &Estimates) -> impl Iterator<Item = f64> {
 }
 
 /// A value with its interval, in words.
-fn said(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> String {
-    let text = |value: f64| short(value * factor(axis));
+fn said(glossary: &Glossary<'_>, axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> String {
+    let text = |value: f64| short(value * glossary.factor(axis));
     match interval {
         Some([low, high]) => format!("{} ({} to {})", text(value), text(low), text(high)),
         None => text(value),
     }
 }
 
-fn described(figure: &Estimates, place: impl Fn(f64) -> String) -> String {
+fn described(glossary: &Glossary<'_>, figure: &Estimates, place: impl Fn(f64) -> String) -> String {
     let mut parts: Vec<String> = Vec::new();
     for series in &figure.series {
         for point in &series.points {
-            let value = said(&figure.y, point.value, point.interval);
+            let value = said(glossary, &figure.y, point.value, point.interval);
             parts.push(format!("{} at {}: {value}", series.name, place(point.x)));
         }
     }
     for level in &figure.levels {
-        parts.push(format!("{}: {}", level.name, said(&figure.y, level.value, level.interval)));
+        parts.push(format!("{}: {}", level.name, said(glossary, &figure.y, level.value, level.interval)));
     }
-    escape(&format!("{}. {}", axis_name(&figure.y), parts.join("; ")))
+    escape(&format!("{}. {}", glossary.axis(&figure.y), parts.join("; ")))
 }
 
 /// Points over an axis of numbers.
-fn points(out: &mut String, figure: &Estimates, axis: &Axis) {
+fn points(out: &mut String, glossary: &Glossary<'_>, figure: &Estimates, axis: &Axis) {
     const HEIGHT: f64 = 340.0;
     let (right, top, bottom) = (WIDTH - 18.0, TOP, HEIGHT - 50.0);
-    let y = Scale::new(all_values(figure), figure.y.log, factor(&figure.y), (bottom, top), 5);
+    let y = Scale::new(all_values(figure), figure.y.log, glossary.factor(&figure.y), (bottom, top), 5);
     let left = y.room_for_ticks();
     let all_x = figure.series.iter().flat_map(|series| &series.points).map(|point| point.x);
-    let x = Scale::new(all_x, axis.log, factor(axis), (left, right), 6);
-    let place = |value: f64| format!("{} {}", short(value * factor(axis)), axis.label);
+    let x = Scale::new(all_x, axis.log, glossary.factor(axis), (left, right), 6);
+    let place = |value: f64| format!("{} {}", short(value * glossary.factor(axis)), axis.label);
     let _ = writeln!(
         out,
         "<div class=\"chart\"><svg viewBox=\"0 0 {WIDTH:.0} {HEIGHT:.0}\" role=\"img\" aria-label=\"{}\">",
-        described(figure, place)
+        described(glossary, figure, place)
     );
     grid(out, &x, &y, (left, right), (top, bottom));
-    names_of_axes(out, &axis_name(axis), &axis_name(&figure.y), (left, right), (top, bottom));
+    names_of_axes(out, &glossary.axis(axis), &glossary.axis(&figure.y), (left, right), (top, bottom));
     for (number, level) in figure.levels.iter().enumerate() {
         let Some(at) = y.place(level.value) else { continue };
         let _ = write!(out, "<g class=\"{}\">", level_class(figure, number));
@@ -109,7 +110,7 @@ fn points(out: &mut String, figure: &Estimates, axis: &Axis) {
         let _ = writeln!(
             out,
             "<line class=\"curve\" x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"><title>{}</title></line></g>",
-            escape(&format!("{}: {}", level.name, said(&figure.y, level.value, level.interval)))
+            escape(&format!("{}: {}", level.name, said(glossary, &figure.y, level.value, level.interval)))
         );
     }
     // Series that share places are set side by side, so that intervals do not hide each other.
@@ -133,7 +134,7 @@ fn points(out: &mut String, figure: &Estimates, axis: &Axis) {
             }
             out.push_str("<g class=\"mark\">");
             mark(out, number, at, value_at);
-            let said = said(&figure.y, point.value, point.interval);
+            let said = said(glossary, &figure.y, point.value, point.interval);
             let text = escape(&format!("{}, {}: {said}", series.name, place(point.x)));
             let _ = write!(out, "<title>{text}</title></g>");
         }
@@ -149,7 +150,7 @@ fn band(scale: &Scale, level: &Level) -> Option<[f64; 2]> {
 }
 
 /// One row per category, one line per series in it.
-fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
+fn rows(out: &mut String, glossary: &Glossary<'_>, figure: &Estimates, label: &str, names: &[String]) {
     const ROW: f64 = 24.0;
     const GAP: f64 = 8.0;
     let n_series = figure.series.len().max(1) as f64;
@@ -159,13 +160,13 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
     let (right, top) = (WIDTH - RIGHT, TOP);
     let bottom = top + pitch * names.len() as f64;
     let height = bottom + 50.0;
-    let x = Scale::new(all_values(figure), figure.y.log, factor(&figure.y), (left, right), 5);
+    let x = Scale::new(all_values(figure), figure.y.log, glossary.factor(&figure.y), (left, right), 5);
     let place = |value: f64| names.get(value as usize).cloned().unwrap_or_default();
     let _ = writeln!(
         out,
         "<div class=\"chart\"><svg viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"by {}: {}\">",
         escape(label),
-        described(figure, place)
+        described(glossary, figure, place)
     );
     for (value, text) in &x.ticks {
         let Some(at) = x.place(*value) else { continue };
@@ -182,7 +183,7 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
         "<text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
         f64::midpoint(left, right),
         bottom + 38.0,
-        escape(&axis_name(&figure.y))
+        escape(&glossary.axis(&figure.y))
     );
     for (number, level) in figure.levels.iter().enumerate() {
         let Some(at) = x.place(level.value) else { continue };
@@ -198,7 +199,7 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
         let _ = writeln!(
             out,
             "<line class=\"curve\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{top:.1}\" y2=\"{bottom:.1}\"><title>{}</title></line></g>",
-            escape(&format!("{}: {}", level.name, said(&figure.y, level.value, level.interval)))
+            escape(&format!("{}: {}", level.name, said(glossary, &figure.y, level.value, level.interval)))
         );
     }
     for (row, name) in names.iter().enumerate() {
@@ -224,14 +225,14 @@ fn rows(out: &mut String, figure: &Estimates, label: &str, names: &[String]) {
             }
             out.push_str("<g class=\"mark\">");
             mark(out, number, value_at, at);
-            let said = said(&figure.y, point.value, point.interval);
+            let said = said(glossary, &figure.y, point.value, point.interval);
             let text = escape(&format!("{}, {}: {said}", series.name, place(point.x)));
             let _ = write!(
                 out,
                 "<title>{text}</title></g><text class=\"number\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 WIDTH - 2.0,
                 at + 4.5,
-                short(point.value * factor(&figure.y))
+                short(point.value * glossary.factor(&figure.y))
             );
         }
         out.push_str("</g>\n");

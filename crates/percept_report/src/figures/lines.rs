@@ -5,7 +5,8 @@ use std::fmt::Write;
 use percept_core::figure::{Lines, Panel};
 
 use super::axis::Scale;
-use super::{Entry, axis_name, colour, factor, legend};
+use super::marks::{Entry, colour, legend};
+use crate::glossary::Glossary;
 use crate::markup::escape;
 
 const WIDTH: f64 = 420.0;
@@ -15,7 +16,7 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
 
 /// Appends legend and panels.
-pub(super) fn draw(out: &mut String, figure: &Lines) {
+pub(super) fn draw(out: &mut String, glossary: &Glossary<'_>, figure: &Lines) {
     let mut names: Vec<&str> = Vec::new();
     for curve in figure.panels.iter().flat_map(|panel| &panel.series) {
         if !names.contains(&curve.name.as_str()) {
@@ -29,25 +30,25 @@ pub(super) fn draw(out: &mut String, figure: &Lines) {
     }
     out.push_str("<div class=\"panels\">\n");
     for panel in &figure.panels {
-        one(out, figure, panel, &names);
+        one(out, glossary, figure, panel, &names);
     }
     out.push_str("</div>\n");
 }
 
-fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
+fn one(out: &mut String, glossary: &Glossary<'_>, figure: &Lines, panel: &Panel, names: &[&str]) {
     let points = || panel.series.iter().flat_map(|curve| &curve.points);
-    let y = Scale::new(points().map(|point| point[1]), panel.y.log, factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
+    let y = Scale::new(points().map(|point| point[1]), panel.y.log, glossary.factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
     let left = y.room_for_ticks();
     // The same stretch of x in all panels.
     let all_x =
         figure.panels.iter().flat_map(|panel| &panel.series).flat_map(|curve| &curve.points).map(|point| point[0]);
-    let x = Scale::new(all_x, figure.x.log, factor(&figure.x), (left, WIDTH - RIGHT), 4);
+    let x = Scale::new(all_x, figure.x.log, glossary.factor(&figure.x), (left, WIDTH - RIGHT), 4);
     let described: Vec<String> = panel
         .series
         .iter()
         .filter_map(|curve| {
             let (first, last) = (curve.points.first()?, curve.points.last()?);
-            let text = |value: f64| super::axis::short(value * factor(&panel.y));
+            let text = |value: f64| super::axis::short(value * glossary.factor(&panel.y));
             Some(format!("{} from {} to {}", curve.name, text(first[1]), text(last[1])))
         })
         .collect();
@@ -56,12 +57,12 @@ fn one(out: &mut String, figure: &Lines, panel: &Panel, names: &[&str]) {
         "<div class=\"panel\"><h4>{}</h4><svg viewBox=\"0 0 {WIDTH:.0} {HEIGHT:.0}\" role=\"img\" aria-label=\"{}: {} over {}: {}\">",
         escape(&panel.title),
         escape(&panel.title),
-        escape(&axis_name(&panel.y)),
-        escape(&axis_name(&figure.x)),
+        escape(&glossary.axis(&panel.y)),
+        escape(&glossary.axis(&figure.x)),
         escape(&described.join(", ")),
     );
     grid(out, &x, &y, (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
-    names_of_axes(out, &axis_name(&figure.x), &axis_name(&panel.y), (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    names_of_axes(out, &glossary.axis(&figure.x), &glossary.axis(&panel.y), (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
     for curve in &panel.series {
         let number = names.iter().position(|name| *name == curve.name).unwrap_or(0);
         let placed: Vec<Option<(f64, f64)>> =

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use percept_core::figure::Matrix;
 
 use super::axis::short;
-use super::{axis_name, factor};
+use crate::glossary::Glossary;
 use crate::markup::escape;
-use crate::page::ReportError;
+use crate::error::ReportError;
 
 const ROOM: f64 = 1040.0;
 const TOP: f64 = 8.0;
@@ -16,7 +16,7 @@ const TOP: f64 = 8.0;
 ///
 /// # Errors
 /// [`ReportError::Figure`] when the values are not as many as rows and columns ask for.
-pub(super) fn draw(out: &mut String, figure: &Matrix) -> Result<(), ReportError> {
+pub(super) fn draw(out: &mut String, glossary: &Glossary<'_>, figure: &Matrix) -> Result<(), ReportError> {
     let n_columns = figure.columns.len();
     if figure.values.len() != figure.rows.len() || figure.values.iter().any(|row| row.len() != n_columns) {
         let lengths: Vec<usize> = figure.values.iter().map(Vec::len).collect();
@@ -26,7 +26,7 @@ pub(super) fn draw(out: &mut String, figure: &Matrix) -> Result<(), ReportError>
             got: format!("{} rows of {lengths:?}", lengths.len()),
         });
     }
-    let scale = factor(&figure.quantity);
+    let scale = glossary.factor(&figure.quantity);
     let finite = || figure.values.iter().flatten().copied().filter(|value| value.is_finite());
     let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
     let most = high.max(-low);
@@ -55,7 +55,7 @@ pub(super) fn draw(out: &mut String, figure: &Matrix) -> Result<(), ReportError>
     let told = largest.map_or_else(String::new, |(row, column, value)| {
         format!("; largest at {}: {}", named(row, column), short(value * scale))
     });
-    let quantity = axis_name(&figure.quantity);
+    let quantity = glossary.axis(&figure.quantity);
     let _ = writeln!(
         out,
         "<div class=\"chart wide\"><svg style=\"width:{total_width:.0}px\" viewBox=\"0 0 {total_width:.0} {total_height:.0}\" role=\"img\" aria-label=\"{}\">",

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use percept_core::figure::Strip;
 
 use crate::markup::{data_address, escape};
-use crate::page::{ReportError, png};
+use crate::error::{Pictures, ReportError, png};
 
 /// Appends the pictures as a table.
 ///
@@ -14,7 +14,7 @@ use crate::page::{ReportError, png};
 pub(super) fn draw(
     out: &mut String,
     figure: &Strip,
-    picture: &mut dyn FnMut(&str) -> Result<Vec<u8>, ReportError>,
+    pictures: &mut Pictures<'_>,
 ) -> Result<(), ReportError> {
     let n_columns = figure.columns.len();
     if let Some(row) = figure.rows.iter().find(|row| row.cells.len() != n_columns) {
@@ -44,11 +44,11 @@ pub(super) fn draw(
                 Some(_) => format!("{}, {column}: picture under its map", row.label),
                 None => format!("{}, {column}", row.label),
             };
-            let bytes = png(&cell.picture, picture)?;
+            let bytes = png(&cell.picture, pictures)?;
             let _ =
                 write!(out, "<td><div class=\"laid\"><img alt=\"{}\" src=\"{}\">", escape(&alt), data_address(&bytes));
             if let Some(map) = &cell.map {
-                let bytes = png(map, picture)?;
+                let bytes = png(map, pictures)?;
                 let _ = write!(out, "<img class=\"map\" alt=\"\" src=\"{}\">", data_address(&bytes));
             }
             out.push_str("</div>");

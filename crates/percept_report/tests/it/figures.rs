@@ -1,12 +1,13 @@
 //! Figures and comparisons of many methods on the page.
 
+use percept_core::Outcome;
 use percept_core::figure::{Figure, Matrix};
-use percept_report::{ReportError, ReportModel, render};
+use percept_report::{ReportError, render};
 
 use crate::{many, sample};
 
-fn page(model: &ReportModel) -> String {
-    render(model, |path| Ok(sample::picture(path))).expect("the sample is sound")
+fn page(outcome: &Outcome) -> String {
+    render(outcome, |path| Ok(sample::picture(path))).expect("the sample is sound")
 }
 
 /// The part of the page between two markers.
@@ -18,7 +19,7 @@ fn between<'a>(html: &'a str, from: &str, to: &str) -> &'a str {
 
 #[test]
 fn sections_stand_between_scores_and_data_with_their_own_links() {
-    let html = page(&many::model());
+    let html = page(&many::outcome());
     let places: Vec<usize> =
         ["id=\"scores\"", "id=\"differences\"", "id=\"section-1\"", "id=\"section-3\"", "id=\"data\""]
             .iter()
@@ -27,12 +28,12 @@ fn sections_stand_between_scores_and_data_with_their_own_links() {
     assert!(places.is_sorted(), "{places:?}");
     assert!(html.contains("<a href=\"#section-3\">Looking inside</a>"));
     assert!(html.contains("<code>b2c+patch+clip</code> over the steps"), "back-ticks are code");
-    assert_eq!(page(&many::model()), html, "the same bytes again");
+    assert_eq!(page(&many::outcome()), html, "the same bytes again");
 }
 
 #[test]
 fn every_tag_that_opens_closes_with_all_figures() {
-    let html = page(&many::model());
+    let html = page(&many::outcome());
     for tag in
         ["section", "table", "tbody", "tr", "td", "figure", "svg", "div", "g", "ul", "li", "path", "text", "title"]
     {
@@ -46,11 +47,11 @@ fn every_tag_that_opens_closes_with_all_figures() {
 
 #[test]
 fn one_table_holds_every_score_and_names_what_an_arm_lacks() {
-    let model = many::model();
-    let html = page(&model);
+    let outcome = many::outcome();
+    let html = page(&outcome);
     let table = between(&html, "<table class=\"numbers comparison\"><caption>Scores", "</table>");
     assert_eq!(table.matches("<th scope=\"row\">").count(), many::ARMS.len() + 1, "arms and chance");
-    let n_scores = model.scores.len();
+    let n_scores = outcome.scores.len();
     assert_eq!(table.matches("<td><b>").count(), n_scores);
     // Two arms lack the two metrics of contexts.
     assert_eq!(table.matches("aria-label=\"does not apply\"").count(), 4);
@@ -66,12 +67,12 @@ fn one_table_holds_every_score_and_names_what_an_arm_lacks() {
 
 #[test]
 fn only_differences_whose_interval_excludes_zero_are_marked() {
-    let model = many::model();
-    let html = page(&model);
+    let outcome = many::outcome();
+    let html = page(&outcome);
     let marked = |html: &str| html.matches("<em>").count();
     let to_c = between(&html, "<h3 id=\"differences\">", "</table>");
     let sure = |reference: bool| {
-        let rows = model.differences.iter().filter(|row| (row.reference == "c") == reference);
+        let rows = outcome.differences.iter().filter(|row| (row.reference == "c") == reference);
         rows.filter(|row| row.excludes_zero()).count()
     };
     assert!(sure(true) > 10 && sure(true) < 52);
@@ -86,7 +87,7 @@ fn only_differences_whose_interval_excludes_zero_are_marked() {
 
 #[test]
 fn drawings_say_in_words_what_they_show() {
-    let html = page(&many::model());
+    let html = page(&many::outcome());
     let images = html.matches("<svg ").count()
         - html.matches("class=\"swatch\"").count()
         - html.matches("class=\"bars\"").count();
@@ -100,7 +101,7 @@ fn drawings_say_in_words_what_they_show() {
 
 #[test]
 fn points_lie_where_their_values_say() {
-    let html = page(&many::model());
+    let html = page(&many::outcome());
     let chart = between(&html, "b2c+patch+clip at 100 training images", "</svg>");
     // Log axis: the three steps from 100 to 300, 1000, 3000 have lengths in the ratio of their logarithms.
     let path = between(chart, "<path class=\"curve thin\" d=\"M", "\"/>");
@@ -119,13 +120,13 @@ fn points_lie_where_their_values_say() {
 
 #[test]
 fn values_that_are_none_leave_gaps_and_holes() {
-    let mut model = many::model();
-    let Figure::Lines(lines) = &mut model.sections[0].figures[0] else { panic!("lines") };
+    let mut outcome = many::outcome();
+    let Figure::Lines(lines) = &mut outcome.sections[0].figures[0] else { panic!("lines") };
     lines.panels[0].series[0].points[5][1] = f64::NAN;
     lines.panels[1].series[0].points.truncate(1);
-    let Figure::Matrix(matrix) = &mut model.sections[2].figures[0] else { panic!("matrix") };
+    let Figure::Matrix(matrix) = &mut outcome.sections[2].figures[0] else { panic!("matrix") };
     matrix.values[1][3] = f64::NAN;
-    let html = page(&model);
+    let html = page(&outcome);
     assert!(!html.contains("NaN") && html.contains("class=\"hole\""));
     let panel = |title: &str| &html[html.find(title).unwrap_or_else(|| panic!("`{title}` is missing"))..];
     let gapped = between(panel("loss terms: "), "<g class=\"s0\"><path", "</path>");
@@ -136,31 +137,31 @@ fn values_that_are_none_leave_gaps_and_holes() {
 
 #[test]
 fn a_matrix_or_strip_that_does_not_fit_its_names_is_named() {
-    let mut model = many::model();
-    let Figure::Matrix(Matrix { values, .. }) = &mut model.sections[2].figures[1] else { panic!("matrix") };
+    let mut outcome = many::outcome();
+    let Figure::Matrix(Matrix { values, .. }) = &mut outcome.sections[2].figures[1] else { panic!("matrix") };
     values[2].pop();
-    let error = render(&model, |path| Ok(sample::picture(path))).expect_err("one value is missing");
+    let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("one value is missing");
     assert_eq!(
         error.to_string(),
         "the figure `What each group is good for` has 4 rows of [5, 5, 4, 5], expected 4 rows of 5 values (give one entry per row and column)"
     );
-    let mut model = many::model();
-    let Figure::Strip(strip) = &mut model.sections[2].figures[2] else { panic!("strip") };
+    let mut outcome = many::outcome();
+    let Figure::Strip(strip) = &mut outcome.sections[2].figures[2] else { panic!("strip") };
     strip.rows[1].cells.pop();
-    let error = render(&model, |path| Ok(sample::picture(path))).expect_err("one picture is missing");
+    let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("one picture is missing");
     assert!(error.to_string().contains("4 in row `drawing 02988`, expected 5 pictures per row"), "{error}");
-    let mut model = many::model();
-    model.galleries.clear();
+    let mut outcome = many::outcome();
+    outcome.items.clear();
     let error =
-        render(&model, |path| if path.starts_with("maps/") { Ok(Vec::new()) } else { Ok(sample::picture(path)) });
+        render(&outcome, |path| if path.starts_with("maps/") { Ok(Vec::new()) } else { Ok(sample::picture(path)) });
     assert!(matches!(error, Err(ReportError::NotPng { path }) if path.starts_with("maps/")));
 }
 
 #[test]
 fn hostile_names_of_figures_are_shown_not_obeyed() {
     let attack = "<script>alert('x')</script>\"&";
-    let mut model = many::model();
-    for section in &mut model.sections {
+    let mut outcome = many::outcome();
+    for section in &mut outcome.sections {
         attack.clone_into(&mut section.title);
         attack.clone_into(&mut section.text);
         for figure in &mut section.figures {
@@ -194,7 +195,7 @@ fn hostile_names_of_figures_are_shown_not_obeyed() {
             }
         }
     }
-    attack.clone_into(&mut model.differences[0].method);
-    attack.clone_into(&mut model.differences[1].metric);
-    assert!(!page(&model).contains("<script>alert"));
+    attack.clone_into(&mut outcome.differences[0].method);
+    attack.clone_into(&mut outcome.differences[1].metric);
+    assert!(!page(&outcome).contains("<script>alert"));
 }

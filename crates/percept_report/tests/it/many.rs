@@ -4,8 +4,8 @@ use percept_core::figure::{
     Axis, Curve, Estimate, Estimates, Figure, Level, Lines, Matrix, Panel, Positions, Section, Series, Strip,
     StripCell, StripRow,
 };
-use percept_core::{DifferenceRow, ScoreRow};
-use percept_report::{ReportModel, RoiFacts};
+use percept_core::outcome::{ItemArm, RegionSummary};
+use percept_core::{DifferenceRow, Outcome, ScoreRow};
 
 use crate::sample;
 
@@ -42,21 +42,24 @@ const METRICS: [(&str, f64, f64, Option<f64>); 9] = [
 ];
 
 /// The sample with twelve arms, differences and four sections of figures.
-pub(crate) fn model() -> ReportModel {
-    let mut model = sample::model();
-    "Brain-to-Context".clone_into(&mut model.title);
-    model.scores = scores();
-    model.differences = differences(&model.scores);
-    model.methods.clear();
-    let gallery = &mut model.galleries[0];
-    gallery.columns = std::iter::once("stimulus").chain(ARMS).map(str::to_owned).collect();
-    gallery.rows.truncate(12);
-    for (i, row) in gallery.rows.iter_mut().enumerate() {
-        row.pictures = gallery.columns.iter().map(|name| Some(format!("images/{i:03}_{name}.png"))).collect();
+pub(crate) fn outcome() -> Outcome {
+    let mut outcome = sample::outcome();
+    "Brain-to-Context".clone_into(&mut outcome.name);
+    outcome.scores = scores();
+    outcome.differences = differences(&outcome.scores);
+    outcome.arms = ARMS.iter().map(|name| sample::arm(name)).collect();
+    outcome.main = Some("b2c+patch+clip".to_owned());
+    outcome.items.truncate(12);
+    for (i, item) in outcome.items.iter_mut().enumerate() {
+        let made = |name: &&str| ItemArm {
+            pictures: vec![format!("images/{i:03}_{name}.png")],
+            scores: vec![0.5; outcome.scores.iter().filter(|row| row.method == **name).count()],
+        };
+        item.arms = ARMS.iter().map(made).collect();
     }
-    model.data.groups = [("V1", 412), ("V2-4", 688), ("higher visual", 902), ("other", 640)]
+    outcome.data.groups = [("V1", 412), ("V2-4", 688), ("higher visual", 902), ("other", 640)]
         .iter()
-        .map(|&(name, n_units)| RoiFacts {
+        .map(|&(name, n_units)| RegionSummary {
             name: name.to_owned(),
             selector: "nsdgeneral & prf-visualrois.V1".to_owned(),
             n_units,
@@ -65,8 +68,8 @@ pub(crate) fn model() -> ReportModel {
             ceiling_median: Some(0.31),
         })
         .collect();
-    model.sections = vec![training(), ablations(), looking_inside()];
-    model
+    outcome.sections = vec![training(), ablations(), looking_inside()];
+    outcome
 }
 
 fn scores() -> Vec<ScoreRow> {

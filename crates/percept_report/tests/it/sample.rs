@@ -1,7 +1,9 @@
 //! An invented run: enough of everything to fill a page. No number in it was measured.
 
-use percept_core::{Provenance, ScoreRow};
-use percept_report::{AlphaCount, DataFacts, DecoderFacts, Gallery, GalleryRow, MethodFacts, ReportModel, RoiFacts};
+use percept_core::outcome::{
+    ArmSummary, DataSummary, DecoderSummary, ItemArm, ItemResult, MetricFacts, RegionSummary, Unit,
+};
+use percept_core::{Outcome, Provenance, Role, ScoreRow};
 
 const COLUMNS: [&str; 7] = ["stimulus", "z", "c", "z+c", "true", "shuffled", "mean"];
 const OBJECTS: [&str; 10] = ["cup", "house", "ball", "fish", "tree", "car", "star", "boat", "clock", "flower"];
@@ -13,20 +15,8 @@ const COLOURS: [(&str, [u8; 3]); 5] = [
     ("purple", [130, 80, 160]),
 ];
 
-/// A report of forty stimuli.
-pub(crate) fn model() -> ReportModel {
-    let rows = (0..40)
-        .map(|i| GalleryRow {
-            id: format!("drawing {:05}", 2951 + 37 * i),
-            caption: format!("a {} {} on the left in a field", COLOURS[i % 5].0, OBJECTS[i * 3 % 10]),
-            pictures: COLUMNS
-                .iter()
-                .enumerate()
-                .map(|(k, name)| (i != 5 || k != 2).then(|| format!("images/{i:03}_{name}.png")))
-                .collect(),
-            scores: vec![((i * 17) % 40) as f64 / 40.0, ((i * 7) % 40) as f64 / 40.0 - 0.2],
-        })
-        .collect();
+/// An outcome of forty stimuli.
+pub(crate) fn outcome() -> Outcome {
     let mut provenance = Provenance::new(34);
     for (name, value) in [("responses", "betas_session01.hdf5"), ("stimuli", "nsd_stimuli.hdf5"), ("pack", "pocket")] {
         provenance.inputs.insert(name.to_owned(), percept_core::provenance::content_hash(value.as_bytes()));
@@ -34,46 +24,101 @@ pub(crate) fn model() -> ReportModel {
     for (name, value) in [("generate.steps", "20"), ("generate.guidance", "3"), ("generate.strength", "0.8")] {
         provenance.settings.insert(name.to_owned(), value.to_owned());
     }
-    ReportModel {
-        title: "Phantom demo".to_owned(),
+    Outcome {
+        name: "Phantom demo".to_owned(),
         lead: "Pictures reconstructed from the simulated responses of one subject to drawings, by latent, by conditioning and by both, with the same seed and noise.".to_owned(),
         warnings: vec![
             "The subject is simulated: these numbers say that the program works, not what real brains allow.".to_owned(),
             "All 12 test images also occur in training (`split = \"published\"`).".to_owned(),
         ],
-        galleries: vec![Gallery {
-            title: "Test stimuli".to_owned(),
-            columns: COLUMNS.iter().map(|&name| name.to_owned()).collect(),
-            sort_keys: vec!["CLIP 2-way of z+c".to_owned(), "PixCorr of z+c".to_owned()],
-            rows,
-        }],
-        methods: vec![MethodFacts {
-            name: "true".to_owned(),
-            description: "As z+c, but from the features of the stimulus itself.".to_owned(),
-        }],
-        scores: scores(),
-        differences: Vec::new(),
-        sections: Vec::new(),
-        data: DataFacts {
+        data: DataSummary {
             subject: "phantom subj01".to_owned(),
             source: "NSD tree, betas of type 3, sessions 1 to 4".to_owned(),
             split: "by stimulus: shared images are tested, the others train".to_owned(),
-            n_train_trials: 6_000,
+            n_train_samples: 6_000,
             n_train_stimuli: 2_000,
-            n_test_trials: 300,
-            n_test_stimuli: 100,
-            rois: vec![roi("early", 1_432, 0.47), roi("ventral", 1_210, 0.42), roi("nsdgeneral", 2_642, 0.45)],
+            n_test_samples: 120,
+            n_test_stimuli: 40,
+            regions: vec![region("early", 1_432, 0.61), region("ventral", 1_210, 0.42), region("nsdgeneral", 2_642, 0.45)],
             groups: Vec::new(),
         },
         decoders: vec![decoder("sd.z", "early", 1_432, 1_024, 0.21), decoder("sd.c", "ventral", 1_210, 9_856, 0.11)],
+        arms: COLUMNS[1..].iter().map(|name| arm(name)).collect(),
+        main: Some("z+c".to_owned()),
+        metrics: metrics(),
+        scores: scores(),
+        differences: Vec::new(),
+        items: (0..40).map(item).collect(),
+        sections: Vec::new(),
         experiment: "seed = 34\n\n[data]\nkind = \"phantom\"\n\n[generate]\nsteps = 20\nguidance = 3.0\n".to_owned(),
         provenance,
     }
 }
 
-fn roi(name: &str, n_units: usize, ncsnr: f64) -> RoiFacts {
+/// An arm whose role its name tells.
+pub(crate) fn arm(name: &str) -> ArmSummary {
+    let role = match name {
+        "true" | "true_c" => Role::Bound,
+        "shuffled" | "mean" => Role::Control,
+        "pixel_ridge" => Role::Baseline,
+        _ => Role::Method,
+    };
+    ArmSummary {
+        name: name.to_owned(),
+        role,
+        short: format!("short of {name}"),
+        description: format!("How `{name}` was made."),
+        n_draws: 1,
+    }
+}
+
+/// What the metrics of the samples are.
+pub(crate) fn metrics() -> Vec<MetricFacts> {
+    [
+        ("mse", "Pixel MSE", Unit::Plain),
+        ("pixcorr", "PixCorr", Unit::Plain),
+        ("ssim", "SSIM", Unit::Plain),
+        ("latent_mse", "Latent MSE", Unit::Plain),
+        ("latent_pcc", "Latent correlation", Unit::Plain),
+        ("context_cosine", "Context cosine", Unit::Plain),
+        ("context_pairwise", "Context pairwise", Unit::Percent),
+        ("twoway_pixel", "2-way, pixels", Unit::Percent),
+        ("twoway_clip", "2-way, CLIP", Unit::Percent),
+    ]
+    .map(|(name, label, unit)| MetricFacts {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        description: format!("What `{name}` says."),
+        unit,
+        lower_is_better: name.ends_with("mse"),
+        chance: None,
+    })
+    .to_vec()
+}
+
+fn item(i: usize) -> ItemResult {
+    // One picture is missing.
+    let pictures = |k: usize, name: &str| match (i, k) {
+        (5, 1) => Vec::new(),
+        _ => vec![format!("images/{i:03}_{name}.png")],
+    };
+    let scores = [((i * 17) % 40) as f64 / 40.0, 0.5, 0.5, ((i * 7) % 40) as f64 / 40.0 - 0.2];
+    ItemResult {
+        id: format!("drawing {:05}", 2951 + 37 * i),
+        caption: format!("a {} {} on the left in a field", COLOURS[i % 5].0, OBJECTS[i * 3 % 10]),
+        stimulus: format!("images/{i:03}_stimulus.png"),
+        n_repeats: 3,
+        arms: COLUMNS[1..]
+            .iter()
+            .enumerate()
+            .map(|(k, name)| ItemArm { pictures: pictures(k, name), scores: scores.to_vec() })
+            .collect(),
+    }
+}
+
+fn region(name: &str, n_units: usize, ncsnr: f64) -> RegionSummary {
     let ceiling = ncsnr * ncsnr / (ncsnr * ncsnr + 1.0 / 3.0);
-    RoiFacts {
+    RegionSummary {
         name: name.to_owned(),
         selector: format!("streams.{name}"),
         n_units,
@@ -83,25 +128,20 @@ fn roi(name: &str, n_units: usize, ncsnr: f64) -> RoiFacts {
     }
 }
 
-fn decoder(feature: &str, roi: &str, n_units: usize, n_targets: usize, score: f64) -> DecoderFacts {
-    DecoderFacts {
+fn decoder(feature: &str, roi: &str, n_units: usize, n_targets: usize, score: f64) -> DecoderSummary {
+    DecoderSummary {
         feature: feature.to_owned(),
-        rois: vec![roi.to_owned()],
+        region: roi.to_owned(),
         n_units,
         n_targets,
         n_samples: 6_000,
         n_folds: 1,
-        alphas: (0..9i32)
-            .map(|i| AlphaCount {
-                alpha: 10f64.powi(i - 1),
-                n_targets: n_targets * [0, 1, 4, 12, 30, 33, 15, 4, 1][i as usize] / 100,
-            })
-            .collect(),
-        cv_score: Some(score),
-        cv_metric: "R²".to_owned(),
-        test_correlation: Some(score.sqrt() * 1.1),
-        kept_variance: Some(score * 1.2),
-        rescale: (feature == "sd.c").then_some(1.8),
+        alphas: (0..9i32).map(|i| 10f64.powi(i - 1)).collect(),
+        n_targets_of_alpha: [0, 1, 4, 12, 30, 33, 15, 4, 1].iter().map(|share| n_targets * share / 100).collect(),
+        cv_r2: score,
+        test_correlation: score.sqrt() * 1.1,
+        kept_variance: score * 1.2,
+        rescale_median: if feature == "sd.c" { 1.8 } else { 1.0 },
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Presentations of every picture.
-pub const N_REPEATS: usize = 3;
+pub(super) const N_REPEATS: usize = 3;
 
 /// Runs of a session.
-pub const N_RUNS: usize = 12;
+pub(super) const N_RUNS: usize = 12;
 
 /// Subjects that an NSD design describes.
-pub const N_SUBJECTS: usize = 8;
+pub(super) const N_SUBJECTS: usize = 8;
 
 /// In which formats betas are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

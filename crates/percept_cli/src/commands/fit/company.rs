@@ -8,7 +8,7 @@ use percept::linear::together::fit_together;
 use percept::linear::{mpi, plan::Preflight};
 use percept::regress::Together;
 
-use super::{print, tell};
+use super::said;
 use crate::arguments::Fit;
 use crate::output::{json, say};
 use crate::progress::Bars;
@@ -51,7 +51,7 @@ pub(crate) fn fit(arguments: &Fit, job: &FitJob) -> anyhow::Result<bool> {
         let progress: &dyn Progress = if is_first { &bars } else { &Silent };
         let mut hear = |plan: &Preflight| {
             if is_first {
-                tell(plan)
+                said::needs(plan)
             }
         };
         Ok(fit_together(&job, &world, &mut hear, progress)?)
@@ -67,7 +67,7 @@ pub(crate) fn fit(arguments: &Fit, job: &FitJob) -> anyhow::Result<bool> {
         if arguments.json {
             json(&outcome)?;
         } else {
-            print(&outcome);
+            said::outcome(&outcome);
         }
     }
     Ok(true)

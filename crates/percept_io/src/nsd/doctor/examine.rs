@@ -6,7 +6,8 @@ use percept_core::Progress;
 
 use super::report::{Check, MissingFile, Outcome, RegionReport, Report, SubjectReport};
 use super::{Depth, Recipe, SessionsNeeded, sizes, values};
-use crate::nsd::betas::{BetaFile, Betas};
+use crate::nsd::betas::Betas;
+use crate::nsd::kind::BetaFile;
 use crate::nsd::captions;
 use crate::nsd::roi::Mask;
 use crate::nsd::table::Behaviour;

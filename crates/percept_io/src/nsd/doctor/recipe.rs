@@ -1,6 +1,6 @@
 //! What published methods need of NSD.
 
-use crate::nsd::betas::{BetaFile, BetaKind};
+use crate::nsd::kind::{BetaFile, BetaKind};
 use crate::{Error, Result};
 
 /// Which sessions a recipe reads.

@@ -1,7 +1,7 @@
 //! What is known of NSD from the outside: shapes, sessions and sizes, to judge a download before it is made.
 
 use crate::fs;
-use crate::nsd::betas::{BetaFile, BetaKind};
+use crate::nsd::kind::{BetaFile, BetaKind};
 use crate::nsd::tree::Subject;
 
 /// Voxels of the 1.8 mm volumes, sessions, and voxels of nsdgeneral, by subject.

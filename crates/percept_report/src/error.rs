@@ -1,0 +1,65 @@
+//! Why a report could not be made.
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A picture that the outcome names could not be read.
+    #[error("picture `{path}` of the report cannot be read: {reason} (run the experiment again to write it)")]
+    Picture {
+        /// Its path inside the run's folder.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A picture is not in the one format that reports embed.
+    #[error("picture `{path}` of the report is no PNG file (write pictures as PNG)")]
+    NotPng {
+        /// Its path inside the run's folder.
+        path: String,
+    },
+    /// A run's outcome is not in the form that this version writes.
+    #[error("`{path}` is no outcome of this version of percept: {reason} (run the experiment again)")]
+    Outcome {
+        /// The file.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] percept_io::Error),
+    /// A figure's values do not fit its names.
+    #[error("the figure `{title}` has {got}, expected {expected} (give one entry per row and column)")]
+    Figure {
+        /// Its heading.
+        title: String,
+        /// What its names ask for.
+        expected: String,
+        /// What it has.
+        got: String,
+    },
+    /// An item has another number of arms or scores than the outcome.
+    #[error(
+        "item `{id}` has {got} {what}, expected {expected} (give one entry per arm, and one score per metric of the arm)"
+    )]
+    Item {
+        /// The item.
+        id: String,
+        /// `arms`, or `scores of ARM`.
+        what: String,
+        /// Entries it has.
+        got: usize,
+        /// Entries of the outcome.
+        expected: usize,
+    },
+}
+
+/// Hands over the bytes of a PNG by its path inside the run's folder.
+pub type Pictures<'p> = dyn FnMut(&str) -> std::io::Result<Vec<u8>> + 'p;
+
+/// The bytes of the PNG at `path`.
+pub(crate) fn png(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, ReportError> {
+    let bytes = pictures(path)
+        .map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Ok(bytes) } else { Err(ReportError::NotPng { path: path.to_owned() }) }
+}
