@@ -9,6 +9,8 @@ mod failure;
 mod memory;
 mod output;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod settings;
 
 use std::process::ExitCode;

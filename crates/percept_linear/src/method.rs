@@ -46,7 +46,7 @@ pub(crate) fn settled(job: &FitJob) -> Result<FitJob, LinearError> {
                 return refuse(
                     "weights or averaged repeats",
                     "samples that count alike",
-                    "average before, or leave weights away",
+                    "average before, or leave the weights out",
                 );
             }
         }
@@ -57,16 +57,16 @@ pub(crate) fn settled(job: &FitJob) -> Result<FitJob, LinearError> {
     }
     let one_penalty = matches!(job.method, Method::Banded { .. } | Method::Selected { .. } | Method::Regions { .. });
     if one_penalty && (job.params.choice == AlphaChoice::Shared || job.target_groups.is_some()) {
-        return refuse("a shared penalty", "one penalty per target", "leave the sharing away");
+        return refuse("a shared penalty", "one penalty per target", "let each target choose its own penalty");
     }
     if one_penalty && job.params.extend > 0 && !matches!(job.method, Method::Regions { .. }) {
         return refuse("a growing grid", "a fixed one", "widen the grid");
     }
     if job.method.is_whole() && job.shard.is_some() {
-        return refuse("shards", "one process", "leave the shard away");
+        return refuse("shards", "one process", "do not give a shard");
     }
     if job.components.is_some() && !is_ridge {
-        return refuse("principal components", "a ridge regression", "leave the components away");
+        return refuse("principal components", "a ridge regression", "do not ask for components");
     }
     Ok(job)
 }

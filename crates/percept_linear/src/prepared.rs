@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use percept_io::number::Element;
 use percept_regress::{
-    Band, BandedCv, Best, Design, Edge, FitReport, Path, Pca, Plain, Real, Regions, RegionsParams, Samples, Selected,
-    SelectedDesign, SelectedParams, Selection, Setup, SpectrumCache, Together,
+    Band, BandedCv, Best, Design, Edge, FitReport, LinearModel, Path, Pca, Real, Regions, RegionsParams, Samples,
+    Selected, SelectedDesign, SelectedParams, Selection, Setup, SpectrumCache, Together,
 };
 
 use crate::error::LinearError;
@@ -28,7 +28,7 @@ pub(crate) enum Prepared<T: Real> {
 
 /// The model of a tile, and the method's own tensors (rows × targets).
 pub(crate) struct Tile<T: Real> {
-    pub(crate) plain: Plain<T>,
+    pub(crate) plain: LinearModel<T>,
     pub(crate) extra: Vec<Array2<f64>>,
 }
 
@@ -140,7 +140,7 @@ impl<T: Real + Element> Prepared<T> {
     ) -> Result<Tile<T>, LinearError> {
         match self {
             Self::Ridge { design, components } => {
-                let plain = design.fit_part(y, given, plan.width)?.into_plain();
+                let plain = design.fit_part(y, given, plan.width)?.into_linear();
                 let Some(pca) = components else { return Ok(Tile { plain, extra: Vec::new() }) };
                 let weights = pca.to_features(plain.weights.view());
                 // At the mean of the features all components are 0.
@@ -150,7 +150,7 @@ impl<T: Real + Element> Prepared<T> {
                 let intercept =
                     plain.intercept.iter().zip(weights.rows()).map(|(offset, row)| offset - shift(row)).collect();
                 let selection = Selection { alpha: plain.alpha, cv_score: plain.cv_score, edge: plain.edge };
-                let plain = Plain::new(weights, intercept, pca.mean.view(), selection, plain.report);
+                let plain = LinearModel::new(weights, intercept, pca.mean.view(), selection, plain.report);
                 Ok(Tile { plain, extra: Vec::new() })
             }
             Self::Selected(design) => {
@@ -213,7 +213,7 @@ impl<T: Real + Element> Prepared<T> {
             constant_features: Vec::new(),
             constant_targets: (0..y.ncols()).filter(|&target| same(target)).collect(),
         };
-        Tile { plain: Plain::new(weights, intercept, self.x_mean().view(), selection, report), extra }
+        Tile { plain: LinearModel::new(weights, intercept, self.x_mean().view(), selection, report), extra }
     }
 }
 

@@ -128,7 +128,7 @@ impl<'a> Bench<'a> {
             .setting("normalise", &settings.normalise)
             .setting("average_repeats", &settings.average_repeats)
             .setting("split", &self.experiment.split);
-        let task = ridge::Task {
+        let regression = ridge::Regression {
             feature: space.name(),
             targets: features.values.view(),
             n_units: units.len(),
@@ -137,7 +137,7 @@ impl<'a> Bench<'a> {
             settings,
             provenance: record,
         };
-        ridge::fit(self.run, self.plan, &task, self.progress)
+        ridge::fit(self.run, self.plan, &regression, self.progress)
     }
 
     /// Has the report say how well `space` was decoded; `factor` is what predictions were stretched by.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use percept_core::outcome::Role;
 use percept_core::{Outcome, Progress, Provenance, Section};
 use percept_pipeline::decoding::summary::edge_warnings;
-use percept_pipeline::evaluation::{self, Scored, StimulusPictures, Task};
+use percept_pipeline::evaluation::{self, Scored, Scoring, StimulusPictures};
 use percept_pipeline::experiment::Experiment;
 use percept_pipeline::generation::pictures_of_arm;
 use percept_pipeline::packs::PackModel;
@@ -149,7 +149,7 @@ fn make(
     let stimuli = evaluation::stimulus_pictures(run, bench.data, plan, &*bench.model, bench.record, progress)?;
     let asked = |metric: &&dyn Metric| experiment.evaluate.metrics.contains(&metric.facts().name);
     let metrics: Vec<&dyn Metric> = registry.metrics.iter().map(|metric| &**metric).filter(asked).collect();
-    let task = Task {
+    let scoring = Scoring {
         run,
         plan,
         arms,
@@ -161,8 +161,8 @@ fn make(
         seed: experiment.seed,
         draws: experiment.evaluate.draws,
     };
-    let scored = evaluation::score(&task, progress)?;
-    let differences = evaluation::differences(&task, &scored, progress)?;
+    let scored = evaluation::score(&scoring, progress)?;
+    let differences = evaluation::differences(&scoring, &scored, progress)?;
     let mut sections = Vec::new();
     for entry in entries {
         sections.extend(entry.sections(bench, &stimuli)?);

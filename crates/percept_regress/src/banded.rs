@@ -22,8 +22,8 @@ use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::RidgeParams;
 use crate::samples::{Samples, same_rows};
-use crate::weights::checked_roots;
 use crate::solver::number::Real;
+use crate::weights::checked_roots;
 
 /// Features that share a scale.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use crate::params::RidgeParams;
 use crate::solver::blocks::{BLOCK_ROWS, PANEL as BLOCK_PANEL, penalties_together};
 use crate::solver::forms;
 use crate::solver::mixing::FUNCTIONS_PER_PENALTY;
-use crate::solver::product::multiply;
 use crate::solver::number::Real;
+use crate::solver::product::multiply;
 use crate::solver::standard::ROWS_PER_READ;
 
 /// The size of a problem.

@@ -13,22 +13,22 @@ use rayon::prelude::*;
 
 use crate::cost::{columns_per_task, tasks};
 use crate::error::RegressError;
+use crate::fitted::Ridge;
 use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
-use crate::fitted::Ridge;
 use crate::samples::{Samples, Targets, same_rows};
-use crate::weights::checked_roots;
 use crate::selection::{Groups, Selection, best, edge_of};
-use crate::solver::decomposition::Spectrum;
 use crate::solver::basis::{Basis, covariance, covariance_spectrum, kernel_spectrum};
 use crate::solver::blocks::Inverses;
+use crate::solver::decomposition::Spectrum;
 use crate::solver::forms::{self, Forms};
 use crate::solver::heldout::HeldOut;
 use crate::solver::number::Real;
 use crate::solver::standard::{Standard, all_finite};
 use crate::solver::tile::Tile;
 use crate::together::{Share, Together};
+use crate::weights::checked_roots;
 
 /// A place that keeps decompositions between runs. What the samples are is the keeper's business: it must tell samples with
 /// other content, other rows or other weights apart.

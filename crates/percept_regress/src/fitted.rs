@@ -37,7 +37,7 @@ pub struct Ridge<T: Real = f32> {
 
 /// A fitted model in the features' own units: ŷ = x · weights + intercept = (x − x̄) · weights + offset.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plain<T: Real = f32> {
+pub struct LinearModel<T: Real = f32> {
     /// n_targets × n_features.
     pub weights: Array2<T>,
     /// Prediction for a sample of zeros.
@@ -56,7 +56,7 @@ pub struct Plain<T: Real = f32> {
     pub report: FitReport,
 }
 
-impl<T: Real> Plain<T> {
+impl<T: Real> LinearModel<T> {
     /// A model from its weights (n_targets × n_features) and intercepts.
     pub fn new(
         weights: Array2<T>,
@@ -119,7 +119,7 @@ impl<T: Real> Ridge<T> {
     }
 
     /// The model in the features' own units, ready to be stored, without a second copy of the weights.
-    pub fn into_plain(self) -> Plain<T> {
+    pub fn into_linear(self) -> LinearModel<T> {
         // Targets lie one after the other.
         let mut weights = self.weights.reversed_axes();
         let scale = &self.x_scale;
@@ -139,7 +139,7 @@ impl<T: Real> Ridge<T> {
                 (offset - shift, f64::sqrt(squares))
             })
             .unzip();
-        Plain {
+        LinearModel {
             weights,
             intercept,
             offset,

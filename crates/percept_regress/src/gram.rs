@@ -9,10 +9,10 @@ use crate::error::RegressError;
 use crate::params::RidgeParams;
 use crate::samples::Samples;
 use crate::solver::basis::covariance;
-use crate::weights::roots;
 use crate::solver::number::Real;
 use crate::solver::standard::Standard;
 use crate::together::Share;
+use crate::weights::roots;
 
 /// XᵀX of standardised samples, in f64, with what they were standardised by.
 #[derive(Clone, Debug)]

@@ -11,11 +11,11 @@ use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::params::RidgeParams;
 use crate::samples::same_rows;
-use crate::weights::checked_roots;
 use crate::solver::basis::{Basis, given_kernel_spectrum};
 use crate::solver::number::Real;
 use crate::solver::standard::{Standard, all_finite};
 use crate::together::Share;
+use crate::weights::checked_roots;
 
 impl<T: Real> Design<T> {
     /// Prepares a kernel ridge regression: `kernel` (n_samples × n_samples, symmetric and positive semidefinite; its lower

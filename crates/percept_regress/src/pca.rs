@@ -10,8 +10,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use crate::error::RegressError;
 use crate::samples::Samples;
 use crate::solver::basis::{covariance, covariance_spectrum, kernel_spectrum};
-use crate::solver::product::multiply_parallel;
 use crate::solver::number::Real;
+use crate::solver::product::multiply_parallel;
 use crate::solver::standard::Standard;
 use crate::together::Share;
 

@@ -13,8 +13,8 @@ use crate::folds::Folds;
 use crate::gram::Gram;
 use crate::params::RidgeParams;
 use crate::samples::same_rows;
-use crate::weights::checked_roots;
 use crate::solver::number::Real;
+use crate::weights::checked_roots;
 
 /// Features that are fitted together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::RegressError;
 use crate::samples::same_rows;
-use crate::weights::checked_roots;
 use crate::solver::number::Real;
+use crate::weights::checked_roots;
 
 /// One sample for each stimulus.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use ndarray::ArrayView2;
 
 use crate::design::{Design, Setup};
 use crate::error::RegressError;
-use crate::folds::{self, Folds, LeakReport, Leaks};
 use crate::fitted::Ridge;
+use crate::folds::{self, Folds, LeakReport, Leaks};
 use crate::params::RidgeParams;
-use crate::solver::number::Real;
 use crate::samples::same_rows;
+use crate::solver::number::Real;
 
 /// Ridge regression whose penalties are chosen by exact leave-one-group-out prediction.
 ///

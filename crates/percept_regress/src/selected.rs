@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use crate::error::RegressError;
 use crate::samples::same_rows;
-use crate::solver::product::multiply;
 use crate::solver::number::Real;
+use crate::solver::product::multiply;
 use crate::solver::spectrum::{gram, mirror, solve};
 use crate::solver::standard::all_finite;
 use crate::together::Share;

@@ -43,7 +43,13 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
                 methods.push(&row.method);
             }
         }
-        open(out, glossary, &format!("Scores of all methods on the split {split}, with 95 % intervals"), "Method", &metrics);
+        open(
+            out,
+            glossary,
+            &format!("Scores of all methods on the split {split}, with 95 % intervals"),
+            "Method",
+            &metrics,
+        );
         for method in methods {
             let of = |metric: &&str| rows.iter().find(|row| row.method == method && row.metric == **metric);
             let role = if glossary.class(method) == "control" { " class=\"control\"" } else { "" };

@@ -59,7 +59,7 @@ pub type Pictures<'p> = dyn FnMut(&str) -> std::io::Result<Vec<u8>> + 'p;
 
 /// The bytes of the PNG at `path`.
 pub(crate) fn png(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, ReportError> {
-    let bytes = pictures(path)
-        .map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
+    let bytes =
+        pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Ok(bytes) } else { Err(ReportError::NotPng { path: path.to_owned() }) }
 }

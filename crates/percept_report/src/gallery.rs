@@ -139,7 +139,8 @@ fn ranks(
     order: &Order<'_>,
     item: &ItemResult,
 ) -> Result<Vec<String>, ReportError> {
-    let wrong = |what: String, got: usize, expected: usize| ReportError::Item { id: item.id.clone(), what, got, expected };
+    let wrong =
+        |what: String, got: usize, expected: usize| ReportError::Item { id: item.id.clone(), what, got, expected };
     if item.arms.len() != outcome.arms.len() {
         return Err(wrong("arms".to_owned(), item.arms.len(), outcome.arms.len()));
     }

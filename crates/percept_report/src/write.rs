@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use percept_core::Outcome;
-use percept_io::fs;
 use crate::error::ReportError;
 use crate::page::render;
+use percept_core::Outcome;
+use percept_io::fs;
 
 /// The report's name inside a run's folder.
 pub const REPORT_FILE: &str = "report.html";
@@ -20,9 +20,8 @@ const MAX_PICTURE_BYTES: u64 = 64 << 20;
 /// # Errors
 /// [`ReportError`] when a picture cannot be read or the file cannot be written.
 pub fn write(folder: &Path, outcome: &Outcome) -> Result<PathBuf, ReportError> {
-    let html = render(outcome, |path| {
-        fs::read_to_limit(folder.join(path), MAX_PICTURE_BYTES).map_err(std::io::Error::other)
-    })?;
+    let html =
+        render(outcome, |path| fs::read_to_limit(folder.join(path), MAX_PICTURE_BYTES).map_err(std::io::Error::other))?;
     let path = folder.join(REPORT_FILE);
     fs::write_bytes(&path, html.as_bytes())?;
     Ok(path)

@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use percept_core::Responses;
 
-use super::roi::Mask;
 use super::design::Design;
 use super::kind::{BetaFile, BetaKind};
+use super::roi::Mask;
 use super::tree::Subject;
 use crate::hdf5::{self, Dataset};
 use crate::nifti::{self, Nifti};

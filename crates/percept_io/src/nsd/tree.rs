@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kind::BetaKind;
-use super::roi::{Mask, Roi};
-use super::table::Behaviour;
 use super::captions::Captions;
 use super::design::Design;
+use super::kind::BetaKind;
+use super::roi::{Mask, Roi};
 use super::stimuli::Stimuli;
+use super::table::Behaviour;
 use super::table::StimulusTable;
 use crate::{Error, Result, fs, nifti};
 

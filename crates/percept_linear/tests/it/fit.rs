@@ -26,7 +26,7 @@ fn a_fit_of_files_is_the_fit_of_their_arrays() {
     let (edge_low, edge_high) = (ridge.report.edge_low, ridge.report.edge_high);
     assert_eq!((outcome.counts.edge_low, outcome.counts.edge_high), (edge_low, edge_high));
     assert!(edge_high > 20, "noise wants the largest penalty");
-    let plain = ridge.into_plain();
+    let plain = ridge.into_linear();
     let model = problem.path("model");
     assert_eq!(weights(&model), plain.weights.t());
     assert_eq!(vector(&model, "alpha"), plain.alpha);
@@ -55,7 +55,7 @@ fn targets_that_repeat_within_sets_are_noticed_and_give_the_same_model() {
     let job = problem.job("noticed");
     let ridge =
         RidgeCv::new(job.params.clone()).fit(problem.x.view(), problem.y.view(), &problem.groups).expect("fits");
-    let plain = ridge.into_plain();
+    let plain = ridge.into_linear();
     let model = problem.path("noticed");
     assert_eq!(vector(&model, "alpha"), plain.alpha);
     let near = |a: f64, b: f64| (a - b).abs() < 2e-5;
@@ -161,7 +161,7 @@ fn folds_splits_weights_and_shared_penalties_are_those_of_the_library() {
         fit(&job, &mut |_| {}, &Silent).expect(name);
         let ridge = RidgeCv::new(params).fit_with(problem.x.view(), problem.y.view(), folds, weighted).expect(name);
         assert_eq!(vector(&job.out, "alpha"), ridge.alpha, "{name}");
-        assert_eq!(weights(&job.out), ridge.into_plain().weights.t(), "{name}");
+        assert_eq!(weights(&job.out), ridge.into_linear().weights.t(), "{name}");
     };
     let params = problem.job("").params;
     let by_groups = HoldOut::Folds(4, Some(problem.reference("groups.npy")));

@@ -203,7 +203,7 @@ fn averaged_repeats_are_fitted_with_their_weights() {
     let folds = Folds::by_label(&repeats.common("runs", &runs).expect("by stimulus")).expect("groups");
     let ridge = RidgeCv::new(job.params.clone()).fit_with(x.view(), y.view(), folds, Some(&counts)).expect("fits");
     assert_eq!(vector(&job.out, "alpha"), ridge.alpha);
-    assert_eq!(found, ridge.into_plain().weights.t());
+    assert_eq!(found, ridge.into_linear().weights.t());
     job.hold_out = HoldOut::Groups(problem.reference("groups.npy"));
     job.out = problem.path("straddling");
     let error = fit(&job, &mut |_| {}, &Silent).expect_err("repeats stand in several groups");

@@ -26,7 +26,7 @@ pub const TARGETS_PER_BLOCK: usize = 8192;
 const REVISION: u32 = 1;
 
 /// What one decoder reads and predicts.
-pub struct Task<'a> {
+pub struct Regression<'a> {
     /// The feature space, `z` or `c`; names artefacts and errors.
     pub feature: &'a str,
     /// Features of every stimulus: n_stimuli × n_targets.
@@ -70,16 +70,16 @@ pub struct Predictions {
 pub fn fit(
     run: &RunFolder,
     plan: &Plan,
-    task: &Task<'_>,
+    regression: &Regression<'_>,
     progress: &dyn Progress,
 ) -> Result<Predictions, PipelineError> {
-    let n_targets = task.targets.ncols();
+    let n_targets = regression.targets.ncols();
     let n_folds = plan.train.len();
     let blocks: Vec<std::ops::Range<usize>> = (0..n_targets)
         .step_by(TARGETS_PER_BLOCK)
         .map(|start| start..(start + TARGETS_PER_BLOCK).min(n_targets))
         .collect();
-    let stage = format!("decoder of {} (memory {:.1} GB)", task.feature, memory_bytes(plan, task) / 1e9);
+    let stage = format!("decoder of {} (memory {:.1} GB)", regression.feature, memory_bytes(plan, regression) / 1e9);
     progress.begin(&stage, (n_folds * blocks.len()) as u64);
     let mut predictions = Predictions {
         items: Array2::zeros((plan.items.len(), n_targets)),
@@ -88,16 +88,16 @@ pub fn fit(
         target_variance: Array2::zeros((n_folds, n_targets)),
         held_out_variance: Array2::zeros((n_folds, n_targets)),
         cv_r2: 0.0,
-        n_targets_of_alpha: vec![0; task.settings.alphas.len()],
+        n_targets_of_alpha: vec![0; regression.settings.alphas.len()],
         content: String::new(),
     };
     let mut content = String::new();
     for fold in 0..n_folds {
         let prepared = OnceCell::new();
         for block in &blocks {
-            let stage = fit_block(run, plan, task, fold, block, &prepared)?;
+            let stage = fit_block(run, plan, regression, fold, block, &prepared)?;
             content.push_str(&stage.content());
-            collect(run, plan, task, fold, block, &mut predictions)?;
+            collect(run, plan, regression, fold, block, &mut predictions)?;
             progress.advance(1);
         }
     }
@@ -110,22 +110,22 @@ pub fn fit(
 /// What fitting holds at its peak: responses and their decomposition, what makes errors of targets that repeat, one block of
 /// targets three times over (targets, sorted targets, held-out predictions), its weights twice, features and predictions of all
 /// stimuli and items.
-fn memory_bytes(plan: &Plan, task: &Task<'_>) -> f64 {
+fn memory_bytes(plan: &Plan, regression: &Regression<'_>) -> f64 {
     let n = plan.train.iter().map(Vec::len).max().unwrap_or(0) as f64;
-    let (p, all) = (task.n_units as f64, task.stimulus_of_sample.len() as f64);
-    let block = task.targets.ncols().min(TARGETS_PER_BLOCK) as f64;
+    let (p, all) = (regression.n_units as f64, regression.stimulus_of_sample.len() as f64);
+    let block = regression.targets.ncols().min(TARGETS_PER_BLOCK) as f64;
     let directions = n.min(p);
     let single = all * p + 2.0 * n * p + n * directions + p * directions + 3.0 * n * block + 2.0 * p * block;
-    let shared = (task.targets.len() + plan.items.len() * task.targets.ncols()) as f64;
-    let repeats = plan.train.iter().filter_map(|train| repeats_bytes(train, task)).fold(0.0, f64::max);
+    let shared = (regression.targets.len() + plan.items.len() * regression.targets.ncols()) as f64;
+    let repeats = plan.train.iter().filter_map(|train| repeats_bytes(train, regression)).fold(0.0, f64::max);
     4.0 * (single + shared) + 8.0 * 3.0 * directions * directions + repeats
 }
 
 /// What it takes more to make errors of one number per stimulus, if that is done for these samples.
-fn repeats_bytes(train: &[usize], task: &Task<'_>) -> Option<f64> {
-    let folds = Folds::by_label(&stimuli_of(train, task)).ok()?;
-    let (params, n_threads) = (params(task), rayon::current_num_threads());
-    let size = Size { n_samples: train.len(), n_features: task.n_units, n_targets: task.targets.ncols() };
+fn repeats_bytes(train: &[usize], regression: &Regression<'_>) -> Option<f64> {
+    let folds = Folds::by_label(&stimuli_of(train, regression)).ok()?;
+    let (params, n_threads) = (params(regression), rayon::current_num_threads());
+    let size = Size { n_samples: train.len(), n_features: regression.n_units, n_targets: regression.targets.ncols() };
     if !cost::repeats_pay(size, &params, &folds) {
         return None;
     }
@@ -133,12 +133,12 @@ fn repeats_bytes(train: &[usize], task: &Task<'_>) -> Option<f64> {
     Some(with.design.saturating_sub(cost::memory::<f32>(size, &params, Some(&folds), n_threads).design) as f64)
 }
 
-fn stimuli_of(train: &[usize], task: &Task<'_>) -> Vec<usize> {
-    train.iter().map(|&sample| task.stimulus_of_sample[sample]).collect()
+fn stimuli_of(train: &[usize], regression: &Regression<'_>) -> Vec<usize> {
+    train.iter().map(|&sample| regression.stimulus_of_sample[sample]).collect()
 }
 
-fn params(task: &Task<'_>) -> RidgeParams {
-    RidgeParams { alphas: task.settings.alphas.clone(), ..RidgeParams::default() }
+fn params(regression: &Regression<'_>) -> RidgeParams {
+    RidgeParams { alphas: regression.settings.alphas.clone(), ..RidgeParams::default() }
 }
 
 /// Samples ready for `n_targets` features of stimuli, which are the same in all samples of a stimulus; stimuli are held out in
@@ -173,25 +173,25 @@ fn path_of(feature: &str, fold: usize, block: &std::ops::Range<usize>) -> String
 fn fit_block(
     run: &RunFolder,
     plan: &Plan,
-    task: &Task<'_>,
+    regression: &Regression<'_>,
     fold: usize,
     block: &std::ops::Range<usize>,
     prepared: &OnceCell<Prepared>,
 ) -> Result<Stage, PipelineError> {
-    let path = path_of(task.feature, fold, block);
-    let name = format!("decoder.{}.fold{fold:03}.targets{:06}", task.feature, block.start);
-    run.stage(StageName { name: &name, revision: REVISION }, task.provenance.clone(), || {
-        let refused = |error| PipelineError::Regress { feature: task.feature.to_owned(), error };
+    let path = path_of(regression.feature, fold, block);
+    let name = format!("decoder.{}.fold{fold:03}.targets{:06}", regression.feature, block.start);
+    run.stage(StageName { name: &name, revision: REVISION }, regression.provenance.clone(), || {
+        let refused = |error| PipelineError::Regress { feature: regression.feature.to_owned(), error };
         if prepared.get().is_none() {
-            let made = prepare(plan, task, fold).map_err(refused)?;
+            let made = prepare(plan, regression, fold).map_err(refused)?;
             let _ = prepared.set(made);
         }
         let prepared = prepared.get().expect("set above");
-        let y = task.targets.slice(s![.., block.clone()]).select(Axis(0), &prepared.groups);
+        let y = regression.targets.slice(s![.., block.clone()]).select(Axis(0), &prepared.groups);
         let ridge = prepared.design.fit(y.view()).map_err(refused)?;
         let held_out = prepared.design.held_out_predictions(y.view(), &ridge.alpha).map_err(refused)?;
         let by_image = |rows: &Array2<f32>| {
-            if task.settings.average_repeats { averaged(rows, &prepared.groups) } else { rows.clone() }
+            if regression.settings.average_repeats { averaged(rows, &prepared.groups) } else { rows.clone() }
         };
         let (target_mean, target_variance) = moments(&by_image(&y));
         let (_, held_out_variance) = moments(&by_image(&held_out));
@@ -220,30 +220,30 @@ fn fit_block(
     })
 }
 
-fn prepare(plan: &Plan, task: &Task<'_>, fold: usize) -> Result<Prepared, RegressError> {
-    let responses = (task.responses)(fold);
+fn prepare(plan: &Plan, regression: &Regression<'_>, fold: usize) -> Result<Prepared, RegressError> {
+    let responses = (regression.responses)(fold);
     let train = &plan.train[fold];
     let x = responses.select(Axis(0), train);
-    let groups = stimuli_of(train, task);
+    let groups = stimuli_of(train, regression);
     let items = plan.items_of(fold);
     let mut averages = Array2::zeros((items.len(), responses.ncols()));
     for (mut row, &item) in averages.rows_mut().into_iter().zip(&items) {
         row.assign(&mean_row(&responses, &plan.items[item].samples));
     }
     let mean = mean_row(&x, &(0..x.nrows()).collect::<Vec<_>>()).insert_axis(Axis(0));
-    let design = design(x.view(), &groups, &params(task), task.targets.ncols())?;
+    let design = design(x.view(), &groups, &params(regression), regression.targets.ncols())?;
     Ok(Prepared { design, items: averages, mean, groups })
 }
 
 fn collect(
     run: &RunFolder,
     plan: &Plan,
-    task: &Task<'_>,
+    regression: &Regression<'_>,
     fold: usize,
     block: &std::ops::Range<usize>,
     predictions: &mut Predictions,
 ) -> Result<(), PipelineError> {
-    let arrays = artefact::load(run, &path_of(task.feature, fold, block))?;
+    let arrays = artefact::load(run, &path_of(regression.feature, fold, block))?;
     let items = plan.items_of(fold);
     let predicted = arrays.matrix("items", items.len(), Some(block.len()))?;
     for (row, item) in predicted.rows().into_iter().zip(items) {
@@ -259,7 +259,7 @@ fn collect(
     }
     predictions.cv_r2 += arrays.vector("cv_score", block.len())?.iter().map(|&score| f64::from(score)).sum::<f64>();
     for alpha in arrays.vector("alpha", block.len())? {
-        let alphas = &task.settings.alphas;
+        let alphas = &regression.settings.alphas;
         if let Some(position) = alphas.iter().position(|&candidate| candidate as f32 == alpha) {
             predictions.n_targets_of_alpha[position] += 1;
         }

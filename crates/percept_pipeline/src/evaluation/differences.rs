@@ -8,7 +8,7 @@ use percept_core::{DifferenceRow, Progress, Provenance, Seed};
 use percept_io::parquet::{self, Column};
 use percept_stats::clusters;
 
-use super::score::{Scored, Task};
+use super::score::{Scored, Scoring};
 use crate::arms::Arm;
 use crate::error::PipelineError;
 use crate::run::StageName;
@@ -23,28 +23,28 @@ const REVISION: u32 = 1;
 /// # Errors
 /// When the disk refuses.
 pub fn differences(
-    task: &Task<'_>,
+    scoring: &Scoring<'_>,
     scored: &Scored,
     progress: &dyn Progress,
 ) -> Result<Vec<DifferenceRow>, PipelineError> {
-    let pairs = pairs(task.arms);
-    let named: Vec<[&str; 2]> = pairs.iter().map(|&(a, b)| [a, b].map(|arm| task.arms[arm].name.as_str())).collect();
-    let record = Provenance::new(task.seed)
+    let pairs = pairs(scoring.arms);
+    let named: Vec<[&str; 2]> = pairs.iter().map(|&(a, b)| [a, b].map(|arm| scoring.arms[arm].name.as_str())).collect();
+    let record = Provenance::new(scoring.seed)
         .input("scores", &scored.content)
         .setting("pairs", &named)
-        .setting("draws", &task.draws);
+        .setting("draws", &scoring.draws);
     progress.begin("differences", pairs.len() as u64);
-    task.run.stage(StageName { name: "differences", revision: REVISION }, record, || {
+    scoring.run.stage(StageName { name: "differences", revision: REVISION }, record, || {
         let mut rows = Vec::new();
         for pair in &pairs {
-            compare(task, scored, *pair, &mut rows)?;
+            compare(scoring, scored, *pair, &mut rows)?;
             progress.advance(1);
         }
-        write(task, &rows)?;
+        write(scoring, &rows)?;
         Ok([DIFFERENCES, DIFFERENCES_TABLE].map(str::to_owned).to_vec())
     })?;
     progress.end("");
-    task.run.read_json(DIFFERENCES, "rows of differences")
+    scoring.run.read_json(DIFFERENCES, "rows of differences")
 }
 
 /// Which arms are compared: (method, reference).
@@ -64,23 +64,23 @@ fn pairs(arms: &[Arm]) -> Vec<(usize, usize)> {
 
 /// Appends one row per metric that both arms of the pair have.
 fn compare(
-    task: &Task<'_>,
+    scoring: &Scoring<'_>,
     scored: &Scored,
     (method, reference): (usize, usize),
     rows: &mut Vec<DifferenceRow>,
 ) -> Result<(), PipelineError> {
-    let labels = task.plan.stimuli();
+    let labels = scoring.plan.stimuli();
     for (metric_idx, metric) in scored.metrics.iter().enumerate() {
         let of =
             |arm: usize| -> Option<Vec<f64>> { scored.per_item[arm].iter().map(|item| item[metric_idx]).collect() };
         let (Some(first), Some(second)) = (of(method), of(reference)) else { continue };
         // The seed of the scores' own intervals: the same stimuli are drawn.
-        let seed = Seed::new(task.seed).named("bootstrap");
-        let found = clusters::paired_difference(&first, &second, &labels, seed, task.draws)?;
+        let seed = Seed::new(scoring.seed).named("bootstrap");
+        let found = clusters::paired_difference(&first, &second, &labels, seed, scoring.draws)?;
         rows.push(DifferenceRow {
-            method: task.arms[method].name.to_string(),
-            reference: task.arms[reference].name.to_string(),
-            split: task.plan.split_name.to_owned(),
+            method: scoring.arms[method].name.to_string(),
+            reference: scoring.arms[reference].name.to_string(),
+            split: scoring.plan.split_name.to_owned(),
             metric: metric.clone(),
             value: found.mean,
             low: found.interval.low,
@@ -92,12 +92,12 @@ fn compare(
     Ok(())
 }
 
-fn write(task: &Task<'_>, rows: &[DifferenceRow]) -> Result<(), PipelineError> {
-    task.run.write_json(DIFFERENCES, &rows)?;
+fn write(scoring: &Scoring<'_>, rows: &[DifferenceRow]) -> Result<(), PipelineError> {
+    scoring.run.write_json(DIFFERENCES, &rows)?;
     let text = |of: fn(&DifferenceRow) -> &str| Column::Text(rows.iter().map(|row| of(row).to_owned()).collect());
     let number = |of: fn(&DifferenceRow) -> f64| Column::Float(rows.iter().map(of).collect());
     Ok(parquet::write(
-        task.run.file(DIFFERENCES_TABLE),
+        scoring.run.file(DIFFERENCES_TABLE),
         &[
             ("method", text(|row| &row.method)),
             ("reference", text(|row| &row.reference)),

@@ -15,5 +15,5 @@ mod tables;
 pub use differences::differences;
 pub use items::items;
 pub use metric::{Look, Metric, Reads};
-pub use score::{Scored, Task, mean_row, score};
+pub use score::{Scored, Scoring, mean_row, score};
 pub use stimuli::{StimulusPictures, stimulus_pictures};

@@ -23,7 +23,7 @@ use crate::run::{RunFolder, StageName};
 
 /// What is scored.
 #[derive(Clone, Copy)]
-pub struct Task<'a> {
+pub struct Scoring<'a> {
     /// Where pictures are read and scores are written.
     pub run: &'a RunFolder,
     /// The items.
@@ -65,37 +65,37 @@ const REVISION: u32 = 1;
 ///
 /// # Errors
 /// When pictures are missing or a metric refuses them.
-pub fn score(task: &Task<'_>, progress: &dyn Progress) -> Result<Scored, PipelineError> {
-    progress.begin("scores", task.arms.len() as u64);
-    let stage = task.run.stage(StageName { name: "scores", revision: REVISION }, record(task), || {
-        let scored = compute(task, progress)?;
-        tables::write(task.run, &scored)
+pub fn score(scoring: &Scoring<'_>, progress: &dyn Progress) -> Result<Scored, PipelineError> {
+    progress.begin("scores", scoring.arms.len() as u64);
+    let stage = scoring.run.stage(StageName { name: "scores", revision: REVISION }, record(scoring), || {
+        let scored = compute(scoring, progress)?;
+        tables::write(scoring.run, &scored)
     })?;
     progress.end("");
-    let rows = task.run.read_json(SCORES, "score rows")?;
-    let per_item: PerItem = task.run.read_json(ITEMS, "scores per image")?;
+    let rows = scoring.run.read_json(SCORES, "score rows")?;
+    let per_item: PerItem = scoring.run.read_json(ITEMS, "scores per image")?;
     Ok(Scored { rows, metrics: per_item.metrics, per_item: per_item.scores, content: stage.content() })
 }
 
 /// What scores depend on.
-fn record(task: &Task<'_>) -> Provenance {
-    let names: Vec<String> = task.metrics.iter().map(|metric| metric.facts().name).collect();
-    let arms: Vec<&str> = task.arms.iter().map(|arm| arm.name.as_str()).collect();
-    let items: Vec<(&str, usize)> = task.plan.items.iter().map(|item| (item.id.as_str(), item.stimulus)).collect();
-    let mut record = Provenance::new(task.seed)
-        .input("stimuli", &task.stimuli.content)
-        .input("pack", task.model.content())
+fn record(scoring: &Scoring<'_>) -> Provenance {
+    let names: Vec<String> = scoring.metrics.iter().map(|metric| metric.facts().name).collect();
+    let arms: Vec<&str> = scoring.arms.iter().map(|arm| arm.name.as_str()).collect();
+    let items: Vec<(&str, usize)> = scoring.plan.items.iter().map(|item| (item.id.as_str(), item.stimulus)).collect();
+    let mut record = Provenance::new(scoring.seed)
+        .input("stimuli", &scoring.stimuli.content)
+        .input("pack", scoring.model.content())
         .setting("metrics", &names)
-        .setting("draws", &task.draws)
-        .setting("split", task.plan.split_name)
+        .setting("draws", &scoring.draws)
+        .setting("split", scoring.plan.split_name)
         .setting("arms", &arms)
         .setting("items", &items);
-    for (arm, content) in task.arms.iter().zip(task.contents) {
+    for (arm, content) in scoring.arms.iter().zip(scoring.contents) {
         record = record.input(&format!("pictures.{}", arm.name), content);
     }
-    if task.metrics.iter().any(|metric| metric.reads() == Reads::Inputs) {
-        record = task.truth.record(record);
-        for arm in task.arms {
+    if scoring.metrics.iter().any(|metric| metric.reads() == Reads::Inputs) {
+        record = scoring.truth.record(record);
+        for arm in scoring.arms {
             let inputs = arm.inputs.record(Provenance::new(0));
             record = record.input(&format!("inputs.{}", arm.name), inputs.fingerprint());
         }
@@ -103,34 +103,41 @@ fn record(task: &Task<'_>) -> Provenance {
     record
 }
 
-fn compute(task: &Task<'_>, progress: &dyn Progress) -> Result<Computed, PipelineError> {
-    let shown = task.stimuli.read(task.run, task.model.image_size())?;
-    let truth = Look::new(shown, task.truth, task.model);
-    let stimuli = task.plan.stimuli();
-    let mut by_arm = Vec::with_capacity(task.arms.len());
-    for arm in task.arms {
-        by_arm.push(values_of(task, arm, &truth, &stimuli)?);
+fn compute(scoring: &Scoring<'_>, progress: &dyn Progress) -> Result<Computed, PipelineError> {
+    let shown = scoring.stimuli.read(scoring.run, scoring.model.image_size())?;
+    let truth = Look::new(shown, scoring.truth, scoring.model);
+    let stimuli = scoring.plan.stimuli();
+    let mut by_arm = Vec::with_capacity(scoring.arms.len());
+    for arm in scoring.arms {
+        by_arm.push(values_of(scoring, arm, &truth, &stimuli)?);
         progress.advance(1);
     }
     // A metric that no arm has, such as one of contexts without captions, has no column.
     let had: Vec<usize> =
-        (0..task.metrics.len()).filter(|&metric| by_arm.iter().any(|values| values[metric].is_some())).collect();
-    let facts: Vec<MetricFacts> = had.iter().map(|&metric| task.metrics[metric].facts()).collect();
+        (0..scoring.metrics.len()).filter(|&metric| by_arm.iter().any(|values| values[metric].is_some())).collect();
+    let facts: Vec<MetricFacts> = had.iter().map(|&metric| scoring.metrics[metric].facts()).collect();
     let (mut rows, mut scores) = (Vec::new(), Vec::new());
-    for (arm, values) in task.arms.iter().zip(&by_arm) {
+    for (arm, values) in scoring.arms.iter().zip(&by_arm) {
         for (&metric, facts) in had.iter().zip(&facts) {
             let Some(values) = &values[metric] else { continue };
             // One seed for all arms and metrics: the same stimuli are drawn, so intervals can be compared.
-            let seed = Seed::new(task.seed).named("bootstrap");
-            rows.push(mean_row([arm.name.as_str(), task.plan.split_name], facts, values, &stimuli, seed, task.draws)?);
+            let seed = Seed::new(scoring.seed).named("bootstrap");
+            rows.push(mean_row(
+                [arm.name.as_str(), scoring.plan.split_name],
+                facts,
+                values,
+                &stimuli,
+                seed,
+                scoring.draws,
+            )?);
         }
         let of_item = |item: usize| had.iter().map(|&metric| values[metric].as_ref().map(|all| all[item])).collect();
         scores.push((0..stimuli.len()).map(of_item).collect());
     }
     let per_item = PerItem {
         metrics: facts.into_iter().map(|facts| facts.name).collect(),
-        methods: task.arms.iter().map(|arm| arm.name.to_string()).collect(),
-        images: task.plan.items.iter().map(|item| item.id.clone()).collect(),
+        methods: scoring.arms.iter().map(|arm| arm.name.to_string()).collect(),
+        images: scoring.plan.items.iter().map(|item| item.id.clone()).collect(),
         scores,
     };
     Ok(Computed { rows, per_item })
@@ -163,15 +170,15 @@ pub fn mean_row(
 
 /// For each metric one value per item, the mean over the arm's draws; `None` for a metric that the arm lacks.
 fn values_of(
-    task: &Task<'_>,
+    scoring: &Scoring<'_>,
     arm: &Arm,
     truth: &Look<'_>,
     stimuli: &[usize],
 ) -> Result<Vec<Option<Vec<f64>>>, PipelineError> {
-    let mut by_metric: Vec<Option<Vec<f64>>> = vec![None; task.metrics.len()];
+    let mut by_metric: Vec<Option<Vec<f64>>> = vec![None; scoring.metrics.len()];
     for draw in 0..arm.n_draws {
-        let made = Look::new(read_back(task, arm, draw)?, &arm.inputs, task.model);
-        for (metric, into) in task.metrics.iter().zip(&mut by_metric) {
+        let made = Look::new(read_back(scoring, arm, draw)?, &arm.inputs, scoring.model);
+        for (metric, into) in scoring.metrics.iter().zip(&mut by_metric) {
             match metric.reads() {
                 Reads::Inputs if draw == 0 => *into = metric.values(&made, truth, stimuli)?,
                 Reads::Inputs => {}
@@ -190,12 +197,12 @@ fn values_of(
 }
 
 /// Pictures that were made, read back: (n_items, side, side, 3) in 0..=1.
-fn read_back(task: &Task<'_>, arm: &Arm, draw: usize) -> Result<Array4<f32>, PipelineError> {
-    let items = &task.plan.items;
+fn read_back(scoring: &Scoring<'_>, arm: &Arm, draw: usize) -> Result<Array4<f32>, PipelineError> {
+    let items = &scoring.plan.items;
     let mut all: Option<Array4<u8>> = None;
     for (row, item) in items.iter().enumerate() {
         let path = arm.picture(item, draw);
-        let picture = percept_io::picture::read(task.run.file(&path))?;
+        let picture = percept_io::picture::read(scoring.run.file(&path))?;
         let (height, width, _) = picture.dim();
         let all = all.get_or_insert_with(|| Array4::zeros((items.len(), height, width, 3)));
         if all.index_axis(Axis(0), row).dim() != picture.dim() {

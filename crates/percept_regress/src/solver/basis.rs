@@ -18,10 +18,10 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
+use super::decomposition::Spectrum;
+use super::number::Real;
 use super::penalties::Lengths;
 use super::product::{multiply, multiply_leading, multiply_parallel};
-use super::number::Real;
-use super::decomposition::Spectrum;
 use super::spectrum::{clear_null, eigen, gram, mirror};
 use super::standard::{ROWS_PER_READ, Standard};
 use crate::error::RegressError;

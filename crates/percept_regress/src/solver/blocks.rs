@@ -12,9 +12,9 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::mixing::{FUNCTIONS_PER_PENALTY, Mixer};
+use super::number::Real;
 use super::penalties::{Penalties, Window, weigh};
 use super::product::{matrix, multiply};
-use super::number::Real;
 use super::spectrum::{INNER, inverse};
 use crate::error::RegressError;
 use crate::folds::Folds;

@@ -4,8 +4,8 @@
 //! window after window cost a twelfth of a fit's time, most of it waiting for memory.
 //! Only where rows are very long ([`super::forms`]) it is still done so.
 
-use super::penalties::Window;
 use super::number::Real;
+use super::penalties::Window;
 
 /// Functions whose sums are held at once, for each penalty: what memory is counted on. Where all windows have more together, fewer
 /// rows or fewer windows are taken at a time.

@@ -15,8 +15,8 @@ use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec};
 use ndarray::{Array2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
-use super::product::matrix;
 use super::number::Real;
+use super::product::matrix;
 use super::tridiagonal::reduce;
 use crate::error::RegressError;
 use crate::together::Share;

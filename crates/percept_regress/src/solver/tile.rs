@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::basis::Basis;
-use super::product::multiply;
 use super::number::Real;
+use super::product::multiply;
 use crate::folds::Folds;
 
 /// The columns of one tile.

@@ -38,7 +38,7 @@ macro_rules! takagi {
         assert!(ridge.intercept.iter().all(|value| *value == 0.0), "there is no intercept");
         let predicted = ridge.predict(new.view()).expect("predicts");
         assert!(difference(&predicted, &table!("takagi2023", $name, "predicted")) < AGREES_AT_TINY_PENALTIES);
-        let plain = ridge.into_plain();
+        let plain = ridge.into_linear();
         let by_hand = new.dot(&plain.weights.t()) + ndarray::Array1::from(plain.intercept);
         assert!(difference(&by_hand, &predicted) < AGREES_AT_TINY_PENALTIES);
     };

@@ -37,7 +37,8 @@ pub(super) fn draw(out: &mut String, glossary: &Glossary<'_>, figure: &Lines) {
 
 fn one(out: &mut String, glossary: &Glossary<'_>, figure: &Lines, panel: &Panel, names: &[&str]) {
     let points = || panel.series.iter().flat_map(|curve| &curve.points);
-    let y = Scale::new(points().map(|point| point[1]), panel.y.log, glossary.factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
+    let y =
+        Scale::new(points().map(|point| point[1]), panel.y.log, glossary.factor(&panel.y), (HEIGHT - BOTTOM, TOP), 5);
     let left = y.room_for_ticks();
     // The same stretch of x in all panels.
     let all_x =
@@ -62,7 +63,13 @@ fn one(out: &mut String, glossary: &Glossary<'_>, figure: &Lines, panel: &Panel,
         escape(&described.join(", ")),
     );
     grid(out, &x, &y, (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
-    names_of_axes(out, &glossary.axis(&figure.x), &glossary.axis(&panel.y), (left, WIDTH - RIGHT), (TOP, HEIGHT - BOTTOM));
+    names_of_axes(
+        out,
+        &glossary.axis(&figure.x),
+        &glossary.axis(&panel.y),
+        (left, WIDTH - RIGHT),
+        (TOP, HEIGHT - BOTTOM),
+    );
     for curve in &panel.series {
         let number = names.iter().position(|name| *name == curve.name).unwrap_or(0);
         let placed: Vec<Option<(f64, f64)>> =

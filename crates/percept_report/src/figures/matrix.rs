@@ -5,9 +5,9 @@ use std::fmt::Write;
 use percept_core::figure::Matrix;
 
 use super::axis::short;
+use crate::error::ReportError;
 use crate::glossary::Glossary;
 use crate::markup::escape;
-use crate::error::ReportError;
 
 const ROOM: f64 = 1040.0;
 const TOP: f64 = 8.0;

@@ -4,18 +4,14 @@ use std::fmt::Write;
 
 use percept_core::figure::Strip;
 
-use crate::markup::{data_address, escape};
 use crate::error::{Pictures, ReportError, png};
+use crate::markup::{data_address, escape};
 
 /// Appends the pictures as a table.
 ///
 /// # Errors
 /// [`ReportError`] when a picture cannot be had or is no PNG, or a row has another number of cells than there are columns.
-pub(super) fn draw(
-    out: &mut String,
-    figure: &Strip,
-    pictures: &mut Pictures<'_>,
-) -> Result<(), ReportError> {
+pub(super) fn draw(out: &mut String, figure: &Strip, pictures: &mut Pictures<'_>) -> Result<(), ReportError> {
     let n_columns = figure.columns.len();
     if let Some(row) = figure.rows.iter().find(|row| row.cells.len() != n_columns) {
         return Err(ReportError::Figure {
