@@ -29,6 +29,9 @@ struct Panel<'a> {
 
 /// Appends the cards on top: the score of the arm `main` by every metric.
 pub fn summary(out: &mut String, glossary: &Glossary<'_>, main: &str, scores: &[ScoreRow]) {
+    if !scores.iter().any(|row| row.method == main) {
+        return;
+    }
     let _ = writeln!(out, "<div class=\"cards\" role=\"group\" aria-label=\"Scores of {} in short\">", escape(main));
     let panels = panels(scores);
     // Many metrics do not make a summary: then those whose chance level is known are enough.
@@ -83,7 +86,7 @@ pub fn section(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
                 escape(&row.split),
                 format!("<b>{}</b>", written(row.value)),
                 format!("{} to {}", written(row.low), written(row.high)),
-                row.chance.map_or_else(|| "not known".to_owned(), |chance| written(chance)),
+                row.chance.map_or_else(|| "not known".to_owned(), written),
                 count(row.n),
             ]
         })

@@ -14,9 +14,12 @@ use super::TreeFile;
 const SHORT_FUNCTIONS: [&str; 3] = ["percept_pipeline", "percept_methods", "percept_report"];
 const MAX_FUNCTION_LINES: usize = 80;
 
+/// The path of a module, its file, and its text.
+type File<'a> = (Vec<String>, &'a str, &'a str);
+
 /// Complaints about circles of imports, and about long functions.
 pub(super) fn check(files: &[TreeFile]) -> Vec<String> {
-    let mut crates: BTreeMap<&str, Vec<(Vec<String>, &str, &str)>> = BTreeMap::new();
+    let mut crates: BTreeMap<&str, Vec<File<'_>>> = BTreeMap::new();
     for file in files {
         let Some((name, inside)) = file.path.strip_prefix("crates/").and_then(|path| path.split_once("/src/")) else {
             continue;
@@ -110,7 +113,7 @@ fn code_of(text: &str) -> String {
 /// Where the next `use` statement begins.
 fn find_use(text: &str) -> Option<usize> {
     text.match_indices("use ").map(|(at, _)| at).find(|&at| {
-        text[..at].chars().next_back().is_none_or(|c| c.is_whitespace()) && !text[..at].trim_end().ends_with("::")
+        text[..at].chars().next_back().is_none_or(char::is_whitespace) && !text[..at].trim_end().ends_with("::")
     })
 }
 

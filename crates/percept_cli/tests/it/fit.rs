@@ -92,7 +92,7 @@ fn presets_are_those_of_the_library() {
         let (weights, intercept, alpha) = problem.fit(preset, &arguments);
         let ridge = RidgeCv::new(params).fit_with(problem.x.view(), problem.y.view(), folds, None).expect("fits");
         assert_eq!(alpha, ridge.alpha, "{preset}");
-        let plain = ridge.into_plain();
+        let plain = ridge.into_linear();
         near(&weights, &plain.weights.reversed_axes());
         assert!(intercept.iter().zip(&plain.intercept).all(|(a, b)| (a - b).abs() < 1e-9), "{preset}");
     }

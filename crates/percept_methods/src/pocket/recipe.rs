@@ -105,7 +105,7 @@ impl Recipe {
         let refuse =
             |what, expected: &str, got: String| Err(ModelError::Input { what, expected: expected.to_owned(), got });
         if self.unet_batch == 0 || !self.unet_batch.is_multiple_of(SHARDS) {
-            return refuse("`unet_batch`", &format!("a multiple of {}", SHARDS), self.unet_batch.to_string());
+            return refuse("`unet_batch`", &format!("a multiple of {SHARDS}"), self.unet_batch.to_string());
         }
         for (what, share) in [("`unet_figures`", self.unet_figures), ("`unet_large_first`", self.unet_large_first)] {
             if !(0.0..=1.0).contains(&share) {

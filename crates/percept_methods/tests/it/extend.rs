@@ -23,7 +23,7 @@ use crate::study;
 struct Colour;
 
 impl Space for Colour {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "colour"
     }
 

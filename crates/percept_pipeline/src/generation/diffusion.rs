@@ -54,13 +54,13 @@ impl Diffusion {
     pub fn new(model: OnDemand, settings: &GenerateSettings, start: Start, guide: Guide) -> Self {
         Self { model, settings: settings.clone(), start, guide }
     }
+}
 
-    /// Latents of the decoded, resized pictures.
-    fn encoded_again(&self, model: &dyn PictureModel, latents: &Array2<f32>) -> Result<Array2<f32>, PipelineError> {
-        let size = model.image_size();
-        let shown = model.decode(latents)?;
-        Ok(model.encode(pictures::resize(shown.view(), size, size).view())?)
-    }
+/// Latents of the decoded, resized pictures.
+fn encoded_again(model: &dyn PictureModel, latents: &Array2<f32>) -> Result<Array2<f32>, PipelineError> {
+    let size = model.image_size();
+    let shown = model.decode(latents)?;
+    Ok(model.encode(pictures::resize(shown.view(), size, size).view())?)
 }
 
 impl Generator for Diffusion {
@@ -87,7 +87,7 @@ impl Generator for Diffusion {
         let model = self.model.model()?;
         let init = match self.start {
             Start::Noise => None,
-            Start::Latent => Some(self.encoded_again(&*model, inputs.required(LATENT, WHO)?)?),
+            Start::Latent => Some(encoded_again(&*model, inputs.required(LATENT, WHO)?)?),
         };
         let empty;
         let (context, guidance) = match self.guide {
