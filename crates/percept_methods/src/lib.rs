@@ -7,7 +7,7 @@
 //! - [`pocket`]: how the pocket pack is trained
 //!
 //! [`experiment`] opens an experiment file. A system says which methods it brings to a comparison, and what it adds to the report ([`system`]). What it may use is the
-//! [`bench`]. Systems do not know each other: [`registry`] lists them, [`reconstruct`] runs those that an experiment asks
+//! [`mod@bench`]. Systems do not know each other: [`registry`] lists them, [`reconstruct`] runs those that an experiment asks
 //! for, side by side.
 
 pub mod b2c;

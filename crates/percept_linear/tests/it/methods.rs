@@ -246,7 +246,7 @@ fn settings_that_contradict_each_other_are_refused() {
         job.bands = vec![problem.reference("x.npy")];
         job.shard = Some(percept_linear::Shard { number: 1, of: 2 });
     };
-    assert!(refuse(&shard).contains("leave the shard away"));
+    assert!(refuse(&shard).contains("do not give a shard"));
     let components = |job: &mut FitJob| (job.method, job.components) = (Method::Kernel, Some(3));
     assert!(refuse(&components).contains("principal components"));
     let masked = |job: &mut FitJob| (job.method, job.missing) = (Method::Kernel, Missing::Mask);

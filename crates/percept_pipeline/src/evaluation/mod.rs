@@ -1,8 +1,8 @@
 //! Evaluation: from what was made to scores with intervals, and to differences between methods.
 //!
 //! - [`metric`]: what a metric is; [`metrics`]: those that percept knows
-//! - [`score`]: every arm by every metric; [`differences`]: methods against each other
-//! - [`stimuli`]: the pictures that were shown, as they are scored; [`items`]: items as a report shows them
+//! - [`mod@score`]: every arm by every metric; [`mod@differences`]: methods against each other
+//! - [`stimuli`]: the pictures that were shown, as they are scored; [`mod@items`]: items as a report shows them
 
 pub mod differences;
 pub mod items;

@@ -168,7 +168,8 @@ impl Phantom {
     /// The betas of a session (number from 0 on), [`UNITS_PER_PERCENT`] integers per percent signal change.
     ///
     /// # Shapes
-    /// trials × voxels of the brain ([`Cortex::brain`]); [`Cortex::in_brain`] finds the cortical ones.
+    /// trials × voxels of the brain ([`brain`](super::cortex::Cortex::brain)); [`in_brain`](super::cortex::Cortex::in_brain) finds the
+    /// cortical ones.
     pub fn betas(&self, session: usize) -> Array2<i16> {
         Scanner::new(self).betas(self, session)
     }
