@@ -117,6 +117,7 @@ impl BandedCv {
     ///
     /// # Errors
     /// Those of [`BandedCv::fit`], and [`RegressError::Weight`].
+    #[inline(never)]
     pub fn fit_with<T: Real>(
         &self,
         x: ArrayView2<'_, T>,
@@ -162,6 +163,7 @@ impl BandedCv {
     ///
     /// # Errors
     /// As [`BandedCv::fit`].
+    #[inline(never)]
     pub fn scores<T: Real>(
         &self,
         x: ArrayView2<'_, T>,
@@ -297,6 +299,7 @@ impl<T: Real> Banded<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`].
+    #[inline(never)]
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
         self.features(x)?;
         Ok(x.dot(&self.weights) + &self.intercept)
@@ -307,6 +310,7 @@ impl<T: Real> Banded<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`].
+    #[inline(never)]
     pub fn predict_split(&self, x: ArrayView2<'_, T>) -> Result<Vec<Array2<T>>, RegressError> {
         self.features(x)?;
         Ok(self
@@ -324,6 +328,7 @@ impl<T: Real> Banded<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`] and [`RegressError::Rows`].
+    #[inline(never)]
     pub fn split_r2(&self, x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<Array2<f64>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         let centred = |values: ArrayView2<'_, T>| -> Array2<f64> {

@@ -22,11 +22,11 @@ use crate::solver::standard::ROWS_PER_READ;
 /// The size of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Real of samples.
+    /// Number of samples.
     pub n_samples: usize,
-    /// Real of features.
+    /// Number of features.
     pub n_features: usize,
-    /// Real of targets.
+    /// Number of targets.
     pub n_targets: usize,
 }
 

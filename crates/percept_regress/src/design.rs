@@ -109,6 +109,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// Those of [`crate::RidgeCv::fit`] that concern samples and folds; [`RegressError::Weight`]; failures to read.
+    #[inline(never)]
     pub fn prepare(x: &dyn Samples<T>, params: &RidgeParams, setup: Setup<'_>) -> Result<Self, RegressError> {
         let (n, n_features) = x.dim();
         let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
@@ -169,6 +170,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// Those of [`crate::RidgeCv::fit`] that concern `y`; [`RegressError::Ungrouped`] for a design without folds.
+    #[inline(never)]
     pub fn fit(&self, y: ArrayView2<'_, T>) -> Result<Ridge<T>, RegressError> {
         self.needs_folds()?;
         let width = self.task_width(y.ncols());
@@ -186,6 +188,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// As [`Design::fit`].
+    #[inline(never)]
     pub fn fit_part(
         &self,
         y: ArrayView2<'_, T>,
@@ -235,6 +238,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// Those of [`crate::RidgeCv::fit`] that concern `y` and the penalties.
+    #[inline(never)]
     pub fn fit_fixed(&self, y: ArrayView2<'_, T>, alpha: &[f64]) -> Result<Ridge<T>, RegressError> {
         self.accept(y)?;
         per_target("alpha", y.ncols(), alpha.len())?;
@@ -261,6 +265,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// As [`Design::fit`], and failures to read.
+    #[inline(never)]
     pub fn choose_shared(
         &self,
         y: &dyn Targets<T>,
@@ -321,6 +326,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// Those of [`Design::fit`].
+    #[inline(never)]
     pub fn scores(&self, y: ArrayView2<'_, T>) -> Result<Array2<f64>, RegressError> {
         self.accept(y)?;
         self.needs_folds()?;
@@ -350,6 +356,7 @@ impl<T: Real> Design<T> {
     /// # Errors
     /// Those of [`Design::fit`], [`RegressError::Alphas`] for a penalty that is not in the grid, and
     /// [`RegressError::Setting`] when the folds do not hold out every sample exactly once.
+    #[inline(never)]
     pub fn held_out_predictions(&self, y: ArrayView2<'_, T>, alpha: &[f64]) -> Result<Array2<T>, RegressError> {
         self.accept(y)?;
         self.needs_folds()?;
@@ -405,12 +412,12 @@ impl<T: Real> Design<T> {
         if self.basis.is_kernel() { Path::Kernel } else { Path::Covariance }
     }
 
-    /// Real of directions the samples span.
+    /// Number of directions the samples span.
     pub fn n_directions(&self) -> usize {
         self.basis.z.ncols()
     }
 
-    /// Real of features.
+    /// Number of features.
     pub fn n_features(&self) -> usize {
         self.standard.mean.len()
     }

@@ -40,7 +40,7 @@ pub enum RegressError {
     NonFinite {
         /// Name of the matrix.
         matrix: &'static str,
-        /// Real of such values.
+        /// Number of such values.
         count: usize,
         /// Row of the first, from 0.
         row: usize,
@@ -54,19 +54,19 @@ pub enum RegressError {
     SingleGroup {
         /// The label.
         group: usize,
-        /// Real of samples.
+        /// Number of samples.
         rows: usize,
     },
     /// A model cannot be fitted on so few samples.
     #[error("`x` has {rows} rows (an intercept and a slope need at least 2)")]
     TooFewSamples {
-        /// Real of samples.
+        /// Number of samples.
         rows: usize,
     },
     /// No feature varies over the training samples.
     #[error("none of the {features} features varies over the training samples (check that `x` is the right matrix)")]
     ConstantDesign {
-        /// Real of features.
+        /// Number of features.
         features: usize,
     },
     /// The grid of penalties is unusable.
@@ -121,7 +121,7 @@ pub enum RegressError {
     PerTarget {
         /// Name of the list.
         list: &'static str,
-        /// Real of targets.
+        /// Number of targets.
         expected: usize,
         /// Entries found.
         got: usize,

@@ -91,6 +91,7 @@ impl<T: Real> Ridge<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`] and [`RegressError::NonFinite`].
+    #[inline(never)]
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
         if x.ncols() != self.weights.nrows() {
             return Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() });
@@ -119,6 +120,7 @@ impl<T: Real> Ridge<T> {
     }
 
     /// The model in the features' own units, ready to be stored, without a second copy of the weights.
+    #[inline(never)]
     pub fn into_linear(self) -> LinearModel<T> {
         // Targets lie one after the other.
         let mut weights = self.weights.reversed_axes();
@@ -153,6 +155,7 @@ impl<T: Real> Ridge<T> {
 
     /// The model in the features' own units: (n_features × n_targets coefficients, n_targets intercepts) with
     /// ŷ = x · coefficients + intercepts, as scikit-learn gives them.
+    #[inline(never)]
     pub fn coefficients(&self) -> (Array2<T>, Array1<T>) {
         let mut coefficients = self.weights.clone();
         for (mut row, &scale) in coefficients.axis_iter_mut(Axis(0)).zip(&self.x_scale) {
@@ -179,6 +182,7 @@ const PREDICTED_ROWS: usize = 512;
 /// # Shapes
 /// `x` n_samples × n_features, `weights` n_features × n_targets of a model in the features' own units, `x_mean` n_features,
 /// `offset` n_targets: the prediction at `x_mean`; `out` n_samples × n_targets, row-major.
+#[inline(never)]
 pub fn predict_part<T: Real>(
     x: ArrayView2<'_, T>,
     x_mean: &[f64],

@@ -69,7 +69,7 @@ pub struct Folds {
     pub(crate) n_scored: Vec<usize>,
     /// Name of each set.
     pub(crate) labels: Vec<usize>,
-    /// Real of samples, held out or not.
+    /// Number of samples, held out or not.
     pub(crate) n_samples: usize,
 }
 
@@ -228,7 +228,7 @@ impl Folds {
         Self { members: Vec::new(), ranges: Vec::new(), n_scored: Vec::new(), labels: Vec::new(), n_samples }
     }
 
-    /// Real of sets that are held out.
+    /// Number of sets that are held out.
     pub fn len(&self) -> usize {
         self.ranges.len()
     }
@@ -238,7 +238,7 @@ impl Folds {
         self.ranges.is_empty()
     }
 
-    /// Real of samples, held out or not.
+    /// Number of samples, held out or not.
     pub fn n_samples(&self) -> usize {
         self.n_samples
     }

@@ -27,6 +27,7 @@ impl Gram {
     ///
     /// # Errors
     /// Those of [`crate::RidgeCv::fit`] that concern `x`; failures to read.
+    #[inline(never)]
     pub fn new<T: Real>(
         x: &dyn Samples<T>,
         sample_weights: Option<&[f64]>,

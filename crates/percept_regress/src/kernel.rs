@@ -26,6 +26,7 @@ impl<T: Real> Design<T> {
     ///
     /// # Errors
     /// Those of [`Design::prepare`]; [`RegressError::Setting`] for a kernel that is not square.
+    #[inline(never)]
     pub fn from_kernel(
         kernel: ArrayView2<'_, f64>,
         params: &RidgeParams,

@@ -22,6 +22,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 pub mod banded;
+mod compiled;
 pub mod cost;
 pub mod design;
 pub mod error;

@@ -186,9 +186,9 @@ impl RidgeParams {
 /// What a fit reports about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitReport {
-    /// Real of training samples.
+    /// Number of training samples.
     pub n_samples: usize,
-    /// Real of groups held out in turn; 0 when no cross-validation was made.
+    /// Number of groups held out in turn; 0 when no cross-validation was made.
     pub n_groups: usize,
     /// Which matrix was decomposed; never [`Path::Auto`].
     pub path: Path,

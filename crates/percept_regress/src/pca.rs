@@ -39,6 +39,7 @@ impl Pca {
     ///
     /// # Numerics
     /// In f64; equal to `sklearn.decomposition.PCA(svd_solver="full")` to 1e-9, signs included.
+    #[inline(never)]
     pub fn fit<T: Real>(x: &dyn Samples<T>, n_components: usize, standardize: bool) -> Result<Self, RegressError> {
         let (n, p) = x.dim();
         if n < 2 {
@@ -92,6 +93,7 @@ impl Pca {
     ///
     /// # Errors
     /// [`RegressError::Features`].
+    #[inline(never)]
     pub fn transform<T: Real>(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
         if x.ncols() != self.mean.len() {
             return Err(RegressError::Features { expected: self.mean.len(), got: x.ncols() });
@@ -107,6 +109,7 @@ impl Pca {
 
     /// Weights of features, in their own units, that predict what weights of components (n_targets × n_components) predict; their
     /// intercept for centred features is the same.
+    #[inline(never)]
     pub fn to_features<T: Real>(&self, weights: ArrayView2<'_, T>) -> Array2<T> {
         let weights = weights.mapv(Real::as_f64).as_standard_layout().into_owned();
         let mut out = multiply_parallel(weights.view(), self.components.t());

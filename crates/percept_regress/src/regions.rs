@@ -70,6 +70,7 @@ impl<T: Real> Regions<T> {
     /// # Errors
     /// Those of [`crate::RidgeCv::fit_with`]; [`RegressError::Setting`] for no regions, none to be averaged, or a feature that does
     /// not exist. A region whose features do not vary has score 0 and predicts the mean.
+    #[inline(never)]
     pub fn fit(
         x: ArrayView2<'_, T>,
         y: ArrayView2<'_, T>,
@@ -132,6 +133,7 @@ impl<T: Real> Regions<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`].
+    #[inline(never)]
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
         if x.ncols() != self.weights.nrows() {
             return Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() });

@@ -33,7 +33,7 @@ impl Repeats {
         Self { labels, samples }
     }
 
-    /// Real of samples before averaging.
+    /// Number of samples before averaging.
     pub fn n_samples(&self) -> usize {
         self.samples.iter().map(Vec::len).sum()
     }
@@ -55,6 +55,7 @@ impl Repeats {
     ///
     /// # Errors
     /// [`RegressError::Weight`] and [`RegressError::Rows`].
+    #[inline(never)]
     pub fn average<T: Real>(
         &self,
         values: ArrayView2<'_, T>,

@@ -12,7 +12,7 @@ use crate::solver::number::Real;
 
 /// A matrix of samples × features that is read by rows.
 pub trait Samples<T: Real>: Sync {
-    /// Real of samples and number of features.
+    /// Number of samples and number of features.
     fn dim(&self) -> (usize, usize);
 
     /// The samples `rows`: rows.len() × n_features.
@@ -34,7 +34,7 @@ impl<T: Real> Samples<T> for ArrayView2<'_, T> {
 
 /// A matrix of samples × targets that is read by columns.
 pub trait Targets<T: Real>: Sync {
-    /// Real of samples and number of targets.
+    /// Number of samples and number of targets.
     fn dim(&self) -> (usize, usize);
 
     /// The targets `columns`: n_samples × columns.len().

@@ -57,6 +57,7 @@ impl<T: Real> Selected<T> {
     ///
     /// # Numerics
     /// With `penalize_intercept` weights equal those of `fastl2lir` to 1e-9.
+    #[inline(never)]
     pub fn fit(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>, params: &SelectedParams) -> Result<Self, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         SelectedDesign::new(x, params)?.fit(y)
@@ -66,6 +67,7 @@ impl<T: Real> Selected<T> {
     ///
     /// # Errors
     /// [`RegressError::Features`].
+    #[inline(never)]
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, RegressError> {
         if x.ncols() != self.weights.nrows() {
             return Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() });
@@ -92,6 +94,7 @@ impl SelectedDesign {
     ///
     /// # Errors
     /// Those of [`Selected::fit`] that concern `x` and the settings.
+    #[inline(never)]
     pub fn new<T: Real>(x: ArrayView2<'_, T>, params: &SelectedParams) -> Result<Self, RegressError> {
         all_finite("x", x)?;
         if !params.alpha.is_finite() || params.alpha < 0.0 {
@@ -129,6 +132,7 @@ impl SelectedDesign {
     ///
     /// # Errors
     /// Those of [`Selected::fit`] that concern `y`.
+    #[inline(never)]
     pub fn fit<T: Real>(&self, y: ArrayView2<'_, T>) -> Result<Selected<T>, RegressError> {
         same_rows("x", self.x.nrows(), "y", y.nrows())?;
         all_finite("y", y)?;

@@ -34,7 +34,7 @@ pub(crate) struct Basis<T> {
     pub(crate) z: Array2<T>,
     /// Eigenvalue of each direction, ascending.
     pub(crate) values: Vec<f64>,
-    /// Real of eigenvalues that are not 0.
+    /// Number of eigenvalues that are not 0.
     pub(crate) rank: usize,
     /// Order of the decomposed matrix.
     pub(crate) order: usize,
