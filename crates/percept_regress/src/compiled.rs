@@ -4,7 +4,7 @@
 //! same types. Naming it is use enough.
 
 use crate::{
-    Banded, BandedCv, Design, Gram, LinearModel, Pca, Real, Regions, Repeats, Ridge, RidgeCv, Selected, SelectedDesign, predict_part,
+    Banded, BandedCv, Design, Gram, Pca, Real, Regions, Repeats, Ridge, Selected, SelectedDesign, predict_part,
 };
 
 /// Addresses of what is costly to compile, for one precision.

@@ -16,7 +16,7 @@ use crate::error::RegressError;
 use crate::fitted::Ridge;
 use crate::folds::Folds;
 use crate::gram::Gram;
-use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams};
+use crate::params::{AlphaChoice, Edge, FitReport, Path, RidgeParams, Score};
 use crate::samples::{Samples, Targets, same_rows};
 use crate::selection::{Groups, Selection, best, edge_of};
 use crate::solver::basis::{Basis, covariance, covariance_spectrum, kernel_spectrum};
@@ -108,11 +108,13 @@ impl<T: Real> Design<T> {
     /// Prepares samples from anywhere, with folds, weights and a cache as wanted.
     ///
     /// # Errors
-    /// Those of [`crate::RidgeCv::fit`] that concern samples and folds; [`RegressError::Weight`]; failures to read.
+    /// Those of [`crate::RidgeCv::fit`] that concern samples and folds; [`RegressError::Weight`]; failures to read;
+    /// [`RegressError::Setting`] for [`Score::Pearson`] in f32.
     #[inline(never)]
     pub fn prepare(x: &dyn Samples<T>, params: &RidgeParams, setup: Setup<'_>) -> Result<Self, RegressError> {
         let (n, n_features) = x.dim();
         let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
+        scored_in::<T>(params, setup.folds.is_some())?;
         let folds = setup.folds.unwrap_or_else(|| Folds::none(n));
         if n == 0 || n_features == 0 {
             return Err(RegressError::Empty { matrix: "x", rows: n, columns: n_features });
@@ -348,60 +350,6 @@ impl<T: Real> Design<T> {
         scores
     }
 
-    /// The prediction of every sample by the model fitted without its group: n_samples × n_targets.
-    ///
-    /// `alpha` holds one penalty of the grid per target. Penalties chosen on the same samples make these predictions
-    /// slightly optimistic; nest the choice where that matters.
-    ///
-    /// # Errors
-    /// Those of [`Design::fit`], [`RegressError::Alphas`] for a penalty that is not in the grid, and
-    /// [`RegressError::Setting`] when the folds do not hold out every sample exactly once.
-    #[inline(never)]
-    pub fn held_out_predictions(&self, y: ArrayView2<'_, T>, alpha: &[f64]) -> Result<Array2<T>, RegressError> {
-        self.accept(y)?;
-        self.needs_folds()?;
-        per_target("alpha", y.ncols(), alpha.len())?;
-        if !self.folds.is_partition() {
-            return Err(RegressError::Setting {
-                what: "folds hold some samples out never or more than once".to_owned(),
-                expected: "every sample in exactly one fold".to_owned(),
-                remedy: "prepare the design with groups",
-            });
-        }
-        let positions: Vec<usize> = alpha
-            .iter()
-            .map(|alpha| {
-                self.grid
-                    .iter()
-                    .position(|candidate| candidate == alpha)
-                    .ok_or_else(|| RegressError::Alphas { found: format!("no `{alpha}`") })
-            })
-            .collect::<Result<_, _>>()?;
-        let width = self.task_width(y.ncols());
-        let parts: Vec<Array2<T>> = tasks(y.ncols(), width)
-            .into_par_iter()
-            .map(|columns| {
-                let chosen = &positions[columns.clone()];
-                let (tile, projected) = self.tile(y, columns);
-                let residuals = self.held_out(&self.grid, &self.inverses).residuals_at(&tile, &projected, chosen);
-                let mut predicted = Array2::zeros(residuals.dim());
-                for (sample, mut row) in predicted.rows_mut().into_iter().enumerate() {
-                    let (y, residuals) = (tile.y.row(sample), residuals.row(sample));
-                    for (target, out) in row.iter_mut().enumerate() {
-                        let value = (y[target] - residuals[target]).as_f64() / self.roots[sample];
-                        *out = T::from_f64(value + tile.intercept[target]);
-                    }
-                }
-                predicted
-            })
-            .collect();
-        let mut predicted = Array2::zeros(y.dim());
-        for (columns, part) in tasks(y.ncols(), width).into_iter().zip(parts) {
-            predicted.slice_mut(s![.., columns]).assign(&part);
-        }
-        Ok(predicted)
-    }
-
     /// The penalties a fit chooses from, ascending; empty for a design without folds.
     pub fn grid(&self) -> &[f64] {
         &self.grid
@@ -457,14 +405,14 @@ impl<T: Real> Design<T> {
         columns_per_task(self.grid.len(), n_targets)
     }
 
-    fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
+    pub(crate) fn held_out<'a>(&'a self, grid: &'a [f64], inverses: &'a Inverses<T>) -> HeldOut<'a, T> {
         // Penalties beyond the grid have no forms.
         let forms = self.forms.as_ref().filter(|_| std::ptr::eq(inverses, &raw const self.inverses));
         HeldOut { basis: &self.basis, folds: &self.folds, roots: &self.roots, grid, inverses, forms }
     }
 
     /// A tile of targets, and Zᵀy of it.
-    fn tile(&self, y: ArrayView2<'_, T>, columns: Range<usize>) -> (Tile<T>, Array2<T>) {
+    pub(crate) fn tile(&self, y: ArrayView2<'_, T>, columns: Range<usize>) -> (Tile<T>, Array2<T>) {
         let raw = y.slice(s![.., columns.clone()]);
         let mut tile = Tile::new(y, columns, &self.roots, self.params.intercept);
         if let Some(forms) = &self.forms {
@@ -478,16 +426,16 @@ impl<T: Real> Design<T> {
         (tile, projected)
     }
 
-    fn needs_folds(&self) -> Result<(), RegressError> {
+    pub(crate) fn needs_folds(&self) -> Result<(), RegressError> {
         if self.folds.is_empty() { Err(RegressError::Ungrouped) } else { Ok(()) }
     }
 
-    fn accept(&self, y: ArrayView2<'_, T>) -> Result<(), RegressError> {
+    pub(crate) fn accept(&self, y: ArrayView2<'_, T>) -> Result<(), RegressError> {
         same_rows("x", self.roots.len(), "y", y.nrows())?;
         all_finite("y", y)
     }
 
-    fn inverses_of(&self, alpha: f64) -> Result<Arc<Inverses<T>>, RegressError> {
+    pub(crate) fn inverses_of(&self, alpha: f64) -> Result<Arc<Inverses<T>>, RegressError> {
         let known = |beyond: &BTreeMap<u64, Arc<Inverses<T>>>| beyond.get(&alpha.to_bits()).map(Arc::clone);
         if let Some(inverses) = known(&self.beyond.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(inverses);
@@ -583,6 +531,19 @@ impl<T: Real> Design<T> {
     }
 }
 
-fn per_target(list: &'static str, expected: usize, got: usize) -> Result<(), RegressError> {
+/// Refuses correlations of held-out predictions in f32: a prediction is a target less its residual, and with large penalties
+/// what is left of the difference in f32 is rounding.
+pub(crate) fn scored_in<T: Real>(params: &RidgeParams, is_scored: bool) -> Result<(), RegressError> {
+    if is_scored && params.score == Score::Pearson && T::is_single() {
+        return Err(RegressError::Setting {
+            what: "held-out correlations are asked for in single precision".to_owned(),
+            expected: "f64".to_owned(),
+            remedy: "prepare the design in f64, or use `RidgeCv`, which does",
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn per_target(list: &'static str, expected: usize, got: usize) -> Result<(), RegressError> {
     if expected == got { Ok(()) } else { Err(RegressError::PerTarget { list, expected, got }) }
 }

@@ -119,6 +119,14 @@ impl<T: Real> Ridge<T> {
         Ok(predicted)
     }
 
+    /// The same in another precision.
+    pub(crate) fn rounded<U: Real>(self) -> Ridge<U> {
+        let Self { weights, intercept, alpha, cv_score, edge, x_mean, x_scale, report } = self;
+        let (weights, intercept) =
+            (weights.mapv(|v| U::from_f64(v.as_f64())), intercept.mapv(|v| U::from_f64(v.as_f64())));
+        Ridge { weights, intercept, alpha, cv_score, edge, x_mean, x_scale, report }
+    }
+
     /// The model in the features' own units, ready to be stored, without a second copy of the weights.
     #[inline(never)]
     pub fn into_linear(self) -> LinearModel<T> {

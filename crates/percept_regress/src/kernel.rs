@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
-use crate::design::{Design, Setup};
+use crate::design::{Design, Setup, scored_in};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::params::RidgeParams;
@@ -45,6 +45,7 @@ impl<T: Real> Design<T> {
             return Err(RegressError::TooFewSamples { rows: n });
         }
         let grid = if setup.folds.is_some() { params.grid()? } else { Vec::new() };
+        scored_in::<T>(params, setup.folds.is_some())?;
         let folds = setup.folds.unwrap_or_else(|| Folds::none(n));
         same_rows("kernel", n, "folds", folds.n_samples())?;
         let roots = checked_roots(setup.sample_weights, n)?;

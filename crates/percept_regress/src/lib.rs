@@ -3,6 +3,7 @@
 //! Estimators stand above, pure solvers below:
 //! - [`ridge`]: [`RidgeCv`] (chooses the penalty); [`fitted`]: [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
+//! - `held`: predictions of held-out samples at penalties that were chosen
 //! - [`kernel`]: designs of which only the products of samples are known
 //! - [`banded`]: a scale for each band of features
 //! - [`regions`]: a model per region, the best averaged
@@ -29,6 +30,7 @@ pub mod error;
 pub mod fitted;
 pub mod folds;
 pub mod gram;
+mod held;
 pub mod kernel;
 pub mod params;
 pub mod pca;

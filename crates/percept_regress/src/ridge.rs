@@ -9,7 +9,7 @@ use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::fitted::Ridge;
 use crate::folds::{self, Folds, LeakReport, Leaks};
-use crate::params::RidgeParams;
+use crate::params::{RidgeParams, Score};
 use crate::samples::same_rows;
 use crate::solver::number::Real;
 
@@ -22,7 +22,7 @@ use crate::solver::number::Real;
 /// # Numerics
 /// In f64, held-out residuals equal those of refitting without each group to 1e-10 relative. In f32 the Gram matrix, its
 /// decomposition and the group blocks are still f64; products with targets are f32, and scores agree with the f64 fit to
-/// about 1e-5. Results are the same bits on any number of threads.
+/// about 1e-5. A fit that is scored by correlation is made in f64 and its weights are rounded. Results are the same bits on any number of threads.
 ///
 /// With n samples, r = min(n − 1, p) directions, t targets, A penalties and groups of m, the operations are n·p·r (Gram, f64),
 /// 9r³ (eigen, f64), 2·n·p·r (directions, f64), n·m·(r + 2m)·A (group blocks), 2·n·r·t (projection), 2·n·(r + m)·t·A (scores)
@@ -69,7 +69,8 @@ impl RidgeCv {
         groups: &[usize],
     ) -> Result<Ridge<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
-        Design::grouped(x, groups, &self.params)?.fit(y)
+        same_rows("x", x.nrows(), "groups", groups.len())?;
+        self.fit_with(x, y, Folds::by_label(groups)?, None)
     }
 
     /// The same with given folds, which are refused when repeats of one stimulus stand in different folds, unless `leaks`
@@ -101,7 +102,12 @@ impl RidgeCv {
         sample_weights: Option<&[f64]>,
     ) -> Result<Ridge<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
-        Design::prepare(&x, &self.params, Setup { folds: Some(folds), sample_weights, ..Setup::default() })?.fit(y)
+        let setup = Setup { folds: Some(folds), sample_weights, ..Setup::default() };
+        if self.params.score == Score::Pearson && T::is_single() {
+            let [x, y] = [x, y].map(|values| values.mapv(T::as_f64));
+            return Ok(Design::prepare(&x.view(), &self.params, setup)?.fit(y.view())?.rounded());
+        }
+        Design::prepare(&x, &self.params, setup)?.fit(y)
     }
 }
 

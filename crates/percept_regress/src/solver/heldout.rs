@@ -138,7 +138,6 @@ impl<T: Real> HeldOut<'_, T> {
     pub(crate) fn scores(&self, tile: &Tile<T>, projected: &Array2<T>, score: Score, pooling: Pooling) -> Array2<f64> {
         let width = projected.nrows();
         let n_alphas = self.grid.len();
-        let pearson = score == Score::Pearson;
         let mut scores = Array2::<f64>::zeros((n_alphas, width));
         let mut sums = Sums::new(n_alphas, width);
         if let (Some(forms), Some(values)) = (self.forms, &tile.by_set) {
@@ -148,13 +147,22 @@ impl<T: Real> HeldOut<'_, T> {
             clear_constant(&mut scores, tile);
             return scores;
         }
+        let mut is_first = true;
         self.residuals(tile, projected, |position, fold, residuals| {
             let scored = &self.folds.samples(fold)[..self.folds.n_scored[fold]];
             if position == 0 {
                 sums.add_targets(tile, scored, self.roots);
             }
-            sums.add_residuals(position, tile, scored, self.roots, residuals, pearson);
-            if pooling == Pooling::Folds && position + 1 == n_alphas {
+            if score == Score::Pearson {
+                sums.add_predictions(position, is_first, tile, (scored, self.roots), residuals);
+            } else {
+                sums.add_residuals(position, scored.len(), residuals);
+            }
+            if position + 1 < n_alphas {
+                return;
+            }
+            is_first = pooling == Pooling::Folds;
+            if is_first {
                 sums.add_scores(&mut scores, score, 1.0 / self.folds.len() as f64);
                 sums = Sums::new(n_alphas, width);
             }
@@ -175,20 +183,28 @@ fn clear_constant<T>(scores: &mut Array2<f64>, tile: &Tile<T>) {
     }
 }
 
-/// Weighted sums over held-out samples: of targets (width) and, per penalty, of residuals (n_alphas × width).
+/// Weighted sums over held-out samples: of targets (width) and, per penalty, of residuals or predictions (n_alphas × width).
+///
+/// Sums for correlations are those of predictions less the first of them: with large penalties they hardly differ, so that
+/// differences of sums of their squares would be rounding. [`crate::Design`] sees to it that these are made in f64.
 struct Sums {
     weight: f64,
     y: Vec<f64>,
     yy: Vec<f64>,
-    e: Array2<f64>,
+    /// Squared residuals.
     ee: Array2<f64>,
-    ey: Array2<f64>,
+    /// The first prediction, then sums of what the others differ from it by: itself, squared, times the target.
+    first: Array2<f64>,
+    p: Array2<f64>,
+    pp: Array2<f64>,
+    py: Array2<f64>,
 }
 
 impl Sums {
     fn new(n_alphas: usize, width: usize) -> Self {
         let zeros = || Array2::zeros((n_alphas, width));
-        Self { weight: 0.0, y: vec![0.0; width], yy: vec![0.0; width], e: zeros(), ee: zeros(), ey: zeros() }
+        let (y, yy) = (vec![0.0; width], vec![0.0; width]);
+        Self { weight: 0.0, y, yy, ee: zeros(), first: zeros(), p: zeros(), pp: zeros(), py: zeros() }
     }
 
     fn add_targets<T: Real>(&mut self, tile: &Tile<T>, scored: &[usize], roots: &[f64]) {
@@ -203,40 +219,43 @@ impl Sums {
         }
     }
 
-    fn add_residuals<T: Real>(
-        &mut self,
-        position: usize,
-        tile: &Tile<T>,
-        scored: &[usize],
-        roots: &[f64],
-        residuals: &[T],
-        pearson: bool,
-    ) {
+    /// Adds squared residuals of one penalty: members of a fold × width, of which the first `n_scored` count.
+    fn add_residuals<T: Real>(&mut self, position: usize, n_scored: usize, residuals: &[T]) {
         let width = self.y.len();
         let mut buffer = vec![T::zero(); width];
-        let add = |into: &mut Array2<f64>, buffer: &[T]| {
-            into.row_mut(position).iter_mut().zip(buffer).for_each(|(sum, &value)| *sum += value.as_f64());
-        };
-        for (scored, residuals) in scored.chunks(SHORT_SUM).zip(residuals.chunks(SHORT_SUM * width)) {
+        for residuals in residuals[..n_scored * width].chunks(SHORT_SUM * width) {
             buffer.fill(T::zero());
-            for row in residuals.chunks_exact(width).take(scored.len()) {
+            for row in residuals.chunks_exact(width) {
                 buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += e * e);
             }
-            add(&mut self.ee, &buffer);
-            if !pearson {
-                continue;
+            let sums = self.ee.row_mut(position);
+            sums.into_iter().zip(&buffer).for_each(|(sum, &value)| *sum += value.as_f64());
+        }
+    }
+
+    /// Adds predictions of one penalty, which are targets less residuals. `is_first` says that nothing was added before.
+    fn add_predictions<T: Real>(
+        &mut self,
+        position: usize,
+        is_first: bool,
+        tile: &Tile<T>,
+        (scored, roots): (&[usize], &[f64]),
+        residuals: &[T],
+    ) {
+        let width = self.y.len();
+        for (row, (residuals, &sample)) in residuals.chunks_exact(width).zip(scored).enumerate() {
+            let root = roots[sample];
+            for (target, (&e, &y)) in residuals.iter().zip(tile.y.row(sample)).enumerate() {
+                let (at, y) = ((position, target), y.as_f64());
+                let predicted = y - e.as_f64();
+                if is_first && row == 0 {
+                    self.first[at] = predicted / root;
+                }
+                let p = predicted - root * self.first[at];
+                self.p[at] += root * p;
+                self.pp[at] += p * p;
+                self.py[at] += p * y;
             }
-            buffer.fill(T::zero());
-            for (row, &sample) in residuals.chunks_exact(width).zip(scored) {
-                let root = T::from_f64(roots[sample]);
-                buffer.iter_mut().zip(row).for_each(|(sum, &e)| *sum += root * e);
-            }
-            add(&mut self.e, &buffer);
-            buffer.fill(T::zero());
-            for (row, &sample) in residuals.chunks_exact(width).zip(scored) {
-                buffer.iter_mut().zip(row).zip(tile.y.row(sample)).for_each(|((sum, &e), &y)| *sum += e * y);
-            }
-            add(&mut self.ey, &buffer);
         }
     }
 
@@ -244,17 +263,15 @@ impl Sums {
     fn add_scores(&self, scores: &mut Array2<f64>, score: Score, share: f64) {
         let n = self.weight;
         for ((alpha, target), out) in scores.indexed_iter_mut() {
-            let (y, yy) = (self.y[target], self.yy[target]);
-            let (e, ee, ey) = (self.e[(alpha, target)], self.ee[(alpha, target)], self.ey[(alpha, target)]);
-            let varies = yy - y * y / n;
+            let (at, y) = ((alpha, target), self.y[target]);
+            let varies = self.yy[target] - y * y / n;
             let value = match score {
-                Score::NegMse => -ee / n,
-                Score::R2 if varies > 0.0 => 1.0 - ee / varies,
+                Score::NegMse => -self.ee[at] / n,
+                Score::R2 if varies > 0.0 => 1.0 - self.ee[at] / varies,
                 Score::Pearson => {
-                    // Held-out predictions are y − e.
-                    let (p, pp, py) = (y - e, yy - 2.0 * ey + ee, yy - ey);
-                    let varies_p = pp - p * p / n;
-                    if varies_p > 0.0 && varies > 0.0 { (py - p * y / n) / (varies_p * varies).sqrt() } else { 0.0 }
+                    let varies_p = self.pp[at] - self.p[at].powi(2) / n;
+                    let together = self.py[at] - self.p[at] * y / n;
+                    if varies_p > 0.0 && varies > 0.0 { together / (varies_p * varies).sqrt() } else { 0.0 }
                 }
                 Score::R2 => 0.0,
             };

@@ -11,6 +11,10 @@ pub trait Real: NdFloat + sealed::Element {
     fn from_f64(value: f64) -> Self;
     /// Widens without loss.
     fn as_f64(self) -> f64;
+    /// Whether this is `f32`.
+    fn is_single() -> bool {
+        Self::epsilon().as_f64() > f64::EPSILON
+    }
 }
 
 pub(crate) mod sealed {

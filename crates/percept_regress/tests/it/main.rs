@@ -23,6 +23,7 @@
 mod bad_input;
 mod banded;
 mod behaviour;
+mod beyond;
 mod brute_force;
 mod checks;
 mod data;
@@ -32,6 +33,7 @@ mod precision;
 mod presets;
 mod recipes;
 mod repeated;
+mod scoring;
 mod selection;
 mod sklearn;
 mod threads;
