@@ -198,8 +198,9 @@ pub struct ItemResult {
 pub struct ItemArm {
     /// PNG files relative to the run's folder, one per draw.
     pub pictures: Vec<String>,
-    /// Mean over draws of each metric that the arm has, in the order of [`Outcome::scores`] for this arm.
-    pub scores: Vec<f64>,
+    /// Mean over draws of each metric that the arm has, in the order of [`Outcome::scores`] for this arm; `None` where it is not
+    /// defined.
+    pub scores: Vec<Option<f64>>,
 }
 
 impl Outcome {

@@ -12,16 +12,19 @@ pub struct ScoreRow {
     pub split: String,
     /// The metric with its dialect (`pixcorr`, `ssim`, `twoway_pixel`, `twoway_clip`, `context_cosine`).
     pub metric: String,
-    /// The value over all scored items; `NaN` never occurs, an undefined score is an error where it arises.
+    /// The mean over the items for which the metric is defined; never `NaN`.
     pub value: f64,
     /// Lower end of the 95 % bootstrap interval over items.
     pub low: f64,
     /// Upper end of the 95 % bootstrap interval over items.
     pub high: f64,
-    /// What guessing would score, where that is known.
+    /// What guessing would score: by the metric's nature, or what the same pictures score against other items' stimuli.
     pub chance: Option<f64>,
     /// Number of scored items.
     pub n: usize,
+    /// Items that were left out because the metric is not defined for them: a picture of one colour has no correlation.
+    #[serde(default)]
+    pub n_undefined: usize,
 }
 
 /// What one method scores more than another by one metric, item by item.

@@ -70,13 +70,15 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
             }
             out.push_str("</tr>\n");
         }
-        let chance = |metric: &&str| rows.iter().find(|row| row.metric == **metric).and_then(|row| row.chance);
+        let chance = |metric: &&str| chance_of(&rows, metric);
         if metrics.iter().any(|metric| chance(metric).is_some()) {
             out.push_str("<tr class=\"chance-row\"><th scope=\"row\">chance</th>");
             for metric in &metrics {
                 match chance(metric) {
-                    Some(chance) => {
-                        let _ = write!(out, "<td>{}</td>", glossary.written(metric, chance));
+                    Some((low, high)) => {
+                        let [low, high] = [low, high].map(|value| glossary.written(metric, value));
+                        let range = if low == high { low } else { format!("{low} to {high}") };
+                        let _ = write!(out, "<td>{range}</td>");
                     }
                     None => out.push_str("<td class=\"absent\"><span aria-label=\"not known\">–</span></td>"),
                 }
@@ -85,6 +87,15 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
         }
         out.push_str("</tbody></table></div>\n");
     }
+}
+
+/// The least and the largest chance of the arms by a metric; they differ where chance is measured on each arm's pictures.
+pub fn chance_of(rows: &[&ScoreRow], metric: &str) -> Option<(f64, f64)> {
+    let all = rows.iter().filter(|row| row.metric == metric).filter_map(|row| row.chance);
+    all.fold(None, |range, chance| {
+        let (low, high) = range.unwrap_or((chance, chance));
+        Some((chance.min(low), chance.max(high)))
+    })
 }
 
 /// Appends the differences: those to the method that most are compared with, the others behind a fold.

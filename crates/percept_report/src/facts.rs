@@ -211,7 +211,7 @@ pub fn notes(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome) {
     }
     out.push_str(
         "<dt>Interval</dt><dd>95 % bootstrap interval over stimuli: how much the average would move with other stimuli, not with other subjects.</dd>\n\
-         <dt>Chance</dt><dd>What guessing would score; drawn as a dashed line. A method whose interval reaches it has shown nothing.</dd>\n\
+         <dt>Chance</dt><dd>What guessing would score; drawn as a dashed line. It is 50 % for identification; for other scores it is measured: what the same pictures score against the stimuli of other items. A method whose interval reaches it has shown nothing.</dd>\n\
          </dl>\n",
     );
 }

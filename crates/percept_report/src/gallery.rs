@@ -9,6 +9,9 @@ use crate::error::{Pictures, ReportError, png};
 use crate::glossary::Glossary;
 use crate::markup::{breakable, data_address, escape};
 
+/// What an item without a score is sorted by.
+const LAST: f64 = -1e9;
+
 /// The arm by whose scores the reader may sort, and its metrics.
 struct Order<'a> {
     /// The arm's place in [`Outcome::arms`].
@@ -150,5 +153,7 @@ fn ranks(
         return Err(wrong(what, scores.len(), order.metrics.len()));
     }
     let sign = |metric: &str| if glossary.lower_is_better(metric) { -1.0 } else { 1.0 };
-    Ok(scores.iter().zip(&order.metrics).map(|(score, metric)| format!("{:.6}", sign(metric) * score)).collect())
+    // Where a metric is not defined, the item comes last of the best.
+    let rank = |score: Option<f64>, metric: &str| score.map_or(LAST, |score| sign(metric) * score);
+    Ok(scores.iter().zip(&order.metrics).map(|(&score, metric)| format!("{:.6}", rank(score, metric))).collect())
 }

@@ -38,14 +38,17 @@ pub fn summary(out: &mut String, glossary: &Glossary<'_>, main: &str, scores: &[
     let is_many = panels.len() > 6;
     for panel in panels {
         let Some(row) = panel.rows.iter().find(|row| row.method == main) else { continue };
-        if is_many && row.chance.is_none() {
+        if is_many && glossary.metric(panel.metric).is_none_or(|facts| facts.chance.is_none()) {
             continue;
         }
         let written = |value| glossary.written(panel.metric, value);
         let chance = row.chance.map_or_else(String::new, |chance| format!("chance {} · ", written(chance)));
+        // Above is good, whichever way the metric points.
+        let (better, worse) =
+            if glossary.lower_is_better(panel.metric) { ("below", "above") } else { ("above", "below") };
         let verdict = match row.chance {
-            Some(chance) if row.low > chance => "above",
-            Some(chance) if row.high < chance => "below",
+            Some(chance) if row.low > chance => better,
+            Some(chance) if row.high < chance => worse,
             Some(_) => "at",
             None => "",
         };
@@ -87,7 +90,11 @@ pub fn section(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
                 format!("<b>{}</b>", written(row.value)),
                 format!("{} to {}", written(row.low), written(row.high)),
                 row.chance.map_or_else(|| "not known".to_owned(), written),
-                count(row.n),
+                if row.n_undefined == 0 {
+                    count(row.n)
+                } else {
+                    format!("{} of {}", count(row.n), count(row.n + row.n_undefined))
+                },
             ]
         })
         .collect();
@@ -154,17 +161,18 @@ fn plot(out: &mut String, glossary: &Glossary<'_>, panel: &Panel) {
             bottom + 18.0
         );
     }
-    if let Some(chance) = panel.rows.iter().find_map(|row| row.chance) {
-        let at = x(chance);
-        let _ = writeln!(
-            out,
-            "<line class=\"chance\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{bottom:.1}\"><title>chance {}</title></line>",
-            TOP - 6.0,
-            written(chance)
-        );
-    }
     for (i, row) in panel.rows.iter().enumerate() {
         let y = TOP + ROW * (i as f64 + 0.5);
+        if let Some(chance) = row.chance {
+            let (at, half) = (x(chance), ROW / 2.0);
+            let _ = writeln!(
+                out,
+                "<line class=\"chance\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"><title>chance {}</title></line>",
+                y - half,
+                y + half,
+                written(chance)
+            );
+        }
         let class = glossary.class(&row.method);
         let _ = writeln!(
             out,
@@ -221,6 +229,7 @@ mod tests {
             high,
             chance: Some(0.5),
             n: 100,
+            n_undefined: 0,
         }
     }
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::bootstrap::{self, Interval, LEVEL, PairedDifference, quantile};
 use crate::error::{StatsError, at_least, finite, same_shape};
-use crate::identification::{TwoWay, constant_rows, cross_correlation, cross_cosine};
+use crate::identification::{TwoWay, cross_correlation, cross_cosine, varying_rows};
 
 /// Two-way identification of every item among the truths that carry another label: prediction j against the truths i whose
 /// label differs, the share with r(pred j, truth i) < r(pred j, truth j). With all labels different it is
@@ -31,12 +31,12 @@ pub fn two_way(
     same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
     same_shape(("pred", &[pred.nrows()]), ("labels", &[label_of_item.len()]))?;
     let r = cross_correlation(pred, truth)?;
-    let (pred_constant, truth_constant) = (constant_rows(pred), constant_rows(truth));
-    won(&r, |item| pred_constant[item] || truth_constant[item], label_of_item)
+    won(&r, [&varying_rows(pred), &varying_rows(truth)], label_of_item)
 }
 
 /// The same by cosine, which sees what all rows have in common: the share of truths i of another label with
-/// cos(pred j, truth i) < cos(pred j, truth j). Rows of zeros have no cosine and score 0.
+/// cos(pred j, truth i) < cos(pred j, truth j). Rows of zeros have no cosine: they have no score and are
+/// no opponents.
 ///
 /// # Shapes
 /// Both n_items × n_features, one label per item.
@@ -51,32 +51,17 @@ pub fn two_way_cosine(
     same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
     same_shape(("pred", &[pred.nrows()]), ("labels", &[label_of_item.len()]))?;
     let cosines = cross_cosine(pred, truth)?;
-    let is_zero = |view: ArrayView2<'_, f32>, item: usize| view.row(item).iter().all(|&value| value == 0.0);
-    won(&cosines, |item| is_zero(pred, item) || is_zero(truth, item), label_of_item)
+    let points = |view: ArrayView2<'_, f32>| -> Vec<bool> {
+        view.rows().into_iter().map(|row| row.iter().any(|&value| value != 0.0)).collect()
+    };
+    won(&cosines, [&points(pred), &points(truth)], label_of_item)
 }
 
 /// Comparisons that each prediction (row) wins for its own truth (the column of the same number) by `similarity`.
-fn won(
-    similarity: &Array2<f64>,
-    is_undefined: impl Fn(usize) -> bool,
-    label_of_item: &[usize],
-) -> Result<TwoWay, StatsError> {
-    let n = similarity.nrows();
-    let undefined: Vec<usize> = (0..n).filter(|&item| is_undefined(item)).collect();
-    let mut scores = TwoWay { values: Vec::with_capacity(n), ties: Vec::with_capacity(n), undefined };
-    for (item, row) in similarity.rows().into_iter().enumerate() {
-        let own = row[item];
-        let opponents = || {
-            row.iter().zip(label_of_item).filter(|(_, label)| **label != label_of_item[item]).map(|(value, _)| *value)
-        };
-        let n_opponents = opponents().count();
-        at_least("items with another label", 1, n_opponents)?;
-        let defined = scores.undefined.binary_search(&item).is_err();
-        let won = if defined { opponents().filter(|&value| value < own).count() } else { 0 };
-        scores.values.push(won as f64 / n_opponents as f64);
-        scores.ties.push(opponents().filter(|&value| value == own).count());
-    }
-    Ok(scores)
+fn won(similarity: &Array2<f64>, is_defined: [&[bool]; 2], label_of_item: &[usize]) -> Result<TwoWay, StatsError> {
+    let others = |item: usize| label_of_item.iter().filter(|label| **label != label_of_item[item]).count();
+    (0..similarity.nrows()).try_for_each(|item| at_least("items with another label", 1, others(item)))?;
+    Ok(TwoWay::new(similarity, is_defined, |item, other| label_of_item[item] != label_of_item[other]))
 }
 
 /// 95 % percentile bootstrap interval of the mean over items, where items of one label are drawn together: as many labels as
@@ -148,6 +133,33 @@ pub fn paired_difference(
     Ok(PairedDifference { mean: total / differences.len() as f64, interval, p })
 }
 
+/// The same over the items for which both methods have a score, and how many these are; `None` when there are none.
+///
+/// # Errors
+/// As [`paired_difference`].
+pub fn paired_scores(
+    first: &[Option<f64>],
+    second: &[Option<f64>],
+    label_of_item: &[usize],
+    seed: Seed,
+    n_draws: usize,
+) -> Result<Option<(PairedDifference, usize)>, StatsError> {
+    same_shape(("first", &[first.len()]), ("second", &[second.len()]))?;
+    same_shape(("first", &[first.len()]), ("labels", &[label_of_item.len()]))?;
+    let both = first.iter().zip(second).zip(label_of_item);
+    let both = both.filter_map(|((first, second), label)| Some(((*first)?, (*second)?, *label)));
+    let (mut a, mut b, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    for (first, second, label) in both {
+        a.push(first);
+        b.push(second);
+        labels.push(label);
+    }
+    if a.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((paired_difference(&a, &b, &labels, seed, n_draws)?, a.len())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,8 +174,8 @@ mod tests {
     fn items_of_one_label_are_no_opponents() {
         // The second item is a second trial of the first's stimulus.
         let truth = array![[1.0f32, 2.0, 4.0], [1.0, 2.0, 4.0], [3.0, 1.0, 0.0]];
-        let scores = two_way(truth.view(), truth.view(), &[0, 0, 1]).expect("two labels");
-        assert_eq!((scores.values, scores.ties), (vec![1.0; 3], vec![0; 3]));
+        let found = two_way(truth.view(), truth.view(), &[0, 0, 1]).expect("two labels");
+        assert_eq!((found.scores.values, found.ties), (vec![Some(1.0); 3], vec![0; 3]));
         two_way(truth.view(), truth.view(), &[5, 5, 5]).expect_err("no opponents");
     }
 
@@ -172,10 +184,9 @@ mod tests {
         // A prediction of the common part alone points at whichever truth has most of it.
         let truth = array![[5.0f32, 1.0, 0.0], [5.0, 0.0, 1.0], [5.0, -1.0, -1.0]];
         let pred = array![[5.0f32, 0.5, 0.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
-        let scores = two_way_cosine(pred.view(), truth.view(), &[0, 1, 2]).expect("three labels");
+        let found = two_way_cosine(pred.view(), truth.view(), &[0, 1, 2]).expect("three labels");
         // cos(pred 0, ·) falls with the angle; cos(pred 1, truth) = 5/|truth| ties for truths 0 and 1.
-        assert_eq!((scores.values, scores.ties), (vec![1.0, 0.5, 0.0], vec![0, 1, 2]));
-        assert_eq!(scores.undefined, vec![2]);
+        assert_eq!((found.scores.values, found.ties), (vec![Some(1.0), Some(0.5), None], vec![0, 1, 0]));
     }
 
     #[test]
@@ -209,13 +220,14 @@ mod tests {
     fn with_distinct_labels_both_are_the_plain_forms() {
         let (pred, truth) = (rows(9, 1), rows(9, 2));
         let labels: Vec<usize> = (0..9).collect();
-        let scores = two_way(pred.view(), truth.view(), &labels).expect("valid");
-        assert_eq!(scores, identification::two_way(pred.view(), truth.view()).expect("valid"));
-        let plain = bootstrap::mean_interval(&scores.values, Seed::new(3), 500).expect("valid");
-        assert_eq!(mean_interval(&scores.values, &labels, Seed::new(3), 500).expect("valid"), plain);
-        let other: Vec<f64> = scores.values.iter().rev().copied().collect();
-        let paired = paired_difference(&scores.values, &other, &labels, Seed::new(3), 500).expect("valid");
-        let differences: Vec<f64> = scores.values.iter().zip(&other).map(|(a, b)| a - b).collect();
+        let found = two_way(pred.view(), truth.view(), &labels).expect("valid");
+        assert_eq!(found, identification::two_way(pred.view(), truth.view()).expect("valid"));
+        let values: Vec<f64> = found.scores.defined().collect();
+        let plain = bootstrap::mean_interval(&values, Seed::new(3), 500).expect("valid");
+        assert_eq!(mean_interval(&values, &labels, Seed::new(3), 500).expect("valid"), plain);
+        let other: Vec<f64> = values.iter().rev().copied().collect();
+        let paired = paired_difference(&values, &other, &labels, Seed::new(3), 500).expect("valid");
+        let differences: Vec<f64> = values.iter().zip(&other).map(|(a, b)| a - b).collect();
         assert_eq!(paired.interval, bootstrap::mean_interval(&differences, Seed::new(3), 500).expect("valid"));
     }
 

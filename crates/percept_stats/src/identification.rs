@@ -1,11 +1,13 @@
 //! Two-way identification: is a reconstruction more like its own stimulus than like another one?
 //!
-//! The correlations of all pairs come from one matrix product in f64. Comparison is strict, so a tie is a failure and
-//! a constant reconstruction scores 0, not chance; ties and undefined items are counted.
+//! The correlations of all pairs come from one matrix product in f64. Comparison is strict, so a tie is a failure; ties are
+//! counted. A constant picture has no correlation: as a reconstruction or as its own stimulus it leaves the item without a
+//! score, and as another stimulus it is no opponent.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
+use crate::ItemScores;
 use crate::error::{StatsError, at_least, finite, same_shape};
 
 /// Which comparisons an item enters.
@@ -22,12 +24,33 @@ pub enum Dialect {
 /// Two-way identification of every item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoWay {
-    /// Per item the share of comparisons won, in 0..=1; chance is [`TWO_WAY_CHANCE`].
-    pub values: Vec<f64>,
+    /// Per item the share of comparisons won, in 0..=1; chance is [`TWO_WAY_CHANCE`]. `None` where the item's own similarity is
+    /// not defined, or that of every opponent.
+    pub scores: ItemScores,
     /// Per item the number of comparisons that were ties, which count as lost.
     pub ties: Vec<usize>,
-    /// Items whose prediction or truth is constant, so that their own correlation is not defined; they score 0.
-    pub undefined: Vec<usize>,
+}
+
+impl TwoWay {
+    /// Compares each item's own similarity (the diagonal) with that of its opponents in the same row. `rows` and `columns` say
+    /// whether those of `similarity` are defined.
+    pub(crate) fn new(
+        similarity: &Array2<f64>,
+        [rows, columns]: [&[bool]; 2],
+        is_opponent: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let n = similarity.nrows();
+        let (mut values, mut ties) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for (item, row) in similarity.rows().into_iter().enumerate() {
+            let own = row[item];
+            let is_defined = rows[item] && columns[item];
+            let opponents = || (0..n).filter(|&other| is_defined && columns[other] && is_opponent(item, other));
+            let (n_opponents, won) = (opponents().count(), opponents().filter(|&other| row[other] < own).count());
+            values.push((n_opponents > 0).then(|| won as f64 / n_opponents as f64));
+            ties.push(opponents().filter(|&other| row[other] == own).count());
+        }
+        Self { scores: ItemScores { values }, ties }
+    }
 }
 
 /// The expected share of comparisons won by guessing.
@@ -50,8 +73,8 @@ const PANEL: usize = 64;
 /// ```
 /// use ndarray::array;
 /// let truth = array![[1.0f32, 2.0, 4.0], [3.0, 1.0, 0.0], [0.0, 5.0, 1.0]];
-/// let scores = percept_stats::identification::two_way(truth.view(), truth.view())?;
-/// assert_eq!(scores.values, vec![1.0, 1.0, 1.0]);
+/// let found = percept_stats::identification::two_way(truth.view(), truth.view())?;
+/// assert_eq!(found.scores.values, vec![Some(1.0); 3]);
 /// # Ok::<(), percept_stats::StatsError>(())
 /// ```
 pub fn two_way(pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<TwoWay, StatsError> {
@@ -73,27 +96,17 @@ pub fn two_way_in(
         Dialect::AmongTruths => cross_correlation(pred, truth)?,
         Dialect::AmongPredictions => cross_correlation(truth, pred)?,
     };
-    let n = r.nrows();
-    let (pred_constant, truth_constant) = (constant_rows(pred), constant_rows(truth));
-    let undefined: Vec<usize> = (0..n).filter(|&item| pred_constant[item] || truth_constant[item]).collect();
-    let mut scores = TwoWay { values: Vec::with_capacity(n), ties: Vec::with_capacity(n), undefined };
-    for (item, row) in r.rows().into_iter().enumerate() {
-        let own = row[item];
-        let others = || row.iter().enumerate().filter(|(other, _)| *other != item);
-        let won = if scores.undefined.binary_search(&item).is_ok() {
-            0
-        } else {
-            others().filter(|(_, value)| **value < own).count()
-        };
-        scores.values.push(won as f64 / (n - 1) as f64);
-        scores.ties.push(others().filter(|(_, value)| **value == own).count());
-    }
-    Ok(scores)
+    let (pred, truth) = (varying_rows(pred), varying_rows(truth));
+    let varies = match dialect {
+        Dialect::AmongTruths => [&pred[..], &truth],
+        Dialect::AmongPredictions => [&truth[..], &pred],
+    };
+    Ok(TwoWay::new(&r, varies, |item, other| item != other))
 }
 
-/// Whether each row is the same number throughout.
-pub(crate) fn constant_rows(view: ArrayView2<'_, f32>) -> Vec<bool> {
-    view.rows().into_iter().map(is_constant).collect()
+/// Whether each row holds different numbers.
+pub(crate) fn varying_rows(view: ArrayView2<'_, f32>) -> Vec<bool> {
+    view.rows().into_iter().map(|row| !is_constant(row)).collect()
 }
 
 /// Pearson correlation of every row of `a` with every row of `b`: n_a × n_b; 0 where a row is constant.
@@ -179,21 +192,30 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn a_constant_reconstruction_scores_zero_and_is_named() {
+    fn a_constant_picture_has_no_score_and_is_no_opponent() {
         let truth = array![[1.0f32, 2.0, 4.0], [3.0, 1.0, 0.0], [0.0, 5.0, 1.0]];
         let mut pred = truth.clone();
         pred.row_mut(1).fill(0.3);
-        let scores = two_way(pred.view(), truth.view()).expect("same shape");
-        assert_eq!(scores.values, vec![1.0, 0.0, 1.0]);
-        assert_eq!((scores.undefined, scores.ties), (vec![1], vec![0, 2, 0]));
+        let found = two_way(pred.view(), truth.view()).expect("same shape");
+        assert_eq!(found.scores.values, vec![Some(1.0), None, Some(1.0)]);
+        assert_eq!(found.ties, vec![0, 0, 0]);
+        // Three of six stimuli are grey: perfect reconstructions of the others are identified among each other.
+        let mut grey = Array2::from_shape_fn((6, 4), |(row, column)| {
+            ((row * 7 + column * 5) * (row + column * 3 + 1) % 11) as f32
+        });
+        for row in [0, 2, 4] {
+            grey.row_mut(row).fill(0.5);
+        }
+        let found = two_way(grey.view(), grey.view()).expect("same shape");
+        assert_eq!(found.scores.values, vec![None, Some(1.0), None, Some(1.0), None, Some(1.0)]);
     }
 
     #[test]
     fn equal_stimuli_tie_and_a_tie_is_lost() {
         let truth = array![[1.0f32, 2.0, 4.0], [1.0, 2.0, 4.0], [0.0, 5.0, 1.0]];
-        let scores = two_way(truth.view(), truth.view()).expect("same shape");
-        assert_eq!(scores.values, vec![0.5, 0.5, 1.0]);
-        assert_eq!(scores.ties, vec![1, 1, 0]);
+        let found = two_way(truth.view(), truth.view()).expect("same shape");
+        assert_eq!(found.scores.values, vec![Some(0.5), Some(0.5), Some(1.0)]);
+        assert_eq!(found.ties, vec![1, 1, 0]);
     }
 
     #[test]

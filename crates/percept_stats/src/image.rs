@@ -32,7 +32,7 @@ pub fn pixcorr(pred: ArrayView4<'_, f32>, truth: ArrayView4<'_, f32>) -> Result<
             pearson(flat(pred).view(), flat(truth).view())
         })
         .collect();
-    Ok(ItemScores::collect(values))
+    Ok(ItemScores { values })
 }
 
 /// Mean squared difference over all pixels and channels of each pair of images.
@@ -87,8 +87,8 @@ mod tests {
         let mut pred = truth.clone();
         pred.index_axis_mut(Axis(0), 1).fill(0.0);
         let scores = pixcorr(pred.view(), truth.view()).expect("same shape");
-        assert!((scores.values[0] - 1.0).abs() < 1e-15);
-        assert_eq!((scores.values[1], scores.undefined), (0.0, vec![1]));
+        assert!((scores.values[0].expect("varies") - 1.0).abs() < 1e-15);
+        assert_eq!((scores.values[1], scores.undefined()), (None, vec![1]));
     }
 
     #[test]

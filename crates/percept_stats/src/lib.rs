@@ -27,33 +27,33 @@ pub mod ssim;
 
 pub use error::StatsError;
 
-/// One value per item, and the items for which the metric is not defined.
-#[derive(Clone, Debug, PartialEq)]
+/// One value per item; `None` where the metric is not defined (a constant vector has no correlation). Never NaN.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemScores {
-    /// One value per item; 0 where the metric is not defined. Never NaN.
-    pub values: Vec<f64>,
-    /// Items without a defined value (a constant vector has no correlation), ascending.
-    pub undefined: Vec<usize>,
+    /// One value per item.
+    pub values: Vec<Option<f64>>,
+}
+
+impl From<Vec<f64>> for ItemScores {
+    fn from(values: Vec<f64>) -> Self {
+        Self { values: values.into_iter().map(Some).collect() }
+    }
 }
 
 impl ItemScores {
-    pub(crate) fn collect(values: impl IntoIterator<Item = Option<f64>>) -> Self {
-        let mut undefined = Vec::new();
-        let values = values
-            .into_iter()
-            .enumerate()
-            .map(|(item, value)| {
-                value.unwrap_or_else(|| {
-                    undefined.push(item);
-                    0.0
-                })
-            })
-            .collect();
-        Self { values, undefined }
+    /// Items without a defined value, ascending.
+    pub fn undefined(&self) -> Vec<usize> {
+        self.values.iter().enumerate().filter(|(_, value)| value.is_none()).map(|(item, _)| item).collect()
     }
 
-    /// The mean over all items, undefined ones counted as 0.
-    pub fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
+    /// The values that are defined, in the order of the items.
+    pub fn defined(&self) -> impl Iterator<Item = f64> {
+        self.values.iter().copied().flatten()
+    }
+
+    /// The mean over the items for which the metric is defined; `None` when there are none.
+    pub fn mean(&self) -> Option<f64> {
+        let n = self.defined().count();
+        (n > 0).then(|| self.defined().sum::<f64>() / n as f64)
     }
 }

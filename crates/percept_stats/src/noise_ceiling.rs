@@ -16,7 +16,7 @@ use crate::error::{StatsError, at_least, finite, same_shape};
 /// Noise-ceiling signal-to-noise ratio of each unit: √max(1 − v², 0) / v, where v² is the mean over stimuli with exactly
 /// `repeats` presentations of the variance of these presentations (ddof 1).
 ///
-/// A unit that never varies has no ratio and is listed as undefined. A unit whose repeats are identical is infinite.
+/// A unit that never varies has no ratio and is undefined. A unit whose repeats are identical is infinite.
 ///
 /// # Shapes
 /// `responses` n_samples × n_units, z-scored per session; `stimulus_of_sample` n_samples labels.
@@ -56,7 +56,7 @@ pub fn ncsnr(
             Some((1.0 - noise).max(0.0).sqrt() / noise.sqrt())
         })
         .collect();
-    Ok(ItemScores::collect(values))
+    Ok(ItemScores { values })
 }
 
 /// Share of variance (R² units) that a perfect model explains in responses averaged over `n_repeats` presentations:
@@ -113,8 +113,8 @@ mod tests {
         });
         let stimuli: Vec<usize> = (0..n_stimuli * 3).map(|sample| sample % n_stimuli).collect();
         let found = ncsnr(responses.view(), &stimuli, 3).expect("three repeats");
-        assert!((found.values[0] - ratio).abs() < 0.03, "{}", found.values[0]);
-        assert_eq!(found.undefined, vec![1]);
+        assert!((found.values[0].expect("varies") - ratio).abs() < 0.03, "{:?}", found.values[0]);
+        assert_eq!(found.undefined(), vec![1]);
         assert_eq!(ncsnr(responses.view(), &stimuli, 4), Err(StatsError::NoRepeats { repeats: 4 }));
     }
 }

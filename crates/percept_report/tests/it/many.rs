@@ -53,7 +53,7 @@ pub(crate) fn outcome() -> Outcome {
     for (i, item) in outcome.items.iter_mut().enumerate() {
         let made = |name: &&str| ItemArm {
             pictures: vec![format!("images/{i:03}_{name}.png")],
-            scores: vec![0.5; outcome.scores.iter().filter(|row| row.method == **name).count()],
+            scores: vec![Some(0.5); outcome.scores.iter().filter(|row| row.method == **name).count()],
         };
         item.arms = ARMS.iter().map(made).collect();
     }
@@ -89,6 +89,7 @@ fn scores() -> Vec<ScoreRow> {
                 high: value + 0.028,
                 chance,
                 n: 100,
+                n_undefined: 0,
             });
         }
     }

@@ -94,7 +94,7 @@ fn a_score_stands_beside_its_interval_and_chance() {
     assert!(html.contains(
         "<b>89.3\u{2009}%</b></td><td>86.8\u{2009}% to 91.6\u{2009}%</td><td>50.0\u{2009}%</td><td>100</td>"
     ));
-    assert_eq!(html.matches("class=\"chance\"").count(), 3, "one line per metric whose chance is known");
+    assert_eq!(html.matches("class=\"chance\"").count(), 3 * 6, "one line per method and metric whose chance is known");
     assert!(html.contains("<div class=\"card above\"><div class=\"metric\">2-way, CLIP</div>"));
 }
 

@@ -102,7 +102,7 @@ fn item(i: usize) -> ItemResult {
         (5, 1) => Vec::new(),
         _ => vec![format!("images/{i:03}_{name}.png")],
     };
-    let scores = [((i * 17) % 40) as f64 / 40.0, 0.5, 0.5, ((i * 7) % 40) as f64 / 40.0 - 0.2];
+    let scores = [((i * 17) % 40) as f64 / 40.0, 0.5, 0.5, ((i * 7) % 40) as f64 / 40.0 - 0.2].map(Some);
     ItemResult {
         id: format!("drawing {:05}", 2951 + 37 * i),
         caption: format!("a {} {} on the left in a field", COLOURS[i % 5].0, OBJECTS[i * 3 % 10]),
@@ -165,6 +165,7 @@ fn scores() -> Vec<ScoreRow> {
                 high: (value + 0.023).min(1.0),
                 chance,
                 n: 100,
+                n_undefined: 0,
             })
         })
         .collect()
