@@ -43,6 +43,10 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        // File names may hold colons: a file that exists by the whole text is meant.
+        if text.contains(':') && fs::is_file(text) {
+            return Ok(Self { path: PathBuf::from(text), name: None });
+        }
         for (colon, _) in text.match_indices(':') {
             let (path, name) = (&text[..colon], &text[colon + 1..]);
             let lower = path.to_ascii_lowercase();
@@ -153,6 +157,31 @@ impl Reference {
         };
         let data = file.array(&name)?;
         Ok(Loaded { name, data })
+    }
+
+    /// The bytes of memory that its compressed form says it needs before a first value can be read: those of an npz member or a
+    /// MAT variable, 0 for arrays that are read in parts.
+    ///
+    /// # Errors
+    /// As [`Reference::read`], for what is wrong before the values.
+    pub fn inflated_bytes(&self) -> Result<u64> {
+        let source = fs::open(&self.path)?;
+        match sniff(&source)? {
+            Format::Zip => {
+                let mut file = npz::Npz::from_source(source)?;
+                let name = self.choose("array", file.names())?;
+                Ok(file.claimed_bytes(&name).unwrap_or(0))
+            }
+            Format::Mat => {
+                let file = mat::File::from_source(source)?;
+                let entries = file.entries()?;
+                let name = self.choose("variable", entries.iter().map(|entry| entry.name.as_str()))?;
+                let widest = std::mem::size_of::<f64>() as u64;
+                let bytes = |dims: &[usize]| dims.iter().fold(widest, |all, &length| all.saturating_mul(length as u64));
+                Ok(entries.iter().find(|entry| entry.name == name).map_or(0, |entry| bytes(&entry.dims)))
+            }
+            _ => Ok(0),
+        }
     }
 
     /// The array as a matrix; a single axis becomes one column.

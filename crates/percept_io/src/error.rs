@@ -94,6 +94,12 @@ pub enum Kind {
         /// The names that exist.
         available: Vec<String>,
     },
+    /// A folder in which another process works.
+    #[error("another process is working in `{folder}`")]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file is sound but is not what the caller asked for (shape, type or range).
     #[error("{what} is {got}, but {expected} was asked for")]
     Mismatch {
@@ -134,6 +140,11 @@ impl Error {
     pub fn malformed(what: impl Into<String>, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
         let kind = Kind::Malformed { what: what.into(), expected: expected.to_string(), got: got.to_string() };
         Self::new(kind, DAMAGED)
+    }
+
+    /// Another process is working in `folder`.
+    pub fn busy(folder: &Path) -> Self {
+        Self::new(Kind::Busy { folder: folder.to_owned() }, "wait until it is done, or name another folder")
     }
 
     /// `what` has the valid value `got`, which is not handled; `remedy` says what the user can do instead.

@@ -421,6 +421,23 @@ pub fn remove_abandoned(folder: impl AsRef<Path>) -> Result<usize> {
     Ok(n_removed)
 }
 
+/// The same in `folder` and all folders below it.
+///
+/// # Errors
+/// If a folder cannot be listed.
+pub fn remove_abandoned_below(folder: impl AsRef<Path>) -> Result<usize> {
+    let mut n_removed = remove_abandoned(&folder)?;
+    for path in list(folder)?.into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+        n_removed += remove_abandoned_below(path)?;
+    }
+    Ok(n_removed)
+}
+
+/// Whether the file at `path` has the name of a temporary file of [`write_atomic`].
+pub fn is_scratch(path: impl AsRef<Path>) -> bool {
+    path.as_ref().file_name().is_some_and(|name| is_scratch_name(&name.to_string_lossy()))
+}
+
 /// Whether `name` is `.<file>.<pid>-<n>.tmp`.
 fn is_scratch_name(name: &str) -> bool {
     let Some(stem) = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".tmp")) else { return false };
@@ -476,6 +493,14 @@ pub fn files_below(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
 /// Whether a regular file exists at `path`.
 pub fn is_file(path: impl AsRef<Path>) -> bool {
     path.as_ref().is_file()
+}
+
+/// Whether both paths lead to one file that exists.
+pub fn is_same_file(a: impl AsRef<Path>, b: impl AsRef<Path>) -> bool {
+    match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
 }
 
 /// Whether a directory exists at `path`.

@@ -20,6 +20,8 @@
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
 //! - [`number`]: the number types that files store
 //! - [`limits`]: what a file may claim
+//! - [`lock`]: one process at a time in a folder
+//! - [`machine`]: what the machine has and what this process took
 //! - [`error`]: the one error type
 
 pub mod array;
@@ -28,6 +30,8 @@ pub mod fs;
 pub mod hdf5;
 pub mod hub;
 pub mod limits;
+pub mod lock;
+pub mod machine;
 pub mod mat;
 pub mod matrix;
 pub mod nifti;

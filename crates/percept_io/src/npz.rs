@@ -47,6 +47,12 @@ impl Npz {
         names.filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect()
     }
 
+    /// The bytes that the array called `name` says it has when it is decompressed; `None` when there is none.
+    pub fn claimed_bytes(&mut self, name: &str) -> Option<u64> {
+        let index = self.archive.index_for_name(&format!("{name}.npy"))?;
+        self.archive.by_index_raw(index).ok().map(|member| member.size())
+    }
+
     /// The array called `name`.
     ///
     /// # Errors

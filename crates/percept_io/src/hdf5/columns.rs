@@ -6,27 +6,18 @@
 //! per chunk of the data set).
 
 use hdf5_reader::Datatype;
-use hdf5_reader::btree_v1::{BTreeV1Key, collect_btree_v1_leaves_storage};
 use hdf5_reader::filters::apply_pipeline_with_limit;
 use hdf5_reader::messages::HdfMessage;
-use hdf5_reader::messages::layout::DataLayout;
 use ndarray::{Array2, ArrayViewD, ShapeBuilder};
 
 use super::Dataset;
 use super::element::{decode, decode_into};
+use super::index::Stored;
 use crate::number::Element;
 use crate::{Error, Result, limits};
 
 /// Blocks of rows in which data that are not chunked are read.
 const BLOCK_BYTES: usize = 64 << 20;
-
-/// A chunk that holds wanted columns: its place in the file and its first element in the data set.
-struct Stored {
-    address: u64,
-    size: u64,
-    filter_mask: u32,
-    offsets: Vec<u64>,
-}
 
 impl Dataset {
     /// The columns at `columns`: flat C-order indices into all axes but the first. Row = index on the first axis.
@@ -43,6 +34,7 @@ impl Dataset {
             return Err(self.wrong(Error::mismatch("the number of axes", "at least 1", 0, remedy)));
         };
         let number = self.check_type::<T>()?;
+        self.check_index()?;
         let n_inner = limits::element_count("the data", inner_shape).map_err(|error| self.wrong(error))?;
         if let Some(&column) = columns.iter().find(|&&column| column >= n_inner) {
             let remedy = "the columns must belong to this data set's axes";
@@ -81,44 +73,6 @@ impl Dataset {
             gather.put_rows(first, &block.view());
         }
         Ok(())
-    }
-
-    /// The chunks of a version 1 B-tree, the index of NSD, MATLAB and h5py's default; `None` for other indices.
-    fn stored_chunks(&self) -> Result<Option<Vec<Stored>>> {
-        let file = &self.file.inner;
-        let header = file.get_or_parse_header(self.inner.address()).map_err(|error| self.locate(error))?;
-        let mut address = None;
-        for message in &header.messages {
-            match message {
-                HdfMessage::DataLayout(message) => {
-                    if let DataLayout::Chunked { address: root, chunk_indexing: None, dims, .. } = &message.layout {
-                        address = Some((*root, dims.clone()));
-                    }
-                }
-                // A shared pipeline would have to be looked up; the decoder does so on the general path.
-                HdfMessage::Shared(_) => return Ok(None),
-                _ => {}
-            }
-        }
-        let Some((root, dims)) = address else { return Ok(None) };
-        let superblock = file.superblock();
-        let leaves = collect_btree_v1_leaves_storage(
-            file.storage(),
-            root,
-            superblock.offset_size,
-            superblock.length_size,
-            Some(self.shape().len() as u32),
-            &dims,
-            None,
-        )
-        .map_err(|error| self.locate(error))?;
-        let stored = leaves.into_iter().filter_map(|(key, address)| match key {
-            BTreeV1Key::RawData { chunk_size, filter_mask, offsets } => {
-                Some(Stored { address, size: u64::from(chunk_size), filter_mask, offsets })
-            }
-            BTreeV1Key::Group { .. } => None,
-        });
-        Ok(Some(stored.collect()))
     }
 
     fn columns_from_stored<T: Element>(

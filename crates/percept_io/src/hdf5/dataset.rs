@@ -70,6 +70,7 @@ impl Dataset {
     /// If the elements are not numbers or `T` cannot hold one of them, or the data are damaged.
     pub fn read<T: Element>(&self) -> Result<ArrayD<T>> {
         self.check_type::<T>()?;
+        self.check_index()?;
         self.check_size::<T>(self.len())?;
         let cells = self.inner.read_array::<Cell<T>>().map_err(|error| self.locate(error))?;
         self.unwrap(cells)
@@ -81,6 +82,7 @@ impl Dataset {
     /// As [`Dataset::read`], and if a range leaves its axis.
     pub fn read_slab<T: Element>(&self, ranges: &[Range<usize>]) -> Result<ArrayD<T>> {
         self.check_type::<T>()?;
+        self.check_index()?;
         if ranges.len() != self.shape.len() {
             let remedy = "give one range per axis";
             return Err(self.wrong(Error::mismatch("the number of axes", ranges.len(), self.shape.len(), remedy)));
@@ -130,6 +132,7 @@ impl Dataset {
         }
         // Text is at least a reference of 8 bytes or one character each.
         self.check_size::<u8>(self.len())?;
+        self.check_index()?;
         self.inner.read_strings().map_err(|error| self.locate(error))
     }
 

@@ -22,12 +22,13 @@
 mod columns;
 mod dataset;
 mod element;
+mod index;
 mod storage;
 mod write;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hdf5_reader::group::Group;
 use hdf5_reader::{Hdf5File, OpenOptions};
@@ -54,6 +55,8 @@ pub const MAGIC: [u8; 8] = [0x89, b'H', b'D', b'F', 0x0d, 0x0a, 0x1a, 0x0a];
 pub struct File {
     inner: Hdf5File,
     source: Source,
+    /// Addresses of data sets whose index of chunks was found sound.
+    sound: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 /// One data set in a listing.
@@ -109,7 +112,7 @@ impl File {
         if end > source.len() {
             return Err(source.locate(Error::truncated("the HDF5 file", end, source.len())));
         }
-        Ok(Self { inner, source })
+        Ok(Self { inner, source, sound: Arc::default() })
     }
 
     /// Reads HDF5 from memory.
@@ -154,7 +157,10 @@ impl File {
         }
         for name in datasets {
             let path = format!("{prefix}{name}");
-            if let Ok(dataset) = self.dataset(&path) {
+            // Not by `dataset`, which lists a file in which a name is not found.
+            if let Ok(dataset) = self.inner.dataset(&path)
+                && let Ok(dataset) = Dataset::new(self, &path, dataset)
+            {
                 entries.push(Entry { name: path, shape: dataset.shape().to_vec(), dtype: dataset.dtype().clone() });
             }
         }

@@ -48,6 +48,15 @@ impl NsdTree {
         Err(error.with_remedy(remedy).in_file(root))
     }
 
+    /// The tree in `folder`, whatever it holds: for those who ask what is missing.
+    ///
+    /// # Errors
+    /// If the folder does not exist.
+    pub fn to_be(folder: impl AsRef<Path>) -> Result<Self> {
+        fs::list(&folder)?;
+        Ok(Self { root: folder.as_ref().to_owned() })
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
