@@ -118,6 +118,7 @@ impl AutoencoderConfig {
             });
         }
         config::check_widths(NAME, &config.block_out_channels, config.norm_num_groups)?;
+        config::check_factor(NAME, "scaling_factor", config.scaling_factor)?;
         Ok(config)
     }
 

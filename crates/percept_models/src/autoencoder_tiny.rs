@@ -96,6 +96,7 @@ impl TinyConfig {
         let harmless =
             [("upsample_fn", json!("nearest")), ("upsampling_scaling_factor", json!(2)), ("shift_factor", json!(0.0))];
         config::check_rest(NAME, &rest, &harmless)?;
+        config::check_factor(NAME, "scaling_factor", config.scaling_factor)?;
         if config.act_fn != "relu" {
             let supported = "relu".into();
             return Err(ModelError::Config { component: NAME, key: "act_fn".into(), value: config.act_fn, supported });

@@ -33,12 +33,76 @@ const INERT: &[&str] = &[
 
 /// Parses `text`, the config of `component`.
 pub(crate) fn parse<T: DeserializeOwned>(component: &'static str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|source| ModelError::Config {
+    let refused = |source: serde_json::Error| ModelError::Config {
         component,
         key: "config.json".into(),
         value: source.to_string(),
         supported: "the keys and types that diffusers or transformers write".into(),
-    })
+    };
+    let value: Value = serde_json::from_str(text).map_err(refused)?;
+    check_numbers(component, "", &value)?;
+    serde_json::from_value(value).map_err(refused)
+}
+
+/// The most of anything that a config repeats: layers, blocks, heads.
+const MOST_REPEATED: u64 = 1024;
+/// The largest whole number of any config: sizes of vocabularies and lengths of texts are far below.
+const MOST_WHOLE: u64 = 1 << 24;
+/// The largest number of any config.
+const MOST_REAL: f64 = 1e15;
+/// The longest list of any config: a number for each step of a schedule.
+const MOST_LISTED: usize = 1 << 16;
+/// Keys of what is repeated.
+const REPEATED: &[&str] = &[
+    "attention_head_dim",
+    "layers_per_block",
+    "motion_num_attention_heads",
+    "n_head",
+    "n_layer",
+    "num_attention_heads",
+    "num_decoder_blocks",
+    "num_encoder_blocks",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "num_layers",
+    "reverse_transformer_layers_per_block",
+    "transformer_layers_per_block",
+];
+
+/// Refuses numbers that no model has, before anything is made as large as they claim.
+fn check_numbers(component: &'static str, key: &str, value: &Value) -> Result<()> {
+    let refuse = |supported: String| {
+        Err(ModelError::Config { component, key: key.to_owned(), value: value.to_string(), supported })
+    };
+    match value {
+        Value::Number(number) => {
+            let most = if REPEATED.contains(&key) { MOST_REPEATED } else { MOST_WHOLE };
+            match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) if whole.unsigned_abs() > most => refuse(format!("numbers up to {most}")),
+                (Some(_), _) => Ok(()),
+                (None, Some(real)) if real.abs() <= MOST_REAL => Ok(()),
+                _ => refuse(format!("numbers up to {MOST_REAL:e}")),
+            }
+        }
+        Value::Array(items) if items.len() > MOST_LISTED => Err(ModelError::Config {
+            component,
+            key: key.to_owned(),
+            value: format!("a list of {}", items.len()),
+            supported: format!("at most {MOST_LISTED} entries"),
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| check_numbers(component, key, item)),
+        Value::Object(entries) => entries.iter().try_for_each(|(key, item)| check_numbers(component, key, item)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a factor by which nothing can be multiplied and divided again.
+pub(crate) fn check_factor(component: &'static str, key: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    let supported = "a number above 0".to_owned();
+    Err(ModelError::Config { component, key: key.into(), value: value.to_string(), supported })
 }
 
 /// Refuses keys in `rest` that might change the computation: everything but inert keys, private keys, empty values and

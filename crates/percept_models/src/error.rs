@@ -61,6 +61,18 @@ pub enum ModelError {
         /// The file or pack.
         origin: String,
     },
+    /// A tensor holds a value that is no number.
+    #[error(
+        "tensor `{name}` in {origin} holds a value that is not finite, the first at position {position} (the file is damaged, or its training diverged: download it again)"
+    )]
+    NotFiniteWeight {
+        /// The tensor's full name.
+        name: String,
+        /// The first such value.
+        position: usize,
+        /// The file or pack.
+        origin: String,
+    },
     /// The files hold tensors that no part of the model uses.
     #[error(
         "{origin} holds {count} tensors that the config does not use, first `{first}` (the weights do not belong to this config)"
@@ -124,3 +136,8 @@ pub enum ModelError {
 
 /// The result of model operations.
 pub type Result<T> = std::result::Result<T, ModelError>;
+
+/// What the system would say of a file that is looked for in vain.
+pub(crate) fn no_such_file() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file")
+}

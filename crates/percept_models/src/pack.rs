@@ -2,7 +2,7 @@
 //!
 //! Pictures are (n, height, width, 3), RGB in 0..=1. Latents are flattened (channels, h, w) and *scaled* (multiplied by
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
-//! batches of fixed size that run side by side, so results do not depend on the number of threads.
+//! batches that run side by side, as many as memory allows; the result of a row depends neither on its batch nor on threads.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -41,6 +41,8 @@ pub struct DiffusionPack {
     vision: Option<Arc<(ClipVisionModel, Preprocess)>>,
     schedule: NoiseSchedule,
     image_size: usize,
+    /// Rows that are worked on at once.
+    rows_at_once: usize,
 }
 
 /// A request for pictures. All rows share steps, guidance and seed; the noise of row `i` depends only on `seed`,
@@ -106,7 +108,32 @@ impl DiffusionPack {
         let tokenizer = Arc::new(parts.clip_tokenizer(text.config().max_position_embeddings)?);
         let schedule = parts.schedule()?;
         let image_size = latent_side * autoencoder.downscale();
-        Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size })
+        let rows_at_once = usize::MAX;
+        Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size, rows_at_once })
+    }
+
+    /// The memory that work on one picture takes, in bytes, weights aside: a pass holds about twelve times its largest map, 128
+    /// channels at full size, and about as much again for every further thread.
+    pub fn bytes_per_picture(&self) -> u64 {
+        const COPIES: u64 = 12;
+        const CHANNELS: u64 = 128;
+        COPIES * CHANNELS * 4 * (self.image_size as u64).pow(2)
+    }
+
+    /// The same pack, working on as many pictures at once as `bytes` of memory allow, weights aside. Results do not depend on it.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] when they do not allow one.
+    pub fn within(&self, bytes: u64) -> Result<Self> {
+        let one = self.bytes_per_picture();
+        if bytes < one {
+            return Err(ModelError::Input {
+                what: "memory for passes of the models",
+                expected: format!("at least {:.1} GB for one picture of {} pixels", one as f64 / 1e9, self.image_size),
+                got: format!("{:.1} GB", bytes as f64 / 1e9),
+            });
+        }
+        Ok(Self { rows_at_once: usize::try_from(bytes / one).unwrap_or(usize::MAX), ..self.clone() })
     }
 
     /// The same pack with a U-Net of the same config whose weights are `tensors`; everything else is shared.
@@ -128,7 +155,7 @@ impl DiffusionPack {
     pub fn unet(&self) -> Result<&UNet2DConditionModel> {
         self.unet.as_deref().ok_or_else(|| ModelError::File {
             path: "unet/diffusion_pytorch_model.safetensors".into(),
-            source: std::io::ErrorKind::NotFound.into(),
+            source: crate::error::no_such_file(),
         })
     }
 
@@ -156,6 +183,16 @@ impl DiffusionPack {
     /// The noise schedule the U-Net was trained on.
     pub fn schedule(&self) -> &NoiseSchedule {
         &self.schedule
+    }
+
+    /// What a user of the pack's pictures must know.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |named| {
+            format!(
+                "the pack names the sampler {named}, which is not built in: DDIM on the same noise schedule stands in for it"
+            )
+        };
+        self.schedule.stands_in_for().map(note).into_iter().collect()
     }
 
     /// Whether the pack can embed pictures and texts in one space.
@@ -216,7 +253,7 @@ impl DiffusionPack {
         let Some((model, preprocess)) = self.vision.as_deref() else {
             return Err(ModelError::File {
                 path: "image_encoder/config.json".into(),
-                source: std::io::ErrorKind::NotFound.into(),
+                source: crate::error::no_such_file(),
             });
         };
         self.batched(pictures.dim().0, |range| {
@@ -240,12 +277,85 @@ impl DiffusionPack {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_latents(&self, request: &Generation<'_>) -> Result<Array2<f32>> {
-        let n = request.context.nrows();
+        let n = self.expect_rows(request)?;
+        let unet = self.unet()?;
+        let sampler = Sampler::new(self.schedule.clone(), request.steps)?;
+        let first = first_step(&sampler, request);
+        // A model that takes the guidance as an input needs no second pass.
+        let embedded = unet.config().time_cond_proj_dim;
+        let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
+        let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
+        self.batched(n, |range| {
+            let rows = range.len();
+            let ids = &request.image_ids[range.clone()];
+            let mut x = self.start(&sampler, request, range.clone())?;
+            let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape(), self.device())?;
+            let both = match &empty {
+                Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
+                None => None,
+            };
+            let mut history = History::default();
+            for (i, &step) in sampler.steps().iter().enumerate().skip(first) {
+                let input = (&x * sampler.input_scale(i))?;
+                let output = if let Some(both) = &both {
+                    let doubled = Tensor::cat(&[&input, &input], 0)?;
+                    let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
+                    let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
+                    (&free + ((bound - &free)? * request.guidance)?)?
+                } else {
+                    let scales = vec![request.guidance; rows];
+                    let guidance =
+                        embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
+                    let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
+                    unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
+                };
+                let fresh = sampler
+                    .draws_noise(i)
+                    .then(|| self.noise(request.seed.named("step noise").at(i as u64), request.sample, ids))
+                    .transpose()?;
+                x = sampler.step(i, &output, &x, fresh.as_ref(), &mut history)?;
+            }
+            to_rows(&x)
+        })
+    }
+
+    /// What [`Self::generate`] starts from: noised latents, n × (channels · h · w), as the first step of the sampler sees them.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn start_latents(&self, request: &Generation<'_>) -> Result<Array2<f32>> {
+        let n = self.expect_rows(request)?;
+        let sampler = Sampler::new(self.schedule.clone(), request.steps)?;
+        self.batched(n, |range| to_rows(&self.start(&sampler, request, range)?))
+    }
+
+    /// Noised latents of some rows.
+    fn start(&self, sampler: &Sampler, request: &Generation<'_>, range: std::ops::Range<usize>) -> Result<Tensor> {
+        let noise = self.noise(request.seed.named("noise"), request.sample, &request.image_ids[range.clone()])?;
+        let Some(init) = &request.init else { return Ok((noise * sampler.first_noise())?) };
+        let init = row_tensor(&init.slice(s![range, ..]), &self.latent_shape(), self.device())?;
+        let first = first_step(sampler, request);
+        if first >= sampler.steps().len() {
+            return Ok(init);
+        }
+        let (signal, amount) = sampler.mix(first);
+        Ok(((init * signal)? + (noise * amount)?)?)
+    }
+
+    /// Noise for each picture, which depends on the seed, the picture and the sample only.
+    fn noise(&self, seed: Seed, sample: u64, ids: &[u64]) -> Result<Tensor> {
         let latent = self.latent_shape();
-        let latent_len: usize = latent.iter().product();
+        let n = latent.iter().product();
+        let noise: Vec<f32> = ids.iter().flat_map(|&id| seed.at(id).at(sample).normal(n)).collect();
+        Ok(Tensor::from_vec(noise, &[ids.len(), latent[0], latent[1], latent[2]][..], self.device())?)
+    }
+
+    /// The number of rows of a request that fits the pack and itself.
+    fn expect_rows(&self, request: &Generation<'_>) -> Result<usize> {
+        let n = request.context.nrows();
         expect_columns("context", &request.context, self.context_shape().iter().product())?;
         if let Some(init) = &request.init {
-            expect_columns("initial latents", init, latent_len)?;
+            expect_columns("initial latents", init, self.latent_shape().iter().product())?;
         }
         let init_rows = request.init.map_or(n, |init| init.nrows());
         if init_rows != n || request.image_ids.len() != n {
@@ -262,62 +372,7 @@ impl DiffusionPack {
                 got: request.strength.to_string(),
             });
         }
-        let unet = self.unet()?;
-        let sampler = Sampler::new(self.schedule.clone(), request.steps)?;
-        let start = if request.init.is_some() { sampler.start(request.strength) } else { 0 };
-        let draw = |seed: Seed, rows: usize, ids: &[u64]| -> Result<Tensor> {
-            let noise: Vec<f32> =
-                ids.iter().flat_map(|&id| seed.at(id).at(request.sample).normal(latent_len)).collect();
-            Ok(Tensor::from_vec(noise, &[rows, latent[0], latent[1], latent[2]][..], self.device())?)
-        };
-        // A model that takes the guidance as an input needs no second pass.
-        let embedded = unet.config().time_cond_proj_dim;
-        let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
-        let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
-        self.batched(n, |range| {
-            let rows = range.len();
-            let ids = &request.image_ids[range.clone()];
-            let noise = draw(request.seed.named("noise"), rows, ids)?;
-            let mut x = match &request.init {
-                Some(init) => {
-                    let init = row_tensor(&init.slice(s![range.clone(), ..]), &latent, self.device())?;
-                    if start < sampler.steps().len() {
-                        let (signal, amount) = sampler.mix(start);
-                        ((init * signal)? + (noise * amount)?)?
-                    } else {
-                        init
-                    }
-                }
-                None => (noise * sampler.first_noise())?,
-            };
-            let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape(), self.device())?;
-            let both = match &empty {
-                Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
-                None => None,
-            };
-            let mut history = History::default();
-            for (i, &step) in sampler.steps().iter().enumerate().skip(start) {
-                let input = (&x * sampler.input_scale(i))?;
-                let output = if let Some(both) = &both {
-                    let doubled = Tensor::cat(&[&input, &input], 0)?;
-                    let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
-                    let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
-                    (&free + ((bound - &free)? * request.guidance)?)?
-                } else {
-                    let scales = vec![request.guidance; rows];
-                    let guidance =
-                        embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
-                    let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
-                    unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
-                };
-                let fresh = sampler
-                    .draws_noise(i)
-                    .then(|| draw(request.seed.named("step noise").at(i as u64), rows, ids))
-                    .transpose()?;
-                x = sampler.step(i, &output, &x, fresh.as_ref(), &mut history)?;
-            }
-            to_rows(&x)
-        })
+        Ok(n)
     }
 
     fn text_states(&self, captions: &[String]) -> Result<crate::text::TextStates> {
@@ -325,14 +380,21 @@ impl DiffusionPack {
         self.text.forward(&ids)
     }
 
-    /// Runs `work` over `0..n` in batches of fixed size, side by side on the CPU, and stacks the rows in order.
+    /// Runs `work` over `0..n` in batches, side by side on the CPU where memory allows, and stacks the rows in order.
     fn batched(
         &self,
         n: usize,
         work: impl Fn(std::ops::Range<usize>) -> Result<Array2<f32>> + Sync,
     ) -> Result<Array2<f32>> {
-        let range = |i: usize| i * BATCH..((i + 1) * BATCH).min(n);
-        let parts = side_by_side(self.device(), n.div_ceil(BATCH), |i| work(range(i)))?;
+        let batch = BATCH.min(self.rows_at_once);
+        let range = |i: usize| i * batch..((i + 1) * batch).min(n);
+        let n_batches = n.div_ceil(batch);
+        let together = (self.rows_at_once / batch).max(1);
+        let mut parts = Vec::with_capacity(n_batches);
+        for first in (0..n_batches).step_by(together) {
+            let some = together.min(n_batches - first);
+            parts.extend(side_by_side(self.device(), some, |i| work(range(first + i)))?);
+        }
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         ndarray::concatenate(ndarray::Axis(0), &views).map_err(|source| ModelError::Input {
             what: "batch",
@@ -361,6 +423,11 @@ impl DiffusionPack {
             got: format!("{:?}", pictures.dim()),
         })
     }
+}
+
+/// The step at which a request begins.
+fn first_step(sampler: &Sampler, request: &Generation<'_>) -> usize {
+    if request.init.is_some() { sampler.start(request.strength) } else { 0 }
 }
 
 fn expect_columns(what: &'static str, rows: &ArrayView2<'_, f32>, columns: usize) -> Result<()> {

@@ -336,6 +336,48 @@ impl<'a> Parts<'a> {
         problems
     }
 
+    /// What the pack lacks of the components that its `model_index.json` lists, or, without one, of those that every pack that makes
+    /// pictures has: files by name, in the order of the components.
+    ///
+    /// # Errors
+    /// When `model_index.json` is no JSON.
+    pub fn missing(&self) -> Result<Vec<String>> {
+        let listed: Vec<String> = if self.files.holds(INDEX) {
+            let index = parse(&self.files.read_text(INDEX)?)?;
+            // A component that is switched off is `[null, null]`.
+            let is_on = |value: &Value| value.get(0).is_some_and(Value::is_string);
+            let entries = index.as_object().into_iter().flatten();
+            entries.filter(|(_, value)| is_on(value)).map(|(name, _)| name.clone()).collect()
+        } else if PICTURE_PARTS.iter().any(|part| self.files.holds(part.1[0])) {
+            PICTURE_PARTS.iter().map(|(name, _)| (*name).to_owned()).collect()
+        } else {
+            Vec::new()
+        };
+        let is_there = |files: &[&str]| files.iter().any(|file| self.files.holds(file));
+        let of = |name: &String| PICTURE_PARTS.iter().find(|(known, _)| known == name);
+        Ok(listed
+            .iter()
+            .filter_map(of)
+            .filter(|(_, files)| !is_there(files))
+            .map(|(_, files)| files.join(" or "))
+            .collect())
+    }
+
+    /// Everything that is wrong with the tokenizer and the scheduler, where they are there.
+    pub fn settings_problems(&self) -> Vec<(&'static str, ModelError)> {
+        let has = |name: &str| self.files.holds(name);
+        let mut problems = Vec::new();
+        if has("scheduler/scheduler_config.json") {
+            problems.extend(self.schedule().err().map(|error| ("scheduler", error)));
+        }
+        if has("tokenizer/vocab.json") && has("text_encoder/config.json") {
+            let length = self.config("text_encoder").and_then(|text| TextConfig::parse(&text));
+            let tokenizer = length.and_then(|config| self.clip_tokenizer(config.max_position_embeddings));
+            problems.extend(tokenizer.err().map(|error| ("tokenizer", error)));
+        }
+        problems
+    }
+
     /// Reports what a part did not take, or adds all that does not fit to the list that is being made.
     fn finish(&mut self, p: &Params) -> Result<()> {
         if !self.collecting {
@@ -372,6 +414,18 @@ impl<'a> Parts<'a> {
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
     }
 }
+
+/// What a pack in the diffusers layout consists of.
+const INDEX: &str = "model_index.json";
+
+/// Components of a pack that makes pictures, each with the files of which it has one.
+const PICTURE_PARTS: [(&str, &[&str]); 5] = [
+    ("unet", &["unet/config.json"]),
+    ("vae", &["vae/config.json"]),
+    ("text_encoder", &["text_encoder/config.json"]),
+    ("tokenizer", &["tokenizer/vocab.json", "tokenizer/tokenizer.json"]),
+    ("scheduler", &["scheduler/scheduler_config.json"]),
+];
 
 /// The config of motion modules that come beside a U-Net.
 const ADAPTER: &str = "motion_adapter/config.json";

@@ -201,6 +201,14 @@ fn ids(input: &Named) -> Result<Vec<Vec<u32>>> {
 /// # Errors
 /// Names the tensor, place, file or config key that is missing or does not fit.
 pub fn run_file(files: &PackFiles, part: Part, input: &Path, output: &Path, taps: &[String]) -> Result<Vec<String>> {
+    let is_same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if is_same(input, output) {
+        return Err(ModelError::Input {
+            what: "the file for the results",
+            expected: "another than the inputs".into(),
+            got: format!("`{}`", output.display()),
+        });
+    }
     let bytes = std::fs::read(input).map_err(|source| ModelError::File { path: input.into(), source })?;
     let mut tensors = read_tensors(&bytes, input)?;
     let part = Loaded::open(files, part)?;
@@ -211,7 +219,18 @@ pub fn run_file(files: &PackFiles, part: Part, input: &Path, output: &Path, taps
         }
     }
     let mut wanted = Taps::wanting(taps.iter().map(String::as_str));
-    let mut results = part.run(&tensors, &mut wanted)?;
+    let ran = part.run(&tensors, &mut wanted);
+    // A refusal by the tensor library knows nothing of names; the shapes that fit say more.
+    let mut results = match ran {
+        Err(ModelError::Tensor(_)) => {
+            let shapes = |named: &Named| -> Vec<String> {
+                named.iter().map(|(name, tensor)| format!("{name} {:?}", tensor.dims())).collect()
+            };
+            let expected = format!("shapes as {}", shapes(&part.example()?).join(", "));
+            return Err(ModelError::Input { what: "input tensors", expected, got: shapes(&tensors).join(", ") });
+        }
+        ran => ran?,
+    };
     results.extend(wanted.finish()?);
     let bytes = write_tensors(&results, false)?;
     std::fs::write(output, bytes).map_err(|source| ModelError::File { path: output.into(), source })?;

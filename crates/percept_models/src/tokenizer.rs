@@ -31,6 +31,40 @@ fn fail(detail: impl std::fmt::Display) -> ModelError {
     ModelError::Corrupt { path: "tokenizer".into(), format: "CLIP tokenizer", detail: detail.to_string() }
 }
 
+/// Refuses merges that make a token which the vocabulary lacks: the library takes longer ones for impossible and panics.
+fn check_merges<'a>(
+    has: impl Fn(&str) -> bool,
+    merges: impl Iterator<Item = (&'a str, &'a str)>,
+    prefix: &str,
+) -> Result<()> {
+    for (a, b) in merges {
+        let merged = format!("{a}{}", b.strip_prefix(prefix).unwrap_or(b));
+        if !has(a) || !has(b) || !has(&merged) {
+            return Err(fail(format!("the vocabulary lacks `{a}`, `{b}` or `{merged}`, which the merges make")));
+        }
+        if b.len() < prefix.len() {
+            return Err(fail(format!("the merges have `{b}`, which is shorter than its prefix `{prefix}`")));
+        }
+    }
+    Ok(())
+}
+
+/// The same of a `tokenizer.json` whose model is one of merges.
+fn check_model(text: &str) -> Result<()> {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return Ok(()) };
+    let model = &value["model"];
+    let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) else { return Ok(()) };
+    let pair = |merge: &'_ serde_json::Value| -> Option<(String, String)> {
+        if let Some((a, b)) = merge.as_str().and_then(|text| text.split_once(' ')) {
+            return Some((a.to_owned(), b.to_owned()));
+        }
+        Some((merge.get(0)?.as_str()?.to_owned(), merge.get(1)?.as_str()?.to_owned()))
+    };
+    let merges: Vec<(String, String)> = merges.iter().filter_map(pair).collect();
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or("");
+    check_merges(|token| vocab.contains_key(token), merges.iter().map(|(a, b)| (a.as_str(), b.as_str())), prefix)
+}
+
 impl ClipTokenizer {
     /// Builds the tokenizer from the texts of `vocab.json` and `merges.txt`. Every encoding has `length` tokens; the
     /// rest is filled with `pad_token` (`<|endoftext|>` for OpenAI's models, `!` for OpenCLIP's).
@@ -51,6 +85,8 @@ impl ClipTokenizer {
                     .ok_or_else(|| fail(format!("`merges.txt` has a line without a pair: `{line}`")))
             })
             .collect::<Result<_>>()?;
+        let pairs = merges.iter().map(|(a, b)| (a.as_str(), b.as_str()));
+        check_merges(|token| vocab.contains_key(token), pairs, "")?;
         let bpe = BPE::builder()
             .vocab_and_merges(vocab.into_iter().collect::<ahash::AHashMap<_, _>>(), merges)
             .unk_token("<|endoftext|>".into())
@@ -111,6 +147,7 @@ impl TextTokenizer {
             format: "tokenizer",
             detail: source.to_string(),
         };
+        check_model(text)?;
         let mut inner: Tokenizer = text.parse().map_err(wrong)?;
         inner.with_padding(None);
         let cut = TruncationParams { max_length: longest, ..TruncationParams::default() };

@@ -75,7 +75,7 @@ impl PackFiles {
                 .iter()
                 .find(|(file, _)| *file == name)
                 .map(|(_, bytes)| Cow::Borrowed(*bytes))
-                .ok_or_else(|| ModelError::File { path: name.into(), source: std::io::ErrorKind::NotFound.into() }),
+                .ok_or_else(|| ModelError::File { path: name.into(), source: crate::error::no_such_file() }),
         }
     }
 
@@ -105,7 +105,7 @@ impl PackFiles {
             },
             None => Err(ModelError::File {
                 path: join(folder, "model.safetensors").into(),
-                source: std::io::ErrorKind::NotFound.into(),
+                source: crate::error::no_such_file(),
             }),
         }
     }

@@ -214,7 +214,7 @@ impl Params {
                 Some(Some(tensor)) if tensor.dims() != shape => Err(wrong(tensor.dims(), origin)),
                 Some(slot) if slot.is_some() => {
                     let tensor = slot.take().map(|tensor| tensor.to_dtype(DType::F32)).transpose()?;
-                    tensor.ok_or_else(|| missing(&full, shape, origin))
+                    tensor.ok_or_else(|| missing(&full, shape, origin)).and_then(|tensor| finite(tensor, &full, origin))
                 }
                 _ => Err(missing(&full, shape, origin)),
             },
@@ -224,7 +224,8 @@ impl Params {
             (Ok(tensor), _) => tensor.to_device(&store.device)?,
             (Err(problem), Some(problems)) => {
                 problems.push(problem);
-                Tensor::zeros(shape, DType::F32, &store.device)?
+                // One zero stands for all of them: the shape is only what a config claims.
+                Tensor::zeros(1, DType::F32, &store.device)?.broadcast_as(shape)?
             }
             (Err(problem), None) => return Err(problem),
         };
@@ -236,7 +237,8 @@ impl Params {
             Ok(tensor)
         } else {
             // Only kernels of this crate gain by it.
-            let tensor = if turned && store.device.is_cpu() { by_columns(&tensor)? } else { tensor };
+            let turns = turned && store.device.is_cpu() && store.problems.is_none();
+            let tensor = if turns { by_columns(&tensor)? } else { tensor };
             store.frozen.insert(full, tensor.clone());
             Ok(tensor)
         }
@@ -276,6 +278,13 @@ impl Params {
             }
         }
     }
+}
+
+/// Refuses NaN and infinity: whatever a model makes of them is black or noise.
+fn finite(tensor: Tensor, name: &str, origin: &str) -> Result<Tensor> {
+    let position = with_values(&tensor, |values| values.iter().position(|value| !value.is_finite()))?;
+    let Some(position) = position else { return Ok(tensor) };
+    Err(ModelError::NotFiniteWeight { name: name.to_owned(), position, origin: origin.to_owned() })
 }
 
 fn missing(name: &str, shape: &[usize], origin: &str) -> ModelError {

@@ -13,6 +13,9 @@ use crate::{
 
 pub(super) const NAME: &str = "scheduler";
 
+/// A sampler that is not built in, but that released packs name.
+const PNDM: &str = "PNDMScheduler";
+
 /// The samplers that are built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SamplerKind {
@@ -44,11 +47,12 @@ impl SamplerKind {
         (Self::Lcm, "LCMScheduler"),
     ];
 
-    /// The sampler that a config's `_class_name` asks for. Stable Diffusion 1.x names PNDM, for which DDIM stands in.
+    /// The sampler that a config's `_class_name` asks for. Stable Diffusion 1.x names PNDM, for which DDIM stands in;
+    /// [`SchedulerConfig::stands_in_for`] says so.
     fn named(class: Option<&str>) -> Result<Self> {
         let Some(class) = class else { return Ok(Self::Ddim) };
         let found = Self::ALL.iter().find(|(_, name)| *name == class).map(|(kind, _)| *kind);
-        found.or_else(|| (class == "PNDMScheduler").then_some(Self::Ddim)).ok_or_else(|| ModelError::Config {
+        found.or_else(|| (class == PNDM).then_some(Self::Ddim)).ok_or_else(|| ModelError::Config {
             component: NAME,
             key: "_class_name".into(),
             value: format!("\"{class}\""),
@@ -176,6 +180,8 @@ pub struct SchedulerConfig {
     pub(super) solver: SolverConfig,
     #[serde(skip, default = "ddim")]
     kind: SamplerKind,
+    #[serde(skip)]
+    stands_in_for: Option<&'static str>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -236,14 +242,21 @@ fn refuse(key: &str, value: String, supported: impl Into<String>) -> ModelError 
 }
 
 impl SchedulerConfig {
+    /// The sampler that the file names, where another one stands in for it.
+    pub fn stands_in_for(&self) -> Option<&'static str> {
+        self.stands_in_for
+    }
+
     /// Reads and checks a `scheduler_config.json` for the sampler that its `_class_name` names.
     ///
     /// # Errors
     /// [`ModelError::Config`] for anything that is not supported.
     pub fn parse(text: &str) -> Result<Self> {
         let keys = read(text)?;
-        let kind = SamplerKind::named(keys.get("_class_name").and_then(Value::as_str))?;
-        Self::from_keys(keys, kind)
+        let class = keys.get("_class_name").and_then(Value::as_str);
+        let (kind, stands_in_for) =
+            (SamplerKind::named(class)?, class.is_some_and(|class| class == PNDM).then_some(PNDM));
+        Ok(Self { stands_in_for, ..Self::from_keys(keys, kind)? })
     }
 
     /// As [`Self::parse`], for a sampler of the user's choice on the same noise schedule.

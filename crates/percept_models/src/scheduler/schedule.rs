@@ -18,6 +18,11 @@ pub struct NoiseSchedule {
 }
 
 impl NoiseSchedule {
+    /// The sampler that the pack names, where another one stands in for it.
+    pub fn stands_in_for(&self) -> Option<&'static str> {
+        self.config.stands_in_for()
+    }
+
     /// The schedule that a config describes.
     pub fn new(config: SchedulerConfig) -> Self {
         let n = config.num_train_timesteps;
