@@ -13,7 +13,7 @@ pub enum LinearError {
     Regress(#[from] RegressError),
     /// Values are missing and nobody said what to do about them.
     #[error(
-        "`{matrix}` holds {count} values that are not finite, in {n_rows} rows (first {rows:?}) and {n_columns} columns (first {columns:?}) (mend the file, or set `missing = mask` to leave out whole rows of them and columns that hold one)"
+        "`{matrix}` holds {count} values that are not finite, in {n_rows} rows (first {rows:?}) and {n_columns} columns (first {columns:?}) (mend the file, or give `--mask-missing` (`Missing::Mask`) to leave out whole rows of them and columns that hold one)"
     )]
     Missing {
         /// `x` or `y`.
@@ -88,6 +88,20 @@ pub enum LinearError {
     Shards {
         /// What is wrong.
         what: String,
+    },
+    /// A folder for a model holds something else.
+    #[error("`{folder}` holds {what} (name another folder, or remove what is there)")]
+    Taken {
+        /// The folder.
+        folder: String,
+        /// What lies there.
+        what: String,
+    },
+    /// What would be written is what is read.
+    #[error("`{path}` is read, so it cannot be written (name another file)")]
+    Overwrites {
+        /// The file.
+        path: String,
     },
     /// A model folder is not what it should be.
     #[error("`{folder}` is no finished model: {what} (name the folder that a finished fit wrote)")]

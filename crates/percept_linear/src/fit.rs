@@ -12,14 +12,13 @@ use percept_core::Progress;
 use percept_core::provenance::content_hash;
 use percept_io::number::Element;
 use percept_io::pieces::{Found, Pieces};
-use percept_io::{fs, safetensors};
+use percept_io::{fs, lock, machine, safetensors};
 use percept_regress::cost;
 use percept_regress::{Edge, Real, Selection, Together};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LinearError;
 use crate::job::{FitJob, Precision};
-use crate::memory;
 use crate::model::{self, CONSTANT, Counts, Description, DesignFacts, MASKED};
 use crate::plan::{FitPlan, Preflight, plan};
 use crate::prepared::{Prepared, Tile};
@@ -79,7 +78,7 @@ struct Journal {
 /// # Errors
 /// Every kind of [`LinearError`].
 pub fn fit(job: &FitJob, tell: &mut dyn FnMut(&Preflight), progress: &dyn Progress) -> Result<Outcome, LinearError> {
-    match job.precision {
+    match job.working_precision() {
         Precision::Single => fit_as::<f32>(job, tell, progress),
         Precision::Double => fit_as::<f64>(job, tell, progress),
     }
@@ -103,8 +102,13 @@ fn fit_as<T: Real + Element>(
     let plan = checked::<T>(job, progress)?;
     tell(&plan.preflight);
     let check_seconds = start.elapsed().as_secs_f64();
+    let _lock = lock::lock(&job.out, &model::named(".percept", job.shard, "lock"), || {
+        progress.warn(&format!("another process is fitting in `{}`: waiting until it is done", job.out.display()));
+        true
+    })?;
     let run = Run::new(&plan, None)?;
     if let Some(description) = run.finished() {
+        model::mend_table(&job.out, job.shard)?;
         return run.outcome(description, true, Times::checked(check_seconds), start);
     }
     run.work(start, check_seconds, progress)
@@ -145,6 +149,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
         fs::create_dir(&job.out)?;
         // Two shards of one fit are different things in one folder.
         let whole = plan.provenance.fingerprint();
+        model::refuse_other(&job.out, job.shard, &plan.provenance)?;
         let fingerprint = match job.shard {
             None => whole,
             Some(shard) => content_hash(format!("{whole} shard {} of {}", shard.number, shard.of).as_bytes()),
@@ -163,7 +168,8 @@ impl<'a, T: Real + Element> Run<'a, T> {
     pub(crate) fn finished(&self) -> Option<Description> {
         let job = &self.plan.job;
         let description = model::read_description(&job.out, job.shard).ok()?;
-        (description.fingerprint == self.fingerprint && fs::is_file(&self.tensors)).then_some(description)
+        let is_ours = description.fingerprint == self.fingerprint && fs::is_file(&self.tensors);
+        (is_ours && model::verify(&job.out, &description).is_ok()).then_some(description)
     }
 
     /// Whether something holds in all processes.
@@ -243,6 +249,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
             masked_targets: self.plan.y.masked().to_vec(),
             provenance: self.plan.provenance.clone(),
             fingerprint: self.fingerprint.clone(),
+            tensors: Some(percept_io::fs::content_hash(model::tensors_path(&job.out, job.shard))?),
         };
         model::write_description(&job.out, &description)?;
         self.tidy_up()?;
@@ -402,6 +409,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
 
     /// Removes what was kept for going on.
     fn tidy_up(&self) -> Result<(), LinearError> {
+        fs::remove_abandoned(&self.plan.job.out)?;
         fs::remove_file(&self.journal)?;
         fs::remove_file(&self.selection)?;
         if let Some(folder) = self.plan.own_cache.as_ref().filter(|folder| fs::is_dir(folder)) {
@@ -454,7 +462,7 @@ impl<'a, T: Real + Element> Run<'a, T> {
             check_seconds: times.check,
             decompose_seconds: times.decompose,
             target_seconds: times.targets,
-            peak_bytes: memory::peak_bytes(),
+            peak_bytes: machine::peak_bytes(),
             product_rate: times.rate,
             double_product_rate: times.double_rate,
             share_of_floor: if took > 0.0 { floor / took } else { 0.0 },

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use percept_io::array::Reference;
-use percept_regress::RidgeParams;
+use percept_regress::{RidgeParams, Score};
 use serde::{Deserialize, Serialize};
 
 /// What is held out in turn to choose penalties.
@@ -110,6 +110,12 @@ pub struct Shard {
 }
 
 impl FitJob {
+    /// The precision of the fit: that of the settings, but 64 bits where held-out correlations are wanted. In 32 bits a prediction
+    /// under a large penalty is rounding.
+    pub fn working_precision(&self) -> Precision {
+        if self.params.score == Score::Pearson { Precision::Double } else { self.precision }
+    }
+
     /// The fit of `y` on `x` that leaves out what `hold_out` says, with everything else as it is by default.
     pub fn new(x: Reference, y: Reference, hold_out: HoldOut, params: RidgeParams, out: PathBuf) -> Self {
         Self {

@@ -10,7 +10,6 @@
 //! - [`together`]: one fit by several processes that speak to each other; `mpi`: by MPI (feature `mpi`)
 //! - [`source`]: samples and targets in files, with what is missing left out
 //! - [`cache`]: decompositions kept by content hash
-//! - [`memory`]: what the machine has and what this process took
 //!
 //! The mathematics is in `percept_regress`, the formats in `percept_io`. Here is no numerics and no format.
 
@@ -18,7 +17,6 @@ pub mod cache;
 pub mod error;
 pub mod fit;
 pub mod job;
-pub mod memory;
 mod method;
 pub mod model;
 #[cfg(feature = "mpi")]

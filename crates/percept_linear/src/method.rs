@@ -19,6 +19,7 @@ pub(crate) fn settled(job: &FitJob) -> Result<FitJob, LinearError> {
         Err(RegressError::Setting { what, expected, remedy }.into())
     };
     let mut job = job.clone();
+    job.precision = job.working_precision();
     let is_ridge = job.method == Method::Ridge;
     match &job.method {
         Method::Kernel => {

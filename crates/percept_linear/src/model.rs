@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::LinearError;
 use crate::job::{Precision, Shard};
 
+/// What a model and its tensors call themselves.
+const KIND: &str = "percept linear model";
+
 /// Larger than any description that a fit writes.
 const MAX_JSON_BYTES: u64 = 256 << 20;
 
@@ -75,6 +78,50 @@ pub struct Description {
     pub provenance: Provenance,
     /// [`Provenance::fingerprint`].
     pub fingerprint: String,
+    /// Content hash of the tensors file; models of earlier versions have none.
+    #[serde(default)]
+    pub tensors: Option<String>,
+}
+
+/// Refuses a folder with the finished model of another fit, or with weights that no fit wrote.
+pub(crate) fn refuse_other(folder: &Path, shard: Option<Shard>, provenance: &Provenance) -> Result<(), LinearError> {
+    let taken = |what: &str| Err(LinearError::Taken { folder: folder.display().to_string(), what: what.to_owned() });
+    let path = tensors_path(folder, shard);
+    if fs::is_file(description_path(folder, shard)) {
+        // One that cannot be read belongs to nobody.
+        return match read_description(folder, shard) {
+            Ok(earlier) if earlier.provenance != *provenance => taken("the model of another fit"),
+            _ => Ok(()),
+        };
+    }
+    match safetensors::open(&path) {
+        Ok(file) if file.metadata().get("format").is_none_or(|kind| kind != KIND) => {
+            taken("a file `model.safetensors` that no fit wrote")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the table of targets of a finished model again if it is gone.
+pub(crate) fn mend_table(folder: &Path, shard: Option<Shard>) -> Result<(), LinearError> {
+    if shard.is_some() || fs::is_file(table_path(folder)) {
+        return Ok(());
+    }
+    write_table(folder, &safetensors::open(tensors_path(folder, None))?)
+}
+
+/// Refuses tensors that are not those that were written.
+///
+/// # Errors
+/// [`LinearError::Model`] when they have another hash.
+pub fn verify(folder: &Path, description: &Description) -> Result<(), LinearError> {
+    let path = tensors_path(folder, description.shard);
+    match &description.tensors {
+        Some(hash) if fs::content_hash(&path)? != *hash => {
+            Err(broken(folder, &"`model.safetensors` is not what the fit wrote; it was damaged or replaced"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn ridge() -> String {
@@ -171,10 +218,7 @@ pub(crate) fn tensor_bytes(
 
 /// Texts in the tensors file.
 pub(crate) fn texts(fingerprint: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("format".to_owned(), "percept linear model".to_owned()),
-        ("fingerprint".to_owned(), fingerprint.to_owned()),
-    ])
+    BTreeMap::from([("format".to_owned(), KIND.to_owned()), ("fingerprint".to_owned(), fingerprint.to_owned())])
 }
 
 /// Counts targets by their codes.

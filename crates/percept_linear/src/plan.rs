@@ -7,7 +7,7 @@ use percept_core::provenance::content_hash;
 use percept_core::{Provenance, Seed};
 use percept_io::array::Reference;
 use percept_io::number::Element;
-use percept_io::{fs, pieces};
+use percept_io::{fs, machine, pieces};
 use percept_regress::cost::{self, Memory, Operations, Size};
 use percept_regress::folds::{self, Leaks};
 use percept_regress::{AlphaChoice, Folds, LeakReport, Real, Region, Repeats};
@@ -18,12 +18,10 @@ use crate::cache::FolderCache;
 use crate::error::LinearError;
 use crate::job::{FitJob, HoldOut, Method, Missing, Precision, Shard};
 use crate::source::{self, Opened, Source};
-use crate::{memory, method, model};
+use crate::{method, model};
 
 /// Targets beyond which a tile gains nothing.
 const MOST_TARGETS_PER_TILE: usize = 8192;
-/// The share of free memory that is taken when none is granted.
-const SHARE_OF_FREE: f64 = 0.8;
 
 /// What a fit needs, said before it begins.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -104,6 +102,14 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     let job = &method::settled(job)?;
     job.params.grid()?;
     let references: Vec<Reference> = std::iter::once(&job.x).chain(&job.bands).cloned().collect();
+    let granted = machine::granted_bytes(job.memory);
+    let mut held = 0u64;
+    for reference in references.iter().chain([&job.y]) {
+        held = held.saturating_add(reference.inflated_bytes()?);
+    }
+    if held > granted {
+        return Err(LinearError::Memory { stage: "the unpacked inputs", needed: held, granted });
+    }
     let Opened { mut x, mut y, left_out_rows, target_codes } =
         source::open_both::<T>(&references, &job.y, job.missing)?;
     let n_file = x.file_dim().0;
@@ -138,9 +144,7 @@ pub fn plan<T: Real + Element>(job: &FitJob) -> Result<FitPlan<T>, LinearError> 
     let n_threads = rayon::current_num_threads();
     let mut needs = method::memory::<T>(job, size, &folds, &regions, n_threads);
     let mut operations = method::operations(job, Size { n_targets: range.len(), ..size }, &folds, &regions);
-    let granted = job.memory.or_else(|| memory::available_bytes().map(|free| (free as f64 * SHARE_OF_FREE) as u64));
-    let granted = granted.unwrap_or(u64::MAX);
-    let base = memory::resident_bytes().unwrap_or(64 << 20).max(x.held_bytes() + y.held_bytes());
+    let base = machine::resident_bytes().unwrap_or(64 << 20).max(x.held_bytes() + y.held_bytes());
     let is_plain = job.method == Method::Ridge && job.components.is_none() && job.average.is_none();
     let mut repeated_targets = false;
     // All targets decide, so that shards together do the same work as one process.

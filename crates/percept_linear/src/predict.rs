@@ -8,18 +8,15 @@ use percept_core::Progress;
 use percept_io::array::Reference;
 use percept_io::number::{Element, Number};
 use percept_io::pieces::{self, Pieces};
-use percept_io::safetensors;
+use percept_io::{machine, safetensors};
 use percept_regress::{Real, Samples, predict_part};
 use serde::Serialize;
 
 use crate::error::LinearError;
 use crate::job::{Missing, Precision};
-use crate::memory;
 use crate::model;
 use crate::source::{Gaps, Source};
 
-/// The share of free memory that is taken when none is granted.
-const SHARE_OF_FREE: f64 = 0.8;
 /// Targets beyond which a tile gains nothing.
 const MOST_TARGETS_PER_TILE: usize = 8192;
 
@@ -74,7 +71,13 @@ pub fn predict(job: &PredictJob, progress: &dyn Progress) -> Result<Predicted, L
 fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> Result<Predicted, LinearError> {
     let start = Instant::now();
     let description = model::read_description(&job.model, None)?;
+    model::verify(&job.model, &description)?;
     let file = safetensors::open(model::tensors_path(&job.model, None))?;
+    let inputs = [model::tensors_path(&job.model, None), model::description_path(&job.model, None)];
+    let inputs = inputs.iter().chain(std::iter::once(&job.x.path)).chain(job.bands.iter().map(|band| &band.path));
+    if let Some(path) = inputs.into_iter().find(|path| percept_io::fs::is_same_file(path, &job.out)) {
+        return Err(LinearError::Overwrites { path: path.display().to_string() });
+    }
     let shape = file.info("weights")?.shape.clone();
     let (n_features, n_targets) = (description.n_features, description.n_targets);
     if shape != [n_features, n_targets] {
@@ -82,6 +85,13 @@ fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> R
         return Err(model::broken(&job.model, &what));
     }
     let references: Vec<Reference> = std::iter::once(&job.x).chain(&job.bands).cloned().collect();
+    let granted = machine::granted_bytes(job.memory);
+    for reference in &references {
+        let needed = reference.inflated_bytes()?;
+        if needed > granted {
+            return Err(LinearError::Memory { stage: "the unpacked samples", needed, granted });
+        }
+    }
     let mut x = Source::<T>::side_by_side(&references)?;
     let (n_samples, got) = x.file_dim();
     if got != n_features {
@@ -108,9 +118,7 @@ fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> R
         _ => Number::F64,
     };
     let float = size_of::<T>() as u64;
-    let granted = job.memory.or_else(|| memory::available_bytes().map(|free| (free as f64 * SHARE_OF_FREE) as u64));
-    let granted = granted.unwrap_or(u64::MAX);
-    let base = memory::resident_bytes().unwrap_or(64 << 20);
+    let base = machine::resident_bytes().unwrap_or(64 << 20);
     let (p, n, t) = (n_features as u64, n_samples as u64, n_targets as u64);
     // Weights are held as read and while they are decoded, samples as read and centred, results once.
     let bytes = |rows: u64, columns: u64| base + float * (2 * p * columns + 2 * rows * p + rows * columns) + (2 << 20);
@@ -147,6 +155,15 @@ fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> R
                     &offset[tile.clone()],
                     predicted.view_mut(),
                 );
+                let is_known =
+                    |target: usize| description.masked_targets.binary_search(&(tile.start + target)).is_err();
+                let mut values = predicted.indexed_iter();
+                let broken = values.find(|((_, target), value)| !value.is_finite() && is_known(*target));
+                if let Some(((sample, target), _)) = broken {
+                    let (sample, target) = (row + sample, tile.start + target);
+                    let what = format!("the prediction of target {target} for sample {sample} is not finite");
+                    return Err(model::broken(&job.model, &what));
+                }
                 out.put_block("array", row, tile.clone(), predicted.view())?;
             }
             progress.advance(tile.len() as u64);
@@ -166,7 +183,7 @@ fn predict_as<T: Real + Element>(job: &PredictJob, progress: &dyn Progress) -> R
         targets_per_tile: columns as usize,
         samples_per_tile: rows as usize,
         seconds: start.elapsed().as_secs_f64(),
-        peak_bytes: memory::peak_bytes(),
+        peak_bytes: machine::peak_bytes(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use percept_core::Progress;
 use percept_io::number::Element;
 use percept_io::pieces::Pieces;
-use percept_io::{fs, safetensors};
+use percept_io::{fs, lock, safetensors};
 use percept_regress::Real;
 
 use crate::error::LinearError;
@@ -23,7 +23,12 @@ const FEATURES_PER_COPY: usize = 256;
 /// # Errors
 /// [`LinearError::Shards`] when some are missing or were made by different fits; failures to read or write.
 pub fn merge(folder: &Path, progress: &dyn Progress) -> Result<Description, LinearError> {
+    let _lock = lock::lock(folder, lock::NAME, || {
+        progress.warn(&format!("another process is working in `{}`: waiting until it is done", folder.display()));
+        true
+    })?;
     let shards = find(folder)?;
+    shards.iter().try_for_each(|shard| model::verify(folder, shard))?;
     match shards[0].precision {
         Precision::Single => merge_as::<f32>(folder, &shards, progress),
         Precision::Double => merge_as::<f64>(folder, &shards, progress),
@@ -100,7 +105,9 @@ fn merge_as<T: Real + Element>(
     }
     pieces.finish()?;
     model::write_table(folder, &safetensors::open(&path)?)?;
-    let description = Description { targets: [0, n_targets], shard: None, counts, fingerprint, ..first.clone() };
+    let tensors = Some(fs::content_hash(&path)?);
+    let description =
+        Description { targets: [0, n_targets], shard: None, counts, fingerprint, tensors, ..first.clone() };
     model::write_description(folder, &description)?;
     for shard in shards {
         fs::remove_file(model::description_path(folder, shard.shard))?;

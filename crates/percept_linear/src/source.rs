@@ -15,6 +15,8 @@ use crate::job::Missing;
 const SCAN_BYTES: usize = 64 << 20;
 /// Values of a row that its code is made of, at most.
 const CODED: usize = 512;
+/// What a list of numbers may unpack to, at least.
+const MOST_LIST_BYTES: u64 = 16 << 20;
 /// How many rows or columns an error names.
 const NAMED: usize = 5;
 
@@ -375,6 +377,11 @@ pub fn labels(reference: &Reference, n: usize, left_out: &[usize], of: &Referenc
 /// # Errors
 /// [`LinearError::Lengths`], and failures to read.
 pub fn numbers(reference: &Reference, n: usize, left_out: &[usize], of: &Reference) -> Result<Vec<f64>, LinearError> {
+    // A list of numbers is short; one that unpacks to gigabytes is another file.
+    let (claimed, most) = (reference.inflated_bytes()?, MOST_LIST_BYTES.max(16 * n as u64));
+    if claimed > most {
+        return Err(LinearError::Memory { stage: "a list of numbers", needed: claimed, granted: most });
+    }
     let values = reference.read::<f64>()?.data;
     if values.len() != n {
         return Err(LinearError::Lengths {

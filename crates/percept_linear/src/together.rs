@@ -50,7 +50,7 @@ pub fn fit_together(
         }
         .into());
     }
-    match job.precision {
+    match job.working_precision() {
         Precision::Single => fit_as::<f32>(job, others, tell, progress),
         Precision::Double => fit_as::<f64>(job, others, tell, progress),
     }

@@ -29,7 +29,7 @@ fn missing_values_are_named_by_row_and_column() {
     let LinearError::Missing { matrix, count, n_rows, n_columns, rows, columns } = &error else { panic!("{error}") };
     assert_eq!((*matrix, *count, *n_rows, *n_columns), ("y", 3, 2, 2));
     assert_eq!((rows, columns), (&vec![7, 9], &vec![3, 60]));
-    assert!(error.to_string().contains("(mend the file, or set `missing = mask`"));
+    assert!(error.to_string().contains("(mend the file, or give `--mask-missing`"));
 }
 
 #[test]
