@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drawing::SIDE;
+
 /// Presentations of every picture.
 pub(super) const N_REPEATS: usize = 3;
 
@@ -26,6 +28,9 @@ pub enum BetaFormat {
     Both,
 }
 
+/// The largest side of a picture.
+const MOST_SIDE: usize = 1024;
+
 /// What kind of phantom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +49,11 @@ pub struct PhantomParams {
     pub n_shared: usize,
     /// Pictures in the stimulus file that nobody sees.
     pub n_unseen: usize,
+    /// Whether each of the eight subjects has pictures of its own beside the shared ones, as in NSD, or all see the same. The
+    /// stimulus file is then almost eight times as large.
+    pub own_images: bool,
+    /// Side of the pictures in the stimulus file, in pixels; 425 in NSD.
+    pub stimulus_side: usize,
     /// Median over `nsdgeneral` of the ratio of signal to noise on a single trial.
     pub median_ncsnr: f32,
     /// In which formats betas are written.
@@ -61,6 +71,8 @@ impl Default for PhantomParams {
             trials_per_session: 750,
             n_shared: 120,
             n_unseen: 16,
+            own_images: false,
+            stimulus_side: SIDE,
             median_ncsnr: 0.45,
             betas: BetaFormat::Hdf5,
         }
@@ -75,7 +87,9 @@ impl PhantomParams {
 
     /// Pictures in the stimulus file.
     pub fn n_stimuli(&self) -> usize {
-        self.n_images() + self.n_unseen
+        let n_own = self.n_images() - self.n_shared.min(self.n_images());
+        let n_sets = if self.own_images { N_SUBJECTS } else { 1 };
+        self.n_images() + (n_sets - 1) * n_own + self.n_unseen
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -101,6 +115,9 @@ impl PhantomParams {
         }
         if !(self.median_ncsnr > 0.0 && self.median_ncsnr <= 1.0) {
             return refuse("`median_ncsnr`", self.median_ncsnr.to_string(), "above 0, up to 1", "NSD has about 0.45");
+        }
+        if !(8..=MOST_SIDE).contains(&self.stimulus_side) {
+            return refuse("`stimulus_side`", self.stimulus_side.to_string(), "8 to 1024", "NSD has 425");
         }
         if self.shape.iter().any(|&length| !(8..=200).contains(&length)) {
             return refuse("`shape`", format!("{:?}", self.shape), "8 to 200 voxels each way", "use about 24, 26, 18");

@@ -27,12 +27,14 @@ pub struct Schedule {
 impl Schedule {
     pub(super) fn new(params: &PhantomParams, seed: Seed) -> Self {
         let n_images = params.n_images();
-        let order = permutation(seed.named("stimuli"), n_images + params.n_unseen);
+        let order = permutation(seed.named("stimuli"), params.n_stimuli());
         let mut shared = order[..params.n_shared].to_vec();
         shared.sort_unstable();
-        let own = &order[params.n_shared..n_images];
+        let n_own = n_images - params.n_shared;
         let stimulus_of_image = (0..N_SUBJECTS)
             .map(|subject| {
+                let set = if params.own_images { subject } else { 0 };
+                let own = &order[params.n_shared + set * n_own..params.n_shared + (set + 1) * n_own];
                 let mix = permutation(seed.named("subject").at(subject as u64), own.len());
                 shared.iter().copied().chain(mix.into_iter().map(|place| own[place])).collect()
             })
@@ -114,6 +116,25 @@ mod tests {
             "many return in the same"
         );
         assert_eq!(schedule.trials_of_runs(), [63, 62, 63, 62, 63, 62, 63, 62, 63, 62, 63, 62]);
+    }
+
+    #[test]
+    fn subjects_have_images_of_their_own_when_asked() {
+        let params = PhantomParams {
+            own_images: true,
+            n_sessions: 1,
+            trials_per_session: 60,
+            n_shared: 8,
+            ..PhantomParams::default()
+        };
+        let schedule = Schedule::new(&params, Seed::new(1));
+        let mut all: Vec<usize> = schedule.stimulus_of_image.iter().flat_map(|own| own[8..].iter().copied()).collect();
+        all.extend(&schedule.stimulus_of_image[0][..8]);
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!((all.len(), n), (8 + 8 * 12, 8 + 8 * 12), "no picture is seen by two subjects but the shared ones");
+        assert_eq!(params.n_stimuli(), n + params.n_unseen);
     }
 
     #[test]

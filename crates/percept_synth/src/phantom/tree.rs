@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, IxDyn};
 use percept_core::Progress;
-use percept_io::{fs, hdf5, mat, nifti};
+use percept_io::{fs, hdf5, lock, mat, nifti};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::params::{BetaFormat, Error, N_REPEATS, N_RUNS};
 use super::session::{Scanner, UNITS_PER_PERCENT};
 use super::subject::Phantom;
 use super::{behaviour, tables};
-use crate::drawing::{Drawing, SIDE};
+use crate::drawing::Drawing;
 
 /// The type of betas that the phantom writes: NSD's third preparation.
 pub const BETA_TYPE: &str = "betas_fithrf_GLMdenoise_RR";
@@ -32,7 +32,13 @@ impl Phantom {
     /// # Errors
     /// If the directory holds another phantom, or the disk refuses.
     pub fn write(&self, dir: impl AsRef<Path>, progress: &dyn Progress) -> Result<(), Error> {
-        let tree = Tree { phantom: self, root: dir.as_ref(), progress };
+        let root = dir.as_ref();
+        let _lock = lock::lock(root, ".phantom.lock", || {
+            progress.warn(&format!("another process is working in `{}`: waiting until it is done", root.display()));
+            true
+        })?;
+        fs::remove_abandoned_below(root)?;
+        let tree = Tree { phantom: self, root, progress };
         tree.claim()?;
         tree.experiment()?;
         tree.stimuli()?;
@@ -40,6 +46,27 @@ impl Phantom {
         tree.betas()?;
         tree.truth()
     }
+}
+
+/// A square picture at another size, by linear interpolation.
+fn enlarged(picture: &Array3<u8>, side: usize) -> Array3<u8> {
+    let from = picture.dim().0;
+    if from == side {
+        return picture.clone();
+    }
+    let place = |at: usize| {
+        let exact = ((at as f32 + 0.5) * from as f32 / side as f32 - 0.5).clamp(0.0, (from - 1) as f32);
+        let low = exact as usize;
+        (low, (low + 1).min(from - 1), exact - low as f32)
+    };
+    Array3::from_shape_fn((side, side, 3), |(y, x, channel)| {
+        let ((top, bottom, down), (left, right, across)) = (place(y), place(x));
+        let level = |y: usize, x: usize| f32::from(picture[[y, x, channel]]);
+        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
+        let (upper, lower) =
+            (mix(level(top, left), level(top, right), across), mix(level(bottom, left), level(bottom, right), across));
+        mix(upper, lower, down).round() as u8
+    })
 }
 
 struct Tree<'a> {
@@ -97,7 +124,8 @@ impl Tree<'_> {
     /// `nsd_expdesign.mat`: all numbers count from 1.
     fn design(&self, path: &Path) -> Result<(), percept_io::Error> {
         let schedule = self.phantom.schedule();
-        let one_based = |value: &usize| *value as f64 + 1.0;
+        // Whole numbers, as in NSD: programs index with them.
+        let one_based = |value: &usize| *value as i32 + 1;
         let row = |values: &[usize]| Array2::from_shape_fn((1, values.len()), |(_, at)| one_based(&values[at]));
         let n_images = schedule.stimulus_of_image[0].len();
         let subjects = Array2::from_shape_fn((schedule.stimulus_of_image.len(), n_images), |(subject, image)| {
@@ -108,9 +136,9 @@ impl Tree<'_> {
             u8::from(is_stimulus(at[2], runs[at[1]]))
         });
         let mut shown = vec![0; n_images];
-        let mut counts = Array2::<f64>::zeros((N_REPEATS, schedule.n_sessions()));
+        let mut counts = Array2::<u16>::zeros((N_REPEATS, schedule.n_sessions()));
         for (trial, &image) in schedule.image_of_trial.iter().enumerate() {
-            counts[[shown[image], trial / schedule.trials_per_session]] += 1.0;
+            counts[[shown[image], trial / schedule.trials_per_session]] += 1;
             shown[image] += 1;
         }
         counts.accumulate_axis_inplace(Axis(1), |before, count| *count += before);
@@ -127,10 +155,12 @@ impl Tree<'_> {
         let path = self.root.join("nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5");
         keep(path, |path| {
             let n_stimuli = self.phantom.params.n_stimuli();
-            let mut brick = Array4::<u8>::zeros((n_stimuli, SIDE, SIDE, 3));
+            let side = self.phantom.params.stimulus_side;
+            let mut brick = Array4::<u8>::zeros((n_stimuli, side, side, 3));
             let rows = brick.axis_iter_mut(Axis(0)).into_par_iter();
-            rows.enumerate().for_each(|(stimulus, mut row)| row.assign(&self.phantom.picture(stimulus)));
-            let spec = hdf5::DatasetSpec::chunked(&[1, SIDE, SIDE, 3]).deflated(4);
+            rows.enumerate()
+                .for_each(|(stimulus, mut row)| row.assign(&enlarged(&self.phantom.picture(stimulus), side)));
+            let spec = hdf5::DatasetSpec::chunked(&[1, side, side, 3]).deflated(4);
             hdf5::Writer::new().dataset("imgBrick", &brick.into_dyn().view(), &spec)?.write(path)
         })
     }
