@@ -125,6 +125,7 @@ impl<'a> Bench<'a> {
             .setting("feature", space.name())
             .setting("region", &region)
             .setting("alphas", &settings.alphas)
+            .setting("extend", &settings.extend)
             .setting("normalise", &settings.normalise)
             .setting("average_repeats", &settings.average_repeats)
             .setting("split", &self.experiment.split);
@@ -154,7 +155,7 @@ impl<'a> Bench<'a> {
         let features = self.features(space)?;
         let n_units = self.data.units_of(region)?.len();
         let fitted = Fitted { feature: space.name(), region, n_units, predictions, features: &features, factor };
-        let found = summary::decoder(&fitted, self.plan, &self.experiment.decode)?;
+        let found = summary::decoder(&fitted, self.plan)?;
         self.decoders.borrow_mut().push(found);
         Ok(())
     }

@@ -13,7 +13,7 @@ use percept_pipeline::evaluation::{self, Scored, Scoring, StimulusPictures};
 use percept_pipeline::experiment::Experiment;
 use percept_pipeline::generation::pictures_of_arm;
 use percept_pipeline::packs::PackModel;
-use percept_pipeline::plan::summary;
+use percept_pipeline::plan::{labels, summary};
 use percept_pipeline::{Arm, Dataset, Metric, PictureModel, PipelineError, Plan, RunFolder, data};
 
 use crate::bench::{Bench, Setting};
@@ -25,6 +25,8 @@ use crate::system::{Candidate, Entry};
 pub struct RunOptions {
     /// End with [`PipelineError::Stopped`] instead of making more stages than this.
     pub stop_after: Option<usize>,
+    /// Bytes of memory granted; by default most of what is free.
+    pub memory: Option<u64>,
 }
 
 /// Carries out `experiment` in the folder `out` and writes `experiment.toml`, pictures, `scores.json`, tables and
@@ -38,10 +40,17 @@ pub fn run(
     options: RunOptions,
     progress: &dyn Progress,
 ) -> Result<Outcome, PipelineError> {
-    let folder = RunFolder::open(out, options.stop_after)?;
-    let model = Arc::new(PackModel::open(&experiment.model.pack)?);
+    let folder = RunFolder::open_when_free(out, options.stop_after, || say_that_it_waits(out, progress))?;
+    folder.claim("comparison", &experiment.name)?;
+    let model = Arc::new(PackModel::open(&experiment.model.pack)?.within(options.memory)?);
     let dataset = data::open(experiment, &folder, progress)?;
     reconstruct(experiment, &Registry::default(), &dataset, model, &folder, progress)
+}
+
+/// Tells the user why nothing happens, and waits.
+pub(crate) fn say_that_it_waits(out: &Path, progress: &dyn Progress) -> bool {
+    progress.warn(&format!("another process is working in `{}`: waiting until it is done", out.display()));
+    true
 }
 
 /// The part of [`run`] after data and model are open, with what `registry` lists.
@@ -59,22 +68,27 @@ pub fn reconstruct(
     percept_io::fs::write_bytes(run.file("experiment.toml"), experiment.resolved().as_bytes())?;
     let plan = Plan::new(dataset, &experiment.split, &experiment.decode)?;
     let mut warnings = summary::warnings(dataset, &plan);
+    warnings.extend(model.notes());
     for warning in &warnings {
         progress.warn(warning);
     }
     let record = record_of(experiment, dataset, &*model)?;
+    labels::write(run, &experiment.name, dataset, &plan, &record)?;
     let setting = Setting { experiment, data: dataset, plan: &plan, run, record: &record, progress };
     let bench = Bench::new(setting, model);
-    let mut entries = Vec::new();
-    for system in registry.systems.iter().filter(|system| system.takes_part(experiment)) {
-        entries.push(system.join(&bench)?);
-    }
+    let systems = || registry.systems.iter().filter(|system| system.takes_part(experiment));
+    systems().try_for_each(|system| system.check(&bench))?;
+    let entries = systems().map(|system| system.join(&bench)).collect::<Result<Vec<_>, _>>()?;
     let arms = arms(registry, &bench, &entries)?;
     let made = make(registry, &bench, &arms, &entries)?;
     let (found, decoders) = bench.into_findings();
     warnings.extend(found);
     warnings.extend(edge_warnings(&decoders));
     let scored = made.scored;
+    for warning in &scored.warnings {
+        progress.warn(warning);
+    }
+    warnings.extend(scored.warnings.iter().cloned());
     let outcome = Outcome {
         name: experiment.name.clone(),
         lead: lead(dataset, &plan, &arms),
@@ -97,6 +111,7 @@ pub fn reconstruct(
         provenance: record.clone(),
     };
     run.write_json("outcome.json", &outcome)?;
+    run.remove_stale("pictures.")?;
     Ok(outcome)
 }
 
@@ -144,7 +159,7 @@ fn make(
     let Bench { experiment, run, plan, progress, .. } = *bench;
     let mut contents = Vec::with_capacity(arms.len());
     for arm in arms {
-        contents.push(pictures_of_arm(run, arm, &plan.items, experiment.generate.batch, progress)?);
+        contents.push(pictures_of_arm(run, arm, &plan.items, &experiment.generate, progress)?);
     }
     let stimuli = evaluation::stimulus_pictures(run, bench.data, plan, &*bench.model, bench.record, progress)?;
     let asked = |metric: &&dyn Metric| experiment.evaluate.metrics.contains(&metric.facts().name);

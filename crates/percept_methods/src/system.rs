@@ -27,6 +27,14 @@ pub trait System: Send + Sync {
         self.methods().iter().any(|method| experiment.asks(method.name))
     }
 
+    /// Refuses a comparison that it could not join, before anybody's work begins.
+    ///
+    /// # Errors
+    /// When something is missing that no other system makes.
+    fn check(&self, _bench: &Bench<'_>) -> Result<(), PipelineError> {
+        Ok(())
+    }
+
     /// Its part of the comparison: features, decoders, arms. Pictures are not made yet.
     ///
     /// # Errors

@@ -35,12 +35,12 @@ pub(super) struct Encoders {
     candidates: Vec<Candidate>,
 }
 
-/// Applies every variant in the folder that `decoder` names to the items of the plan.
+/// The folder that `decoder` names, and what it says of itself.
 ///
 /// # Errors
 /// A folder that holds no training, or one on another pack or other groups; test images that it was trained on.
-pub(super) fn join(bench: &Bench<'_>) -> Result<Encoders, PipelineError> {
-    let Bench { experiment, data, plan, progress, .. } = *bench;
+pub(super) fn found<'a>(bench: &Bench<'a>) -> Result<(&'a Path, TrainedRun), PipelineError> {
+    let Bench { experiment, data, plan, .. } = *bench;
     let Some(folder) = &experiment.decoder else {
         return Err(PipelineError::data(
             "the method `b2c` needs a trained encoder, but `decoder` is missing",
@@ -49,6 +49,16 @@ pub(super) fn join(bench: &Bench<'_>) -> Result<Encoders, PipelineError> {
     };
     let facts = folder::facts(folder)?;
     check(&facts, folder, data, plan, &*bench.model)?;
+    Ok((folder, facts))
+}
+
+/// Applies every variant in the folder that `decoder` names to the items of the plan.
+///
+/// # Errors
+/// As [`found`], and encoders that cannot be read.
+pub(super) fn join(bench: &Bench<'_>) -> Result<Encoders, PipelineError> {
+    let Bench { experiment, data, plan, progress, .. } = *bench;
+    let (folder, facts) = found(bench)?;
     let inputs = Inputs::of(data, plan, experiment.decode.normalise)?;
     let samples: Vec<&Vec<usize>> = plan.items.iter().map(|item| &item.samples).collect();
     let items = inputs.averaged(samples.into_iter());

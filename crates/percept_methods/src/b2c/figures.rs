@@ -145,6 +145,7 @@ mod tests {
             high: 0.8,
             chance: None,
             n: 10,
+            n_undefined: 0,
         };
         let variant = |&n: &usize| VariantFacts {
             name: format!("on {n}"),

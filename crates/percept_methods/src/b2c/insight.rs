@@ -5,7 +5,8 @@
 use ndarray::{Array2, s};
 use percept_core::figure::{Estimate, Estimates, Level, Matrix, Positions, Series};
 use percept_core::{Figure, Seed, figure};
-use percept_pipeline::evaluation::StimulusPictures;
+use percept_pipeline::evaluation::metrics::ContextPairwise;
+use percept_pipeline::evaluation::{Metric, StimulusPictures, mean_row};
 use percept_pipeline::{Arm, PipelineError};
 use percept_stats::clusters;
 
@@ -31,11 +32,12 @@ impl Insight<'_> {
     pub(super) fn silenced(&self) -> Result<Figure, PipelineError> {
         let labels: Vec<usize> = self.bench.plan.items.iter().map(|item| item.stimulus).collect();
         let seed = Seed::new(self.bench.experiment.seed).named("bootstrap");
-        let estimate = |x: usize, predicted: &Array2<f32>| -> Result<Estimate, PipelineError> {
-            let values = clusters::two_way_cosine(predicted.view(), self.truth.view(), &labels)?.values;
-            let interval = clusters::mean_interval(&values, &labels, seed, self.bench.experiment.evaluate.draws)?;
-            let value = values.iter().sum::<f64>() / values.len() as f64;
-            Ok(Estimate { x: x as f64, value, interval: Some([interval.low, interval.high]) })
+        let estimate = |x: usize, predicted: &Array2<f32>| -> Result<Option<Estimate>, PipelineError> {
+            let found = clusters::two_way_cosine(predicted.view(), self.truth.view(), &labels)?.scores;
+            let draws = self.bench.experiment.evaluate.draws;
+            let row = mean_row(["", ""], &ContextPairwise.facts(), &found, &labels, None, seed, draws)?;
+            let Some(row) = row else { return Ok(None) };
+            Ok(Some(Estimate { x: x as f64, value: row.value, interval: Some([row.low, row.high]) }))
         };
         let mut names = vec!["none".to_owned()];
         names.extend(self.facts.groups.iter().map(|group| group.name.clone()));
@@ -43,9 +45,9 @@ impl Insight<'_> {
             .trained
             .iter()
             .map(|variant| {
-                let mut points = vec![estimate(0, &variant.items)?];
+                let mut points = Vec::from_iter(estimate(0, &variant.items)?);
                 for (group, predicted) in variant.without.iter().enumerate() {
-                    points.push(estimate(group + 1, predicted)?);
+                    points.extend(estimate(group + 1, predicted)?);
                 }
                 Ok(Series { name: variant.facts.name.clone(), points })
             })

@@ -55,6 +55,10 @@ impl System for B2c {
         Some(settings::SECTION)
     }
 
+    fn check(&self, bench: &Bench<'_>) -> Result<(), PipelineError> {
+        compare::found(bench).map(drop)
+    }
+
     fn join<'a>(&self, bench: &Bench<'a>) -> Result<Box<dyn Entry + 'a>, PipelineError> {
         Ok(Box::new(compare::join(bench)?))
     }

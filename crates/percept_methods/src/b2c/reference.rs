@@ -12,13 +12,13 @@ use percept_pipeline::evaluation::{Metric, mean_row};
 use percept_pipeline::run::{StageName, artefact};
 use percept_pipeline::{PipelineError, plan};
 use percept_regress::RidgeParams;
-use percept_stats::{clusters, correlation};
+use percept_stats::{ItemScores, clusters, correlation};
 
 use super::folder::VariantFacts;
 use super::shared::Shared;
 
 /// Both metrics, each with one value per item.
-pub(super) type Scored = [(MetricFacts, Vec<f64>); 2];
+pub(super) type Scored = [(MetricFacts, ItemScores); 2];
 
 /// Of the ridge regression; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -39,10 +39,10 @@ impl<'a> Scorer<'a> {
     /// Both metrics of contexts predicted for the test items, item by item.
     pub(super) fn score(&self, predicted: &Array2<f32>) -> Result<Scored, PipelineError> {
         Ok([
-            (ContextCosine.facts(), correlation::cosine_rows(predicted.view(), self.truth.view())?.values),
+            (ContextCosine.facts(), correlation::cosine_rows(predicted.view(), self.truth.view())?),
             (
                 ContextPairwise.facts(),
-                clusters::two_way_cosine(predicted.view(), self.truth.view(), &self.labels)?.values,
+                clusters::two_way_cosine(predicted.view(), self.truth.view(), &self.labels)?.scores,
             ),
         ])
     }
@@ -54,13 +54,11 @@ impl<'a> Scorer<'a> {
     /// Means with intervals.
     pub(super) fn rows(&self, method: &str, scored: &Scored) -> Result<Vec<ScoreRow>, PipelineError> {
         let draws = self.shared.experiment.evaluate.draws;
-        scored
-            .iter()
-            .map(|(metric, values)| {
-                let of = [method, self.shared.plan.split_name];
-                mean_row(of, metric, values, &self.labels, self.seed(), draws)
-            })
-            .collect()
+        let of = [method, self.shared.plan.split_name];
+        let row = |(metric, scores): &(_, _)| {
+            mean_row(of, metric, scores, &self.labels, None, self.seed(), draws).transpose()
+        };
+        scored.iter().filter_map(row).collect()
     }
 
     /// How many of the pictures of the validation that was kept fail, by each kind of failure.
@@ -83,6 +81,7 @@ impl<'a> Scorer<'a> {
                     high: interval.high,
                     chance: None,
                     n,
+                    n_undefined: 0,
                 })
             })
             .collect()
@@ -95,12 +94,11 @@ impl<'a> Scorer<'a> {
         (reference, against): (&str, &Scored),
     ) -> Result<Vec<DifferenceRow>, PipelineError> {
         let draws = self.shared.experiment.evaluate.draws;
-        scored
-            .iter()
-            .zip(against)
-            .map(|((metric, first), (_, second))| {
-                let found = clusters::paired_difference(first, second, &self.labels, self.seed(), draws)?;
-                Ok(DifferenceRow {
+        let mut rows = Vec::new();
+        for ((metric, first), (_, second)) in scored.iter().zip(against) {
+            let (first, second) = (&first.values, &second.values);
+            if let Some((found, n)) = clusters::paired_scores(first, second, &self.labels, self.seed(), draws)? {
+                rows.push(DifferenceRow {
                     method: method.to_owned(),
                     reference: reference.to_owned(),
                     split: self.shared.plan.split_name.to_owned(),
@@ -109,10 +107,11 @@ impl<'a> Scorer<'a> {
                     low: found.interval.low,
                     high: found.interval.high,
                     p: found.p,
-                    n: first.len(),
-                })
-            })
-            .collect()
+                    n,
+                });
+            }
+        }
+        Ok(rows)
     }
 }
 

@@ -16,7 +16,7 @@ use super::reference::{self, Scorer};
 use super::settings::{B2cSettings, B2cVariant, SECTION};
 use super::shared::{Shared, config_of, n_images, training_order};
 use super::{compare, figures, task};
-use crate::reconstruct::record_of;
+use crate::reconstruct::{RunOptions, record_of};
 
 /// Trains all variants of `experiment` in the folder `out`. What an earlier call left there is used again, and a training that
 /// was killed goes on from its last checkpoint, to the same weights. The outcome has no pictures: its scores are
@@ -25,15 +25,22 @@ use crate::reconstruct::record_of;
 ///
 /// # Errors
 /// Any [`PipelineError`]; a loss that is no number names the step, the term and the last checkpoint.
-pub fn train(experiment: &Experiment, out: &Path, progress: &dyn Progress) -> Result<Outcome, PipelineError> {
+pub fn train(
+    experiment: &Experiment,
+    out: &Path,
+    options: RunOptions,
+    progress: &dyn Progress,
+) -> Result<Outcome, PipelineError> {
     let Some(settings) = experiment.section::<B2cSettings>(SECTION.name) else {
         return Err(PipelineError::data(
             "the experiment has no section `[b2c]`",
             "add one; an empty one has every default",
         ));
     };
-    let run = RunFolder::open(out, None)?;
-    let model = PackModel::open(&experiment.model.pack)?;
+    let run =
+        RunFolder::open_when_free(out, options.stop_after, || crate::reconstruct::say_that_it_waits(out, progress))?;
+    run.claim("training", &experiment.name)?;
+    let model = PackModel::open(&experiment.model.pack)?.within(options.memory)?;
     let dataset = data::open(experiment, &run, progress)?;
     percept_io::fs::write_bytes(run.file("experiment.toml"), experiment.resolved().as_bytes())?;
     let plan = Plan::new(&dataset, &experiment.split, &experiment.decode)?;

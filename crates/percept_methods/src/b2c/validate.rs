@@ -160,12 +160,12 @@ impl Validator<'_> {
 
     fn compare(&self, predicted: &Array2<f32>, result: &mut Validation) {
         if let Ok(cosines) = correlation::cosine_rows(predicted.view(), self.contexts.view()) {
-            result.context_cosine = cosines.values.iter().sum::<f64>() / cosines.values.len() as f64;
+            result.context_cosine = cosines.mean().unwrap_or(0.0);
         }
         let labels: Vec<usize> = (0..predicted.nrows()).collect();
         // A single image has nobody to be told apart from.
         if let Ok(won) = clusters::two_way_cosine(predicted.view(), self.contexts.view(), &labels) {
-            result.context_pairwise = won.values.iter().sum::<f64>() / won.values.len() as f64;
+            result.context_pairwise = won.scores.mean().unwrap_or(0.0);
         }
     }
 

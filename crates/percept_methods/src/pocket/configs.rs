@@ -61,6 +61,7 @@ pub(super) const SCHEDULER: &str = r#"{
 
 pub(super) const VISION: &str = r#"{
   "architectures": ["CLIPVisionModelWithProjection"],
+  "dtype": "float32",
   "hidden_act": "quick_gelu",
   "hidden_size": 128,
   "image_size": 64,
@@ -92,7 +93,7 @@ pub(super) const MODEL_INDEX: &str = r#"{
   "feature_extractor": ["transformers", "CLIPImageProcessor"],
   "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
   "scheduler": ["diffusers", "DDIMScheduler"],
-  "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
+  "text_encoder": ["transformers", "CLIPTextModel"],
   "tokenizer": ["transformers", "CLIPTokenizer"],
   "unet": ["diffusers", "UNet2DConditionModel"],
   "vae": ["diffusers", "AutoencoderKL"]
@@ -105,6 +106,7 @@ pub(super) fn text(n_tokens: usize) -> String {
         r#"{{
   "architectures": ["CLIPTextModelWithProjection"],
   "bos_token_id": {start},
+  "dtype": "float32",
   "eos_token_id": {end},
   "hidden_act": "quick_gelu",
   "hidden_size": 128,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use percept_core::{Progress, Seed};
+use percept_io::lock;
 use percept_models::{
     DiffusionPack, ModelError,
     autoencoder::AutoencoderConfig,
@@ -59,6 +60,12 @@ impl Part {
 /// Files that cannot be written; a part whose predecessor is missing; a loss that is no number.
 pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progress) -> Result<(), ModelError> {
     recipe.check()?;
+    let refused = |error: percept_io::Error| ModelError::File {
+        path: out.into(),
+        source: std::io::Error::other(error.to_string()),
+    };
+    let _lock =
+        lock::lock(out, lock::NAME, || crate::reconstruct::say_that_it_waits(out, progress)).map_err(refused)?;
     files::write_all(out, recipe, &vocabulary::learn(&percept_synth::drawing::vocabulary()))?;
     let seed = Seed::new(recipe.seed);
     for part in Part::ALL {

@@ -256,3 +256,63 @@ fn groups_that_share_units_are_refused_with_their_names_and_number() {
     let error = data::open(&study::experiment(data.path(), &GROUPS), &run, &Silent).err().expect("no units");
     assert!(error.to_string().starts_with("the group `front` (`"), "{error}");
 }
+
+#[test]
+fn test_pictures_that_trained_under_another_number_are_refused_or_shown_on_top() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let pictures: Array<f32, _> = percept_io::npy::open(data.path().join("train_pictures.npy"))
+        .and_then(|npy| npy.read::<f32>())
+        .expect("pictures");
+    // Two test stimuli show what training stimuli 3 and 5 show, the second one a shade brighter.
+    let mut tested: Array<f32, _> = percept_io::npy::open(data.path().join("test_pictures.npy"))
+        .and_then(|npy| npy.read::<f32>())
+        .expect("pictures");
+    for repeat in 0..N_REPEATS {
+        let copy = |from: usize| pictures.index_axis(ndarray::Axis(0), repeat * N_TRAIN + from).to_owned();
+        tested.index_axis_mut(ndarray::Axis(0), repeat * N_TEST).assign(&copy(3));
+        tested.index_axis_mut(ndarray::Axis(0), repeat * N_TEST + 1).assign(&copy(5).mapv(|v| (v + 3.0).min(255.0)));
+    }
+    percept_io::npy::write(data.path().join("test_pictures.npy"), tested.view()).expect("write");
+    let run = |overrides: &[&str]| {
+        let out = tempfile::tempdir().expect("temporary folder");
+        study::run(&study::experiment(data.path(), overrides), out.path(), None)
+    };
+    let basic = ["methods=[\"z\"]", "controls.true_c=false"];
+    let message = run(&basic).expect_err("a leak").to_string();
+    assert!(message.starts_with("the pictures of 1 of 12 test stimuli are shown in training too"), "{message}");
+    let outcome = run(&[&basic[..], &["split.allow_leaks=true"]].concat()).expect("allowed");
+    assert!(outcome.warnings[0].starts_with("1 of 12 test images also occur"), "{:?}", outcome.warnings);
+    assert!(outcome.warnings[1].contains("nearly equal"), "{:?}", outcome.warnings);
+}
+
+#[test]
+fn grey_stimuli_are_left_out_of_scores_and_counted() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    study::write(data.path());
+    let mut tested: Array<f32, _> = percept_io::npy::open(data.path().join("test_pictures.npy"))
+        .and_then(|npy| npy.read::<f32>())
+        .expect("pictures");
+    for sample in 0..N_TEST * N_REPEATS {
+        // Half of the test stimuli, each of a grey of its own.
+        if sample % N_TEST < 6 {
+            tested.index_axis_mut(ndarray::Axis(0), sample).fill(100.0 + (sample % N_TEST) as f32);
+        }
+    }
+    percept_io::npy::write(data.path().join("test_pictures.npy"), tested.view()).expect("write");
+    let out = tempfile::tempdir().expect("temporary folder");
+    let overrides = ["methods=[\"z\"]", "controls.true_c=false"];
+    let outcome = study::run(&study::experiment(data.path(), &overrides), out.path(), None).expect("run");
+    for metric in ["pixcorr", "twoway_pixel"] {
+        let truth = row(&outcome.scores, "true", metric);
+        assert_eq!((truth.n, truth.n_undefined), (6, 6), "{metric}");
+        assert!(truth.value > 0.8, "{truth:?}");
+    }
+    let said = |words: &str| outcome.warnings.iter().any(|warning| warning.contains(words));
+    assert!(said("PixCorr is not defined for") && said("6 of 12 items of `true`"), "{:?}", outcome.warnings);
+    let place = outcome.arms.iter().position(|arm| arm.name == "true").expect("true");
+    assert!(outcome.items.iter().any(|item| item.arms[place].scores.contains(&None)));
+    // Chance of a correlation is measured, that of identification known.
+    let chance = |metric: &str| row(&outcome.scores, "z", metric).chance.expect("stated");
+    assert!(chance("twoway_pixel") == 0.5 && chance("pixcorr").abs() < 0.9 && chance("ssim") > 0.0);
+}

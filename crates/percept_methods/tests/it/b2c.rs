@@ -49,7 +49,7 @@ fn experiment(overrides: &[String]) -> Experiment {
 
 fn train(out: &Path, overrides: &[&str], progress: &dyn Progress) -> Result<Outcome, PipelineError> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    b2c::train(&experiment(&overrides), out, progress)
+    b2c::train(&experiment(&overrides), out, RunOptions::default(), progress)
 }
 
 /// Dies at a step of training, as a killed process would between two checkpoints.

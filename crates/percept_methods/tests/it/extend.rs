@@ -15,6 +15,7 @@ use percept_pipeline::experiment::{ControlWord, MethodWord, Needs, Region};
 use percept_pipeline::plan::Item;
 use percept_pipeline::spaces::{Materials, Space};
 use percept_pipeline::{Arm, FeatureTable, Generator, Inputs, Medium, data};
+use percept_stats::ItemScores;
 
 use crate::double::{Double, SIDE};
 use crate::study;
@@ -107,10 +108,10 @@ impl Metric for Brightness {
         }
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
         let mean = |row: ndarray::ArrayView1<'_, f32>| f64::from(row.mean().unwrap_or(0.0));
         let pairs = made.pixels().outer_iter().zip(truth.pixels().outer_iter());
-        Ok(Some(pairs.map(|(made, truth)| (mean(made) - mean(truth)).abs()).collect()))
+        Ok(Some(pairs.map(|(made, truth)| (mean(made) - mean(truth)).abs()).collect::<Vec<f64>>().into()))
     }
 }
 

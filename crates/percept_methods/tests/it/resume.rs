@@ -115,3 +115,36 @@ fn another_setting_makes_only_what_depends_on_it() {
     let changed = study::run(&other, out.path(), None).expect("second run");
     assert_eq!(changed.experiment, other.resolved());
 }
+
+#[test]
+fn the_memory_that_is_granted_does_not_matter() {
+    use ndarray::{Array2, Array4};
+    use percept_core::Seed;
+    use percept_models::{DiffusionPack, Generation, weights::PackFiles};
+    let pack = DiffusionPack::load(&PackFiles::Embedded(percept_pocket::FILES)).expect("the built-in pack");
+    let little = pack.within(pack.bytes_per_picture()).expect("one picture");
+    assert!(pack.within(pack.bytes_per_picture() - 1).is_err());
+    let n = 11;
+    let side = pack.image_size();
+    let pictures =
+        Array4::from_shape_fn((n, side, side, 3), |(i, y, x, c)| ((i + 3 * y + 5 * x + c) % 17) as f32 / 16.0);
+    let latents = pack.encode(pictures.view()).expect("latents");
+    assert!(latents == little.encode(pictures.view()).expect("latents"), "encoding");
+    assert!(pack.decode(latents.view()).expect("pictures") == little.decode(latents.view()).expect("pictures"));
+    let captions: Vec<String> = (0..n).map(|i| format!("a drawing of {i} red balls")).collect();
+    let contexts: Array2<f32> = pack.embed_text(&captions).expect("contexts");
+    assert!(contexts == little.embed_text(&captions).expect("contexts"), "captions");
+    let ids: Vec<u64> = (0..n as u64).collect();
+    let request = Generation {
+        context: contexts.view(),
+        init: None,
+        strength: 1.0,
+        steps: 3,
+        guidance: 3.0,
+        seed: Seed::new(1),
+        image_ids: &ids,
+        sample: 0,
+    };
+    let made = pack.generate_latents(&request).expect("latents");
+    assert!(made == little.generate_latents(&request).expect("latents"), "denoising");
+}

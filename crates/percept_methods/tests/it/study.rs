@@ -18,13 +18,13 @@ pub(crate) const N_TRAIN: usize = 40;
 pub(crate) const N_TEST: usize = 12;
 pub(crate) const N_REPEATS: usize = 3;
 
-/// The picture of stimulus `stimulus`: a bar of its colour at its place on gray.
+/// The picture of stimulus `stimulus`: a bar of its colour at its place on gray; no two are equal.
 fn picture(stimulus: usize) -> (Array2<f32>, [f32; 3]) {
     let (_, colour) = COLOURS[stimulus % 4];
-    let start = (stimulus / 4 * 3) % (SIDE - 4);
+    let (start, width) = ((stimulus / 4 * 5) % 11, 4 + stimulus / 20);
     let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
         let along = if stimulus.is_multiple_of(3) { y } else { x };
-        if (start..start + 5).contains(&along) { 1.0 } else { 0.0 }
+        if (start..start + width).contains(&along) { 1.0 } else { 0.0 }
     });
     (mask, colour)
 }

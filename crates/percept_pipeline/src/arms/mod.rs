@@ -7,7 +7,7 @@ mod inputs;
 
 use std::sync::Arc;
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use percept_core::Provenance;
 use percept_core::arm::ArmName;
 use percept_core::outcome::{ArmSummary, Role};
@@ -35,6 +35,19 @@ pub trait Generator: Send + Sync {
     /// # Errors
     /// When inputs are missing or do not fit.
     fn make(&self, inputs: &Inputs, items: &[Item], draw: usize) -> Result<Vec<Medium>, PipelineError>;
+
+    /// What denoising starts from, by name, one row per item; none where nothing is denoised.
+    ///
+    /// # Errors
+    /// As [`Generator::make`].
+    fn starts(
+        &self,
+        _inputs: &Inputs,
+        _items: &[Item],
+        _draw: usize,
+    ) -> Result<Vec<(&'static str, Array2<f32>)>, PipelineError> {
+        Ok(Vec::new())
+    }
 
     /// Whether draws differ; without noise one is enough.
     fn is_random(&self) -> bool {

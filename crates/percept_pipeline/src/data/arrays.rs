@@ -6,7 +6,9 @@ use ndarray::{Array2, Array4, ArrayD, Axis};
 use percept_core::Responses;
 use percept_io::array::Reference;
 
-use super::units::{RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
+use super::alike::Alike;
+use super::array_pictures::{self, Stored};
+use super::units::{Places, RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
 use super::{Dataset, Stimuli};
 use crate::error::PipelineError;
 use crate::experiment::{ArrayRef, ArraysData, Needs, Region};
@@ -14,12 +16,14 @@ use crate::experiment::{ArrayRef, ArraysData, Needs, Region};
 /// Reads everything that `settings` names, groups only if they are needs.
 pub(super) fn open(settings: &ArraysData, needs: Needs) -> Result<Dataset, PipelineError> {
     let mut responses = matrix(&settings.responses)?;
-    let mut pictures = pictures(&settings.stimuli, settings)?;
-    same_length(&settings.responses, responses.nrows(), &settings.stimuli, pictures.dim().0)?;
+    let stored = |reference| Ok::<_, PipelineError>(Stored { reference, values: read(reference)? });
+    let mut shown = vec![stored(&settings.stimuli)?];
+    same_length(&settings.responses, responses.nrows(), &settings.stimuli, shown[0].n_samples())?;
     let n_train = responses.nrows();
     if let (Some(test_responses), Some(test_stimuli)) = (&settings.test_responses, &settings.test_stimuli) {
-        let (more, seen) = (matrix(test_responses)?, self::pictures(test_stimuli, settings)?);
-        same_length(test_responses, more.nrows(), test_stimuli, seen.dim().0)?;
+        let more = matrix(test_responses)?;
+        shown.push(stored(test_stimuli)?);
+        same_length(test_responses, more.nrows(), test_stimuli, shown[1].n_samples())?;
         if more.ncols() != responses.ncols() {
             return Err(PipelineError::data(
                 format!(
@@ -32,8 +36,9 @@ pub(super) fn open(settings: &ArraysData, needs: Needs) -> Result<Dataset, Pipel
             ));
         }
         responses = stack(&[responses, more]);
-        pictures = stack(&[pictures, seen]);
     }
+    let (pictures, mut warnings) = array_pictures::pictures(&shown, settings)?;
+    let pictures = stack(&pictures);
     let n_samples = responses.nrows();
     let label_of_sample = stimulus_labels(settings, n_train, &pictures)?;
     let (stimulus_of_sample, first_sample) = by_first_appearance(&label_of_sample);
@@ -60,6 +65,8 @@ pub(super) fn open(settings: &ArraysData, needs: Needs) -> Result<Dataset, Pipel
     expect_partition(&groups)?;
     let responses = Responses::new(responses, stimulus_of_sample, session_of_sample)?;
     let finite = drop_non_finite(responses, regions, groups, settings.non_finite)?;
+    warnings.extend(finite.warning);
+    let pictures = pictures.select(Axis(0), &first_sample);
     let ids = (0..first_sample.len()).map(|stimulus| format!("stimulus{stimulus:04}")).collect();
     let file = settings.responses.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Dataset {
@@ -70,12 +77,14 @@ pub(super) fn open(settings: &ArraysData, needs: Needs) -> Result<Dataset, Pipel
             settings.image_shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
         ),
         is_test: (0..n_samples).map(|sample| sample >= n_train).collect(),
-        stimuli: Stimuli::in_memory(ids, pictures.select(Axis(0), &first_sample)),
+        alike: Alike::of(pictures.view()),
+        stimuli: Stimuli::in_memory(ids, pictures),
         responses: finite.responses,
+        places: Places::Columns(finite.kept),
         regions: finite.regions,
         groups: finite.groups,
         captions,
-        warnings: finite.warning.into_iter().collect(),
+        warnings,
     })
 }
 
@@ -120,38 +129,6 @@ fn vector(reference: &ArrayRef, n_samples: usize) -> Result<Vec<f64>, PipelineEr
         ));
     }
     Ok(array.iter().copied().collect())
-}
-
-/// Pictures (n, height, width, 3) from rows of pixels or from an array with image axes.
-fn pictures(reference: &ArrayRef, settings: &ArraysData) -> Result<Array4<u8>, PipelineError> {
-    let array = read(reference)?;
-    let (height, width) = (settings.image_shape[0], settings.image_shape[1]);
-    let channels = settings.image_shape.get(2).copied().unwrap_or(1);
-    let n = array.shape().first().copied().unwrap_or(0);
-    let n_pixels = height * width * channels;
-    if array.is_empty() || array.len() != n * n_pixels {
-        return Err(PipelineError::data(
-            format!(
-                "`{reference}` has shape {:?}, but `data.image_shape` = {:?} needs {n_pixels} values per sample",
-                array.shape(),
-                settings.image_shape
-            ),
-            "set `data.image_shape` to the height and width that were stored",
-        ));
-    }
-    let rows = array.into_shape_with_order((n, n_pixels)).expect("the lengths were compared");
-    if let Some(bad) = rows.iter().find(|value| !value.is_finite()) {
-        return Err(PipelineError::data(format!("`{reference}` holds the value {bad}"), "pictures need finite values"));
-    }
-    let [black, white] = settings.value_range;
-    let level = |value: f64| ((value - black) / (white - black) * 255.0).round().clamp(0.0, 255.0) as u8;
-    Ok(Array4::from_shape_fn((n, height, width, 3), |(sample, y, x, channel)| {
-        let channel = channel.min(channels - 1);
-        // Column by column, MATLAB's order, the first axis varies fastest.
-        let pixel =
-            if settings.transpose { (channel * width + x) * height + y } else { (y * width + x) * channels + channel };
-        level(rows[(sample, pixel)])
-    }))
 }
 
 /// A label per sample that is equal exactly for samples of one stimulus.
@@ -240,32 +217,55 @@ fn masked(mask: &ArrayRef, n_units: usize) -> Result<Vec<usize>, PipelineError> 
     Ok(values.iter().enumerate().filter(|(_, value)| **value > 0.0).map(|(unit, _)| unit).collect())
 }
 
-/// The captions of each stimulus from a JSON file that lists them by sample.
+/// The captions of each stimulus: from a JSON file that lists them by sample, or from a table of `sample` and `caption`.
 fn captions(
     path: &std::path::Path,
     n_samples: usize,
     first_sample: &[usize],
 ) -> Result<Vec<Vec<String>>, PipelineError> {
-    let text = percept_io::fs::read_text(path, MAX_CAPTION_BYTES)?;
-    let lists: Vec<Vec<String>> = serde_json::from_str(&text).map_err(|error| {
-        PipelineError::data(
-            format!("`{}` is not a list of lists of captions: {error}", path.display()),
-            "write one list of captions per sample, such as [[\"a dog\"], [\"a cat\", \"a kitten\"]]",
-        )
-    })?;
+    let is_table =
+        path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv") || end.eq_ignore_ascii_case("tsv"));
+    let lists = if is_table { captions_of_table(path, n_samples)? } else { captions_of_json(path)? };
     if lists.len() != n_samples {
         return Err(PipelineError::data(
             format!("`{}` has captions for {} samples, but there are {n_samples}", path.display(), lists.len()),
             "write one list of captions per sample, the training side first",
         ));
     }
-    if let Some(sample) = lists.iter().position(Vec::is_empty) {
+    if let Some(&sample) = first_sample.iter().find(|&&sample| lists[sample].is_empty()) {
         return Err(PipelineError::data(
             format!("`{}` has no caption for sample {sample}", path.display()),
             "write at least one for each",
         ));
     }
     Ok(first_sample.iter().map(|&sample| lists[sample].clone()).collect())
+}
+
+fn captions_of_json(path: &std::path::Path) -> Result<Vec<Vec<String>>, PipelineError> {
+    let text = percept_io::fs::read_text(path, MAX_CAPTION_BYTES)?;
+    serde_json::from_str(&text).map_err(|error| {
+        PipelineError::data(
+            format!("`{}` is not a list of lists of captions: {error}", path.display()),
+            "write one list of captions per sample, such as [[\"a dog\"], [\"a cat\", \"a kitten\"]], or a table (.csv, .tsv)",
+        )
+    })
+}
+
+/// One caption a row, with the number of its sample from 0; a sample may have several rows.
+fn captions_of_table(path: &std::path::Path, n_samples: usize) -> Result<Vec<Vec<String>>, PipelineError> {
+    let table = percept_io::table::open(path)?;
+    let mut lists = vec![Vec::new(); n_samples];
+    for (sample, caption) in table.integers("sample")?.into_iter().zip(table.texts("caption")?) {
+        let Some(list) = usize::try_from(sample).ok().and_then(|sample| lists.get_mut(sample)) else {
+            return Err(PipelineError::data(
+                format!("`{}` has a caption for sample {sample}, but there are {n_samples}", path.display()),
+                "count samples from 0, the training side first",
+            ));
+        };
+        list.push(caption.to_owned());
+    }
+    // Repeats of a stimulus need its captions once: the first sample of each has them.
+    Ok(lists)
 }
 
 /// Captions of a million samples fit; whatever is larger is another file.

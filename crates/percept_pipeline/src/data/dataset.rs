@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use percept_core::Responses;
 use percept_core::provenance::content_hash;
 
+use super::alike::Alike;
 use super::stimuli::Stimuli;
-use super::units::{self, RegionUnits, UnitGroup};
+use super::units::{self, Places, RegionUnits, UnitGroup};
 use crate::error::PipelineError;
 use crate::experiment::Region;
 
@@ -20,12 +21,16 @@ pub struct Dataset {
     pub responses: Responses,
     /// Which samples the data themselves put on the test side.
     pub is_test: Vec<bool>,
+    /// Where each unit lies in the recording.
+    pub places: Places,
     /// Which units belong to which region.
     pub regions: Vec<RegionUnits>,
     /// Disjoint parts of the units under names, in the order of the experiment; none unless it has a method that reads them.
     pub groups: Vec<UnitGroup>,
     /// The pictures.
     pub stimuli: Stimuli,
+    /// Which of them are the same picture under several numbers.
+    pub alike: Alike,
     /// All captions of each stimulus, where there are any.
     pub captions: Option<Vec<Vec<String>>>,
     /// What the user should know about the data.

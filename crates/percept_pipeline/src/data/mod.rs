@@ -5,6 +5,8 @@
 //! are held in memory, pictures are read when they are needed. Values are as recorded: normalisation belongs to the fold
 //! that fits on them ([`crate::decoding`]).
 
+mod alike;
+mod array_pictures;
 mod arrays;
 mod dataset;
 mod nsd;
@@ -20,10 +22,11 @@ use crate::error::PipelineError;
 use crate::experiment::{Data, Experiment};
 use crate::run::RunFolder;
 
+pub use alike::Alike;
 pub use dataset::Dataset;
 pub use stimuli::Stimuli;
 pub use table::{FeatureTable, hash_of_rows};
-pub use units::{RegionUnits, UnitGroup};
+pub use units::{Places, RegionUnits, UnitGroup};
 
 /// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there.
 ///

@@ -10,7 +10,7 @@ use percept_core::{Progress, Responses};
 use percept_io::nsd::{BetaFile, BetaKind, NsdTree};
 
 use super::units::{RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
-use super::{Dataset, Stimuli};
+use super::{Alike, Dataset, Places, Stimuli};
 use crate::error::PipelineError;
 use crate::experiment::{BetaForm, Needs, NsdData, Region};
 
@@ -78,6 +78,9 @@ pub(super) fn open(settings: &NsdData, needs: Needs, progress: &dyn Progress) ->
     progress.end(&format!("{} trials × {n_units} voxels", responses.n_samples()));
     let finite = drop_non_finite(responses, regions, groups, settings.non_finite)?;
     let responses = finite.responses;
+    let coordinates = all.coordinates();
+    let places =
+        Places::Voxels { shape: all.shape(), coordinates: finite.kept.iter().map(|&unit| coordinates[unit]).collect() };
     warnings.extend(finite.warning);
 
     let captions = if needs.captions {
@@ -88,7 +91,11 @@ pub(super) fn open(settings: &NsdData, needs: Needs, progress: &dyn Progress) ->
     };
     let source =
         format!("NSD tree, {kind}, {n_sessions} sessions, {} trials of {} images", responses.n_samples(), images.len());
+    // NSD chose its images to differ.
+    let alike = Alike::none(images.len());
     Ok(Dataset {
+        alike,
+        places,
         subject: subject.name(),
         source,
         is_test,

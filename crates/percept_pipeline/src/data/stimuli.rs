@@ -17,8 +17,8 @@ enum Source {
     Tree { file: Box<nsd::Stimuli>, images: Vec<usize> },
 }
 
-/// Pictures of a tree that are hashed, at most: all 10,000 of a subject would be 5 GB to read.
-const HASHED: usize = 256;
+/// Pictures that are hashed at a time.
+const HASHED_TOGETHER: usize = 64;
 
 impl Stimuli {
     /// Pictures (n, height, width, 3) with one name each.
@@ -62,21 +62,20 @@ impl Stimuli {
         }
     }
 
-    /// A hash of names and pictures. Of a tree at most 256 pictures, evenly spread, are looked at.
+    /// A hash of names and pictures. All of them are read: a picture that was edited in place must be noticed.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn content(&self) -> Result<String, PipelineError> {
-        let pictures = match &self.source {
-            Source::Memory(pictures) => pictures.clone(),
-            Source::Tree { .. } => {
-                let step = self.len().div_ceil(HASHED).max(1);
-                self.pictures(&(0..self.len()).step_by(step).collect::<Vec<_>>())?
+        let mut bytes = Vec::new();
+        let all: Vec<usize> = (0..self.len()).collect();
+        for some in all.chunks(HASHED_TOGETHER) {
+            let pictures = self.pictures(some)?;
+            let levels: Vec<u8> = pictures.iter().copied().collect();
+            bytes.extend_from_slice(content_hash(&levels).as_bytes());
+            for length in pictures.shape() {
+                bytes.extend_from_slice(&(*length as u64).to_le_bytes());
             }
-        };
-        let mut bytes: Vec<u8> = pictures.iter().copied().collect();
-        for length in pictures.shape() {
-            bytes.extend_from_slice(&(*length as u64).to_le_bytes());
         }
         for id in &self.ids {
             bytes.extend_from_slice(id.as_bytes());

@@ -33,6 +33,20 @@ pub struct UnitGroup {
     pub n_dropped: usize,
 }
 
+/// Where units lie in the recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// Columns of a matrix.
+    Columns(Vec<usize>),
+    /// Voxels of a volume of this shape, by their coordinates from 0.
+    Voxels {
+        /// Lengths of the axes x, y, z.
+        shape: [usize; 3],
+        /// x, y, z of each unit.
+        coordinates: Vec<[usize; 3]>,
+    },
+}
+
 /// The columns that `region` reads.
 ///
 /// # Errors
@@ -89,7 +103,8 @@ pub(crate) fn drop_non_finite(
     let n_bad = bad_samples_per_unit(&responses.data);
     let n_units = n_bad.iter().filter(|&&n| n > 0).count();
     let Some(first) = n_bad.iter().position(|&n| n > 0) else {
-        return Ok(Finite { responses, regions, groups, warning: None });
+        let kept = (0..responses.n_units()).collect();
+        return Ok(Finite { responses, regions, groups, kept, warning: None });
     };
     let total = responses.n_units();
     if policy == NonFinite::Error {
@@ -123,7 +138,7 @@ pub(crate) fn drop_non_finite(
     expect_units(&regions)?;
     expect_partition(&groups)?;
     let warning = format!("{n_units} of {total} units hold values that are not finite and were left out");
-    Ok(Finite { responses: responses.select_units(&kept), regions, groups, warning: Some(warning) })
+    Ok(Finite { responses: responses.select_units(&kept), regions, groups, kept, warning: Some(warning) })
 }
 
 /// Responses whose values are all finite, and where their units went.
@@ -132,6 +147,8 @@ pub(crate) struct Finite {
     pub(crate) responses: Responses,
     pub(crate) regions: Vec<RegionUnits>,
     pub(crate) groups: Vec<UnitGroup>,
+    /// The units that are left, by their columns before.
+    pub(crate) kept: Vec<usize>,
     /// What was left out, if anything was.
     pub(crate) warning: Option<String>,
 }

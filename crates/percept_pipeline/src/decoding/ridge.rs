@@ -23,7 +23,7 @@ use crate::run::{RunFolder, Stage, StageName, artefact};
 /// Targets fitted at a time: bounds the copy of the targets of all trials.
 pub const TARGETS_PER_BLOCK: usize = 8192;
 /// Of the computation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// What one decoder reads and predicts.
 pub struct Regression<'a> {
@@ -57,8 +57,8 @@ pub struct Predictions {
     pub held_out_variance: Array2<f32>,
     /// Mean cross-validated R² over targets and folds.
     pub cv_r2: f64,
-    /// How many targets chose each penalty, over all folds.
-    pub n_targets_of_alpha: Vec<usize>,
+    /// The penalties that were tried or chosen, ascending, and how many targets chose each, over all folds.
+    pub n_targets_of_alpha: Vec<(f64, usize)>,
     /// Hash of the artefacts.
     pub content: String,
 }
@@ -88,7 +88,7 @@ pub fn fit(
         target_variance: Array2::zeros((n_folds, n_targets)),
         held_out_variance: Array2::zeros((n_folds, n_targets)),
         cv_r2: 0.0,
-        n_targets_of_alpha: vec![0; regression.settings.alphas.len()],
+        n_targets_of_alpha: regression.settings.alphas.iter().map(|&alpha| (alpha, 0)).collect(),
         content: String::new(),
     };
     let mut content = String::new();
@@ -101,6 +101,7 @@ pub fn fit(
             progress.advance(1);
         }
     }
+    predictions.n_targets_of_alpha.sort_by(|a, b| a.0.total_cmp(&b.0));
     predictions.cv_r2 /= (n_folds * n_targets) as f64;
     predictions.content = percept_core::provenance::content_hash(content.as_bytes());
     progress.end(&format!("mean cross-validated R² {:.3}", predictions.cv_r2));
@@ -138,7 +139,8 @@ fn stimuli_of(train: &[usize], regression: &Regression<'_>) -> Vec<usize> {
 }
 
 fn params(regression: &Regression<'_>) -> RidgeParams {
-    RidgeParams { alphas: regression.settings.alphas.clone(), ..RidgeParams::default() }
+    let DecodeSettings { alphas, extend, .. } = regression.settings;
+    RidgeParams { alphas: alphas.clone(), extend: *extend, ..RidgeParams::default() }
 }
 
 /// Samples ready for `n_targets` features of stimuli, which are the same in all samples of a stimulus; stimuli are held out in
@@ -259,9 +261,11 @@ fn collect(
     }
     predictions.cv_r2 += arrays.vector("cv_score", block.len())?.iter().map(|&score| f64::from(score)).sum::<f64>();
     for alpha in arrays.vector("alpha", block.len())? {
-        let alphas = &regression.settings.alphas;
-        if let Some(position) = alphas.iter().position(|&candidate| candidate as f32 == alpha) {
-            predictions.n_targets_of_alpha[position] += 1;
+        let counts = &mut predictions.n_targets_of_alpha;
+        match counts.iter_mut().find(|(candidate, _)| *candidate as f32 == alpha) {
+            Some((_, count)) => *count += 1,
+            // The grid grew.
+            None => counts.push((f64::from(alpha), 1)),
         }
     }
     Ok(())

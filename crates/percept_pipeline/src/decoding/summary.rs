@@ -7,7 +7,7 @@ use percept_stats::correlation;
 use super::ridge::Predictions;
 use crate::data::FeatureTable;
 use crate::error::PipelineError;
-use crate::experiment::{DecodeSettings, Region};
+use crate::experiment::Region;
 use crate::plan::Plan;
 
 /// More targets than this share on the edge of the grid are worth a warning.
@@ -26,8 +26,8 @@ pub fn edge_warnings(decoders: &[DecoderSummary]) -> Vec<String> {
             let (Some(&count), Some(alpha)) = (count, alpha) else { continue };
             if decoder.alphas.len() > 1 && count as f64 > EDGE_SHARE * total as f64 {
                 warnings.push(format!(
-                    "{count} of {total} targets of `{}` chose the {end} penalty, {alpha}: widen `decode.alphas` unless they \
-                     cannot be predicted at all",
+                    "{count} of {total} targets of `{}` chose the {end} penalty, {alpha}: widen `decode.alphas` or \
+                     raise `decode.extend`, unless they cannot be predicted at all",
                     decoder.feature
                 ));
             }
@@ -56,7 +56,7 @@ pub struct Fitted<'a> {
 ///
 /// # Errors
 /// When predictions are not finite.
-pub fn decoder(fitted: &Fitted<'_>, plan: &Plan, settings: &DecodeSettings) -> Result<DecoderSummary, PipelineError> {
+pub fn decoder(fitted: &Fitted<'_>, plan: &Plan) -> Result<DecoderSummary, PipelineError> {
     let predictions = fitted.predictions;
     let sum = |variances: &ndarray::Array2<f32>| variances.iter().map(|&value| f64::from(value)).sum::<f64>();
     let (held_out, target) = (sum(&predictions.held_out_variance), sum(&predictions.target_variance));
@@ -68,8 +68,8 @@ pub fn decoder(fitted: &Fitted<'_>, plan: &Plan, settings: &DecodeSettings) -> R
         n_units: fitted.n_units,
         n_targets: predictions.items.ncols(),
         n_folds: plan.train.len(),
-        alphas: settings.alphas.clone(),
-        n_targets_of_alpha: predictions.n_targets_of_alpha.clone(),
+        alphas: predictions.n_targets_of_alpha.iter().map(|(alpha, _)| *alpha).collect(),
+        n_targets_of_alpha: predictions.n_targets_of_alpha.iter().map(|(_, count)| *count).collect(),
         cv_r2: predictions.cv_r2,
         test_correlation: mean_correlation(&predictions.items, &truth)?,
         kept_variance: if target > 0.0 { held_out / target } else { 0.0 },
@@ -82,7 +82,5 @@ fn mean_correlation(predicted: &ndarray::Array2<f32>, truth: &ndarray::Array2<f3
     if predicted.nrows() < 2 {
         return Ok(0.0);
     }
-    let found = correlation::columns(predicted.view(), truth.view())?;
-    let n = found.values.len() - found.undefined.len();
-    Ok(if n == 0 { 0.0 } else { found.values.iter().sum::<f64>() / n as f64 })
+    Ok(correlation::columns(predicted.view(), truth.view())?.mean().unwrap_or(0.0))
 }

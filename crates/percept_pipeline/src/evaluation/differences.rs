@@ -16,7 +16,7 @@ use crate::run::StageName;
 const DIFFERENCES: &str = "differences.json";
 const DIFFERENCES_TABLE: &str = "differences.parquet";
 /// Of the computation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Compares the methods and writes `differences.json` and the same as Parquet.
 ///
@@ -69,14 +69,14 @@ fn compare(
     (method, reference): (usize, usize),
     rows: &mut Vec<DifferenceRow>,
 ) -> Result<(), PipelineError> {
-    let labels = scoring.plan.stimuli();
+    let stimuli = scoring.plan.stimuli();
     for (metric_idx, metric) in scored.metrics.iter().enumerate() {
         let of =
-            |arm: usize| -> Option<Vec<f64>> { scored.per_item[arm].iter().map(|item| item[metric_idx]).collect() };
-        let (Some(first), Some(second)) = (of(method), of(reference)) else { continue };
+            |arm: usize| -> Vec<Option<f64>> { scored.per_item[arm].iter().map(|item| item[metric_idx]).collect() };
         // The seed of the scores' own intervals: the same stimuli are drawn.
         let seed = Seed::new(scoring.seed).named("bootstrap");
-        let found = clusters::paired_difference(&first, &second, &labels, seed, scoring.draws)?;
+        let found = clusters::paired_scores(&of(method), &of(reference), &stimuli, seed, scoring.draws)?;
+        let Some((found, n)) = found else { continue };
         rows.push(DifferenceRow {
             method: scoring.arms[method].name.to_string(),
             reference: scoring.arms[reference].name.to_string(),
@@ -86,7 +86,7 @@ fn compare(
             low: found.interval.low,
             high: found.interval.high,
             p: found.p,
-            n: first.len(),
+            n,
         });
     }
     Ok(())

@@ -16,6 +16,11 @@ pub fn items(
     arms: &[Arm],
     scored: &Scored,
 ) -> Vec<ItemResult> {
+    // The metrics that an arm has a row of.
+    let had = |arm: usize| {
+        let is_there = move |metric: &usize| scored.per_item[arm].iter().any(|item| item[*metric].is_some());
+        (0..scored.metrics.len()).filter(is_there)
+    };
     plan.items
         .iter()
         .enumerate()
@@ -33,7 +38,7 @@ pub fn items(
                 .enumerate()
                 .map(|(arm_idx, arm)| ItemArm {
                     pictures: (0..arm.n_draws).map(|draw| arm.picture(item, draw)).collect(),
-                    scores: scored.per_item[arm_idx][item_idx].iter().copied().flatten().collect(),
+                    scores: had(arm_idx).map(|metric| scored.per_item[arm_idx][item_idx][metric]).collect(),
                 })
                 .collect(),
         })

@@ -3,10 +3,12 @@
 //! Pixel, latent and CLIP metrics look at pictures as they lie on the disk. Context metrics look at what a picture was made
 //! under; an arm that was made under none, such as `z`, has no such metrics.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, Axis};
 use percept_core::outcome::MetricFacts;
+use percept_stats::ItemScores;
 
 use crate::arms::Inputs;
 use crate::error::PipelineError;
@@ -42,18 +44,18 @@ pub trait Metric: Send + Sync {
         true
     }
 
-    /// One value per item; `None` where either side lacks what is compared. `labels` are the items' stimuli: items of one
-    /// stimulus are no opponents.
+    /// One value per item; `None` where either side lacks what is compared, and for an item on which it is not defined. `labels`
+    /// are the items' stimuli: items of one stimulus are no opponents.
     ///
     /// # Errors
     /// When values are not finite or shapes differ.
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<Vec<f64>>, PipelineError>;
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<ItemScores>, PipelineError>;
 }
 
 /// One picture per item, in all the forms that metrics compare. Forms that need a model are made when they are asked for.
 pub struct Look<'a> {
     pictures: Array4<f32>,
-    inputs: &'a Inputs,
+    inputs: Cow<'a, Inputs>,
     model: &'a dyn PictureModel,
     pixels: OnceCell<Array2<f32>>,
     latents: OnceCell<Array2<f32>>,
@@ -64,7 +66,23 @@ impl<'a> Look<'a> {
     /// Pictures (n, side, side, 3), and what they were made under.
     pub fn new(pictures: Array4<f32>, inputs: &'a Inputs, model: &'a dyn PictureModel) -> Self {
         let (pixels, latents, clip) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { pictures, inputs, model, pixels, latents, clip }
+        Self { pictures, inputs: Cow::Borrowed(inputs), model, pixels, latents, clip }
+    }
+
+    /// The same of other items: row k is the item `items[k]`. What a model has made of the pictures is not made again.
+    #[must_use]
+    pub fn select(&self, items: &[usize]) -> Self {
+        let rows = |cell: &OnceCell<Array2<f32>>| {
+            cell.get().map_or_else(OnceCell::new, |all| OnceCell::from(all.select(Axis(0), items)))
+        };
+        Self {
+            pictures: self.pictures.select(Axis(0), items),
+            inputs: Cow::Owned(self.inputs.select(items)),
+            model: self.model,
+            pixels: rows(&self.pixels),
+            latents: rows(&self.latents),
+            clip: rows(&self.clip),
+        }
     }
 
     /// The pictures: (n, side, side, 3), RGB in 0..=1.
@@ -74,7 +92,7 @@ impl<'a> Look<'a> {
 
     /// What they were made under; on the side of the truth, the true features of the stimuli.
     pub fn inputs(&self) -> &Inputs {
-        self.inputs
+        &self.inputs
     }
 
     /// The same as rows: n × (side · side · 3).

@@ -4,12 +4,16 @@
 //! averaged before anything else, so an item counts once. Two-way identification asks for each item whether its
 //! reconstruction is more like its own stimulus than like that of another item; items that show the same stimulus are no
 //! opponents. Intervals draw stimuli with replacement: trials of one stimulus are not independent, so they are drawn together.
-//! An arm that lacks what a metric compares has no row of it.
+//! An arm that lacks what a metric compares has no row of it. An item for which a metric is not defined is left out of its mean
+//! and counted.
+//!
+//! Chance is known for identification. For every other metric it is measured: what the arm's own pictures score against the
+//! stimuli of other items.
 
 use ndarray::{Array4, Axis};
 use percept_core::outcome::MetricFacts;
 use percept_core::{Progress, Provenance, ScoreRow, Seed};
-use percept_stats::clusters;
+use percept_stats::{ItemScores, clusters};
 
 use super::metric::{Look, Metric, Reads};
 use super::stimuli::StimulusPictures;
@@ -54,12 +58,19 @@ pub struct Scored {
     pub metrics: Vec<String>,
     /// Arm, item, metric; `None` where the arm lacks the metric.
     pub per_item: Vec<Vec<Vec<Option<f64>>>>,
+    /// What a reader of the scores must know.
+    pub warnings: Vec<String>,
     /// Hash of the files.
     pub content: String,
 }
 
 /// Of the computation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
+
+/// Pairs of pictures and other items' stimuli that chance is measured on, at least, where there are as many.
+const CHANCE_PAIRS: usize = 300;
+/// Assignments of other stimuli to all pictures, at most.
+const MAX_SHUFFLES: usize = 8;
 
 /// Scores all arms and writes `scores.json`, `scores_per_image.json` and both as Parquet.
 ///
@@ -74,7 +85,8 @@ pub fn score(scoring: &Scoring<'_>, progress: &dyn Progress) -> Result<Scored, P
     progress.end("");
     let rows = scoring.run.read_json(SCORES, "score rows")?;
     let per_item: PerItem = scoring.run.read_json(ITEMS, "scores per image")?;
-    Ok(Scored { rows, metrics: per_item.metrics, per_item: per_item.scores, content: stage.content() })
+    let PerItem { metrics, scores, warnings, .. } = per_item;
+    Ok(Scored { rows, metrics, per_item: scores, warnings, content: stage.content() })
 }
 
 /// What scores depend on.
@@ -107,9 +119,10 @@ fn compute(scoring: &Scoring<'_>, progress: &dyn Progress) -> Result<Computed, P
     let shown = scoring.stimuli.read(scoring.run, scoring.model.image_size())?;
     let truth = Look::new(shown, scoring.truth, scoring.model);
     let stimuli = scoring.plan.stimuli();
-    let mut by_arm = Vec::with_capacity(scoring.arms.len());
+    let others = shuffles(scoring);
+    let (mut by_arm, mut warnings) = (Vec::with_capacity(scoring.arms.len()), Vec::new());
     for arm in scoring.arms {
-        by_arm.push(values_of(scoring, arm, &truth, &stimuli)?);
+        by_arm.push(values_of(scoring, arm, &truth, &stimuli, &others, &mut warnings)?);
         progress.advance(1);
     }
     // A metric that no arm has, such as one of contexts without captions, has no column.
@@ -119,81 +132,156 @@ fn compute(scoring: &Scoring<'_>, progress: &dyn Progress) -> Result<Computed, P
     let (mut rows, mut scores) = (Vec::new(), Vec::new());
     for (arm, values) in scoring.arms.iter().zip(&by_arm) {
         for (&metric, facts) in had.iter().zip(&facts) {
-            let Some(values) = &values[metric] else { continue };
+            let Some(found) = &values[metric] else { continue };
             // One seed for all arms and metrics: the same stimuli are drawn, so intervals can be compared.
             let seed = Seed::new(scoring.seed).named("bootstrap");
-            rows.push(mean_row(
-                [arm.name.as_str(), scoring.plan.split_name],
-                facts,
-                values,
-                &stimuli,
-                seed,
-                scoring.draws,
-            )?);
+            let names = [arm.name.as_str(), scoring.plan.split_name];
+            rows.extend(mean_row(names, facts, &found.scores, &stimuli, found.chance, seed, scoring.draws)?);
         }
-        let of_item = |item: usize| had.iter().map(|&metric| values[metric].as_ref().map(|all| all[item])).collect();
+        let of_item = |item: usize| had.iter().map(|&metric| values[metric].as_ref()?.scores.values[item]).collect();
         scores.push((0..stimuli.len()).map(of_item).collect());
     }
+    warnings.extend(facts.iter().zip(&had).filter_map(|(facts, &metric)| {
+        let of_arm = |values: &Vec<Option<Found>>| Some(values[metric].as_ref()?.scores.undefined().len());
+        undefined(&facts.label, scoring.arms, &by_arm.iter().map(of_arm).collect::<Vec<_>>(), stimuli.len())
+    }));
     let per_item = PerItem {
         metrics: facts.into_iter().map(|facts| facts.name).collect(),
         methods: scoring.arms.iter().map(|arm| arm.name.to_string()).collect(),
         images: scoring.plan.items.iter().map(|item| item.id.clone()).collect(),
         scores,
+        warnings,
     };
     Ok(Computed { rows, per_item })
 }
 
-/// The mean of the `values` of one method on one split, with its bootstrap interval over the stimuli `labels`.
+/// Says for which arms a metric is not defined on all items; `n_undefined` is `None` where an arm lacks the metric.
+fn undefined(label: &str, arms: &[Arm], n_undefined: &[Option<usize>], n_items: usize) -> Option<String> {
+    let said: Vec<String> = arms
+        .iter()
+        .zip(n_undefined)
+        .filter_map(|(arm, n)| n.filter(|n| *n > 0).map(|n| format!("{n} of {n_items} items of `{}`", arm.name)))
+        .collect();
+    let why = "a picture of one colour has no correlation";
+    (!said.is_empty()).then(|| format!("{label} is not defined for {} ({why}): they are left out", said.join(", ")))
+}
+
+/// Assignments of other items' stimuli to all items; none where a single stimulus has most of them.
+fn shuffles(scoring: &Scoring<'_>) -> Vec<Vec<usize>> {
+    let n = CHANCE_PAIRS.div_ceil(scoring.plan.items.len().max(1)).min(MAX_SHUFFLES);
+    let seed = Seed::new(scoring.seed).named("chance");
+    (0..n as u64).map_while(|shuffle| scoring.plan.shuffled(seed.at(shuffle)).ok()).collect()
+}
+
+/// The mean of the `values` of one method on one split, with its bootstrap interval over the stimuli `labels`; `None` when the
+/// metric is not defined for any item. `chance` counts where the metric has none by its nature.
 ///
 /// # Errors
-/// When there are no values, or some are not finite.
+/// When there are no draws, or values are not finite.
 pub fn mean_row(
     [method, split]: [&str; 2],
     metric: &MetricFacts,
-    values: &[f64],
+    scores: &ItemScores,
     labels: &[usize],
+    chance: Option<f64>,
     seed: Seed,
     draws: usize,
-) -> Result<ScoreRow, PipelineError> {
-    let interval = clusters::mean_interval(values, labels, seed, draws)?;
-    Ok(ScoreRow {
+) -> Result<Option<ScoreRow>, PipelineError> {
+    let Some(value) = scores.mean() else { return Ok(None) };
+    let defined = scores.values.iter().zip(labels).filter_map(|(value, label)| Some(((*value)?, *label)));
+    let (values, labels): (Vec<f64>, Vec<usize>) = defined.unzip();
+    let interval = clusters::mean_interval(&values, &labels, seed, draws)?;
+    Ok(Some(ScoreRow {
         method: method.to_owned(),
         split: split.to_owned(),
         metric: metric.name.clone(),
-        value: values.iter().sum::<f64>() / values.len() as f64,
+        value,
         low: interval.low,
         high: interval.high,
-        chance: metric.chance,
+        chance: metric.chance.or(chance),
         n: values.len(),
-    })
+        n_undefined: scores.values.len() - values.len(),
+    }))
 }
 
-/// For each metric one value per item, the mean over the arm's draws; `None` for a metric that the arm lacks.
+/// What a metric finds on one arm.
+struct Found {
+    /// Per item the mean over the draws on which it is defined.
+    scores: ItemScores,
+    /// What the pictures of the first draw score against other items' stimuli.
+    chance: Option<f64>,
+}
+
+/// What each metric finds; `None` for a metric that the arm lacks.
 fn values_of(
     scoring: &Scoring<'_>,
     arm: &Arm,
     truth: &Look<'_>,
     stimuli: &[usize],
-) -> Result<Vec<Option<Vec<f64>>>, PipelineError> {
-    let mut by_metric: Vec<Option<Vec<f64>>> = vec![None; scoring.metrics.len()];
+    others: &[Vec<usize>],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Option<Found>>, PipelineError> {
+    let mut draws: Vec<Vec<ItemScores>> = vec![Vec::new(); scoring.metrics.len()];
+    let mut chances = vec![None; scoring.metrics.len()];
     for draw in 0..arm.n_draws {
         let made = Look::new(read_back(scoring, arm, draw)?, &arm.inputs, scoring.model);
-        for (metric, into) in scoring.metrics.iter().zip(&mut by_metric) {
-            match metric.reads() {
-                Reads::Inputs if draw == 0 => *into = metric.values(&made, truth, stimuli)?,
-                Reads::Inputs => {}
-                Reads::Pictures => {
-                    if let Some(values) = metric.values(&made, truth, stimuli)? {
-                        let sums = into.get_or_insert_with(|| vec![0.0; values.len()]);
-                        for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum += value / arm.n_draws as f64;
-                        }
-                    }
-                }
+        if draw == 0 && arm.role.is_method() {
+            warnings.extend(alike(arm, &made));
+        }
+        for ((metric, draws), chance) in scoring.metrics.iter().zip(&mut draws).zip(&mut chances) {
+            if draw > 0 && metric.reads() == Reads::Inputs {
+                continue;
+            }
+            let Some(scores) = metric.values(&made, truth, stimuli)? else { continue };
+            draws.push(scores);
+            if draw == 0 && metric.facts().chance.is_none() {
+                *chance = chance_of(*metric, &made, truth, stimuli, others)?;
             }
         }
     }
-    Ok(by_metric)
+    let all = draws.into_iter().zip(chances);
+    Ok(all.map(|(draws, chance)| Some(Found { scores: over_draws(&draws)?, chance })).collect())
+}
+
+/// The mean of a metric over pictures and the stimuli of other items.
+fn chance_of(
+    metric: &dyn Metric,
+    made: &Look<'_>,
+    truth: &Look<'_>,
+    stimuli: &[usize],
+    others: &[Vec<usize>],
+) -> Result<Option<f64>, PipelineError> {
+    let mut values = Vec::new();
+    for other in others {
+        let shuffled = metric.values(made, &truth.select(other), stimuli)?;
+        values.extend(shuffled.into_iter().flat_map(|scores| scores.values));
+    }
+    Ok(ItemScores { values }.mean())
+}
+
+/// Per item the mean over the draws on which it is defined; `None` without draws.
+fn over_draws(draws: &[ItemScores]) -> Option<ItemScores> {
+    let n = draws.first()?.values.len();
+    let of_item = |item: usize| ItemScores { values: draws.iter().map(|draw| draw.values[item]).collect() }.mean();
+    Some(ItemScores { values: (0..n).map(of_item).collect() })
+}
+
+/// Says when the pictures of a method cannot tell anything: each of one colour, or all the same.
+fn alike(arm: &Arm, made: &Look<'_>) -> Option<String> {
+    let pixels = made.pixels();
+    let first = pixels.rows().into_iter().next()?;
+    let flat = |row: ndarray::ArrayView1<'_, f32>| row.iter().all(|value| *value == row[0]);
+    let what = if pixels.rows().into_iter().all(flat) {
+        "are of one colour"
+    } else if pixels.nrows() > 1 && pixels.rows().into_iter().all(|row| row == first) {
+        "are the same"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "all pictures of `{}` {what}: the model or what was decoded is broken (run `percept model verify`)",
+        arm.name
+    ))
 }
 
 /// Pictures that were made, read back: (n_items, side, side, 3) in 0..=1.

@@ -22,8 +22,11 @@ pub(super) struct PerItem {
     pub(super) methods: Vec<String>,
     /// Names of the middle axis.
     pub(super) images: Vec<String>,
-    /// Method, image, metric; null where a method lacks what the metric compares.
+    /// Method, image, metric; null where a method lacks what the metric compares, or the metric is not defined.
     pub(super) scores: Vec<Vec<Vec<Option<f64>>>>,
+    /// What a reader of the scores must know.
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
 }
 
 /// What was computed, before it is written.
@@ -49,6 +52,7 @@ pub(super) fn write(run: &RunFolder, computed: &Computed) -> Result<Vec<String>,
             ("high", number(|row| row.high)),
             ("chance", Column::OptionalFloat(rows.iter().map(|row| row.chance).collect())),
             ("n", Column::Integer(rows.iter().map(|row| row.n as i64).collect())),
+            ("n_undefined", Column::Integer(rows.iter().map(|row| row.n_undefined as i64).collect())),
         ],
     )?;
     let (methods, images) = (&per_item.methods, &per_item.images);

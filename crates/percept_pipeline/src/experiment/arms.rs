@@ -3,13 +3,15 @@
 use percept_core::ArmName;
 
 /// Arms and files that every run may have, and what they are.
-const TAKEN: [(&str, &str); 11] = [
+const TAKEN: [(&str, &str); 13] = [
     ("stimulus", "the pictures that were seen"),
     ("pixel_ridge", "a baseline"),
     ("ridge", "ridge regression beside trained encoders"),
     ("mean_context", "a baseline"),
     ("stages", "a folder of the run"),
     ("images", "a folder of the run"),
+    ("labels", "a folder of the run"),
+    ("starts", "a folder of the run"),
     ("features", "a folder of the run"),
     ("decoders", "a folder of the run"),
     ("reference", "a folder of the run"),

@@ -46,6 +46,8 @@ section! {
         /// Regularisation strengths among which every target dimension chooses its own; above 0 and ascending.
         #[serde(deserialize_with = "ascending")]
         alphas: Vec<f64> = ALPHAS.to_vec(), in 0.0..=1e12;
+        /// By how many steps the strengths may grow beyond either end, one at a time, for dimensions whose best one stands there.
+        extend: usize = 4, in 0..=50;
         /// Units that predict `z`.
         z_region: Region = Region::Early;
         /// Units that predict `c`.

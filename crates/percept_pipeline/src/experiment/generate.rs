@@ -22,6 +22,9 @@ section! {
         /// How much of the schedule `z+c` (and `z`, where it is denoised) runs: 0 keeps the latent's picture, 1 starts from
         /// pure noise.
         strength: f64 = 0.8, in 0.0..=1.0;
+        /// Keep what denoising starts from, as `starts/ARM-drawD-batchB.safetensors`: `latents` (items × latent, noised, as the first
+        /// step sees them) and `contexts` (items × tokens · width). Another program can go on from there.
+        keep_starts: bool = false;
         /// Pictures per stimulus and method.
         samples: usize = 1, in 1..=1000;
         /// Pictures made at a time.

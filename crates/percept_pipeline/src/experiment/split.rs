@@ -28,6 +28,9 @@ section! {
         /// How the sides are made.
         kind: SplitKind = SplitKind::Shared,
             or "`given` for arrays with `test_responses`, `leave-one-stimulus-out` for other arrays, else `shared`";
+        /// Test at most so many stimuli, evenly spread; the others on the test side are left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_test_stimuli: Option<usize> = None, in 2..=1_000_000;
         /// Go on, with a warning, when a test stimulus also occurs in training.
         allow_leaks: bool = false;
     }

@@ -56,6 +56,47 @@ impl Diffusion {
     }
 }
 
+impl Diffusion {
+    /// Has `work` do something with the model and what is asked of it.
+    fn request<T>(
+        &self,
+        inputs: &Inputs,
+        items: &[Item],
+        draw: usize,
+        work: impl FnOnce(&dyn PictureModel, &Generation<'_>) -> Result<T, PipelineError>,
+    ) -> Result<T, PipelineError> {
+        const WHO: &str = "denoising";
+        let model = self.model.model()?;
+        let init = match self.start {
+            Start::Noise => None,
+            Start::Latent => Some(encoded_again(&*model, inputs.required(LATENT, WHO)?)?),
+        };
+        let empty;
+        let (context, guidance) = match self.guide {
+            Guide::Context => (inputs.required(CONTEXT, WHO)?, self.settings.guidance),
+            Guide::Nothing => {
+                empty = model.embed_text(&vec![String::new(); items.len()])?;
+                // Guidance leads away from the empty caption, so there is none.
+                (&empty, 1.0)
+            }
+        };
+        let image_ids: Vec<u64> = items.iter().map(|item| item.noise_id).collect();
+        work(
+            &*model,
+            &Generation {
+                context: context.view(),
+                init: init.as_ref().map(|rows| rows.view()),
+                strength: self.settings.strength,
+                steps: self.settings.steps,
+                guidance,
+                seed: Seed::new(self.settings.seed),
+                image_ids: &image_ids,
+                sample: draw as u64,
+            },
+        )
+    }
+}
+
 /// Latents of the decoded, resized pictures.
 fn encoded_again(model: &dyn PictureModel, latents: &Array2<f32>) -> Result<Array2<f32>, PipelineError> {
     let size = model.image_size();
@@ -83,32 +124,19 @@ impl Generator for Diffusion {
     }
 
     fn make(&self, inputs: &Inputs, items: &[Item], draw: usize) -> Result<Vec<Medium>, PipelineError> {
-        const WHO: &str = "denoising";
-        let model = self.model.model()?;
-        let init = match self.start {
-            Start::Noise => None,
-            Start::Latent => Some(encoded_again(&*model, inputs.required(LATENT, WHO)?)?),
-        };
-        let empty;
-        let (context, guidance) = match self.guide {
-            Guide::Context => (inputs.required(CONTEXT, WHO)?, self.settings.guidance),
-            Guide::Nothing => {
-                empty = model.embed_text(&vec![String::new(); items.len()])?;
-                // Guidance leads away from the empty caption, so there is none.
-                (&empty, 1.0)
-            }
-        };
-        let image_ids: Vec<u64> = items.iter().map(|item| item.noise_id).collect();
-        Ok(media(&model.generate(&Generation {
-            context: context.view(),
-            init: init.as_ref().map(|rows| rows.view()),
-            strength: self.settings.strength,
-            steps: self.settings.steps,
-            guidance,
-            seed: Seed::new(self.settings.seed),
-            image_ids: &image_ids,
-            sample: draw as u64,
-        })?))
+        self.request(inputs, items, draw, |model, request| Ok(media(&model.generate(request)?)))
+    }
+
+    fn starts(
+        &self,
+        inputs: &Inputs,
+        items: &[Item],
+        draw: usize,
+    ) -> Result<Vec<(&'static str, Array2<f32>)>, PipelineError> {
+        self.request(inputs, items, draw, |model, request| {
+            let latents = model.start(request)?.map(|latents| ("latents", latents));
+            Ok(latents.into_iter().chain([("contexts", request.context.to_owned())]).collect())
+        })
     }
 
     fn release(&self) {

@@ -5,16 +5,17 @@ use ndarray::Axis;
 use percept_core::provenance::content_hash;
 use percept_core::{Progress, Provenance};
 
-use crate::arms::{Arm, Medium};
+use crate::arms::{Arm, Inputs, Medium};
 use crate::data::pictures;
 use crate::error::PipelineError;
+use crate::experiment::GenerateSettings;
 use crate::plan::Item;
-use crate::run::{RunFolder, StageName};
+use crate::run::{RunFolder, StageName, artefact};
 
 /// Of the computation; see [`crate::run`].
 const REVISION: u32 = 1;
 
-/// Makes all pictures of one arm, `batch` at a time, and returns a hash of them.
+/// Makes all pictures of one arm, batch by batch, and returns a hash of them.
 ///
 /// # Errors
 /// When the generator or the disk refuses.
@@ -22,9 +23,10 @@ pub fn pictures_of_arm(
     run: &RunFolder,
     arm: &Arm,
     items: &[Item],
-    batch: usize,
+    settings: &GenerateSettings,
     progress: &dyn Progress,
 ) -> Result<String, PipelineError> {
+    let batch = settings.batch;
     progress.begin(&format!("pictures: {}", arm.name), (items.len() * arm.n_draws) as u64);
     let mut content = String::new();
     for draw in 0..arm.n_draws {
@@ -40,18 +42,52 @@ pub fn pictures_of_arm(
                 let mut files = Vec::with_capacity(batch.len());
                 for (item, medium) in batch.iter().zip(arm.generator.make(&inputs, batch, draw)?) {
                     let path = arm.picture(item, draw);
+                    let Medium::Picture(picture) = &medium;
+                    if picture.iter().any(|value| !value.is_finite()) {
+                        return Err(PipelineError::data(
+                            format!("the picture of `{}` by `{}` holds values that are not finite", item.id, arm.name),
+                            "the model or what was decoded is broken: run `percept model verify`, and look for huge responses",
+                        ));
+                    }
                     write(run, &path, &medium)?;
                     files.push(path);
                 }
                 Ok(files)
             })?;
             content.push_str(&stage.content());
+            if settings.keep_starts {
+                keep_starts(run, arm, (batch_idx, batch), draw, &inputs)?;
+            }
             progress.advance(batch.len() as u64);
         }
     }
     arm.generator.release();
     progress.end("");
     Ok(content_hash(content.as_bytes()))
+}
+
+/// Writes what denoising of one batch starts from, unless it is there.
+fn keep_starts(
+    run: &RunFolder,
+    arm: &Arm,
+    (batch_idx, batch): (usize, &[Item]),
+    draw: usize,
+    inputs: &Inputs,
+) -> Result<(), PipelineError> {
+    let path = format!("starts/{}-draw{draw}-batch{batch_idx:04}.safetensors", arm.name);
+    let name = format!("starts.{}.draw{draw}.batch{batch_idx:04}", arm.name);
+    let ids: Vec<&str> = batch.iter().map(|item| item.id.as_str()).collect();
+    let record = arm.generator.record(batch, draw, inputs.record(Provenance::new(0)).setting("items", &ids));
+    run.stage(StageName { name: &name, revision: REVISION }, record, || {
+        let starts = arm.generator.starts(inputs, batch, draw)?;
+        let arrays: Vec<_> = starts.into_iter().map(|(name, rows)| (name, rows.into_dyn())).collect();
+        if arrays.is_empty() {
+            return Ok(Vec::new());
+        }
+        artefact::save(run, &path, &arrays)?;
+        Ok(vec![path.clone()])
+    })?;
+    Ok(())
 }
 
 fn write(run: &RunFolder, path: &str, medium: &Medium) -> Result<(), PipelineError> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4};
 use percept_core::Seed;
 use percept_core::provenance::content_hash;
+use percept_io::machine;
 use percept_models::error::Result;
 use percept_models::parts::Parts;
 use percept_models::weights::{PackFiles, Tensors};
@@ -57,6 +58,17 @@ pub trait PictureModel: Send + Sync {
     /// # Errors
     /// Rows that do not fit.
     fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>>;
+    /// What a user of its pictures must know.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// What [`PictureModel::generate`] starts from: noised latents, n × latent; `None` from a generator that has no such thing.
+    ///
+    /// # Errors
+    /// As [`PictureModel::generate`].
+    fn start(&self, _request: &Generation<'_>) -> Result<Option<Array2<f32>>> {
+        Ok(None)
+    }
     /// How much each position of the latents looks at each token of the contexts: (n, tokens, h, w); `None` from a generator
     /// without attention.
     ///
@@ -106,6 +118,22 @@ impl PackModel {
         };
         let content = content_of(&files)?;
         Ok(Self { pack: DiffusionPack::load(&files)?, files, name, content })
+    }
+
+    /// The same, working on as many pictures at once as the memory allows that was granted or, without a grant, is free.
+    ///
+    /// # Errors
+    /// When it allows none beside the weights.
+    pub fn within(self, granted: Option<u64>) -> std::result::Result<Self, PipelineError> {
+        let taken = machine::resident_bytes().unwrap_or(0);
+        // Memory that is free is free beside what this process has; a grant is for all of it.
+        let left = granted.map_or_else(|| machine::granted_bytes(None), |granted| granted.saturating_sub(taken));
+        let pack = match granted {
+            // Without a grant at least one picture is tried.
+            None => self.pack.within(left.max(self.pack.bytes_per_picture()))?,
+            Some(_) => self.pack.within(left)?,
+        };
+        Ok(Self { pack, ..self })
     }
 
     /// The pack itself.
@@ -162,6 +190,14 @@ impl PictureModel for PackModel {
 
     fn generate(&self, request: &Generation<'_>) -> Result<Array4<f32>> {
         self.pack.generate(request)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.pack.notes()
+    }
+
+    fn start(&self, request: &Generation<'_>) -> Result<Option<Array2<f32>>> {
+        self.pack.start_latents(request).map(Some)
     }
 
     fn attention_maps(

@@ -4,9 +4,10 @@
 //! training samples and items; a given split has one, leaving each stimulus out has as many as there are stimuli. No item's
 //! stimulus is among the training samples of its fold, unless the user allowed leaks, which the plan then lists.
 
+pub mod labels;
 pub mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array1, Array2};
 use percept_core::Split;
@@ -40,8 +41,11 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// Name of the split in score rows.
     pub split_name: &'static str,
-    /// Stimuli that are tested although they also trained; empty unless leaks were allowed.
+    /// Stimuli that are tested although they, or others with the same picture, also trained, ascending; empty unless leaks were
+    /// allowed.
     pub leaked_stimuli: Vec<usize>,
+    /// Stimuli that are tested although one with nearly the same picture trained, ascending.
+    pub near_stimuli: Vec<usize>,
 }
 
 impl Plan {
@@ -84,11 +88,36 @@ impl Plan {
             }
         }
         items.sort_by_key(|item| item.samples[0]);
+        if let Some(most) = split.max_test_stimuli {
+            let kept = spread(&items.iter().map(|item| item.stimulus).collect(), most);
+            items.retain(|item| kept.contains(&item.stimulus));
+        }
+        let (leaked, near_stimuli) = shown_before(dataset, &splits);
+        if !split.allow_leaks
+            && let Some([tested, trained]) = leaked.first()
+        {
+            let n_test = items.iter().map(|item| item.stimulus).collect::<BTreeSet<_>>().len();
+            let n_leaked = leaked.iter().map(|[tested, _]| tested).collect::<BTreeSet<_>>().len();
+            let [tested, trained] = [*tested, *trained].map(|stimulus| dataset.stimuli.id(stimulus));
+            return Err(PipelineError::data(
+                format!(
+                    "the pictures of {n_leaked} of {n_test} test stimuli are shown in training too, under another number: \
+                     the first is `{tested}`, which equals `{trained}`"
+                ),
+                "set `data.identify_stimuli = true` so that equal pictures are one stimulus, or `split.allow_leaks = true` to \
+                 go on with a warning",
+            ));
+        }
+        let mut leaked_stimuli: Vec<usize> = leaked.into_iter().map(|[tested, _]| tested).collect();
+        leaked_stimuli.extend(splits.iter().flat_map(Split::leaked_stimuli));
+        leaked_stimuli.sort_unstable();
+        leaked_stimuli.dedup();
         Ok(Self {
             train: splits.iter().map(|split| split.train().to_vec()).collect(),
             items,
             split_name: split.kind.split_name(),
-            leaked_stimuli: splits.first().map(|split| split.leaked_stimuli().to_vec()).unwrap_or_default(),
+            leaked_stimuli,
+            near_stimuli,
         })
     }
 
@@ -109,6 +138,39 @@ impl Plan {
     pub fn shuffled(&self, seed: Seed) -> Result<Vec<usize>, PipelineError> {
         derangement(&self.stimuli(), seed.named("shuffled brain"))
     }
+}
+
+/// At most `most` of `all`, evenly spread.
+fn spread(all: &BTreeSet<usize>, most: usize) -> BTreeSet<usize> {
+    let n = all.len();
+    let is_kept = |place: usize| n <= most || (place + 1) * most / n > place * most / n;
+    all.iter().enumerate().filter(|(place, _)| is_kept(*place)).map(|(_, &stimulus)| stimulus).collect()
+}
+
+/// Stimuli whose picture trained the decoders that they are tested by, each with one that showed it; and those whose picture
+/// nearly did.
+fn shown_before(dataset: &Dataset, splits: &[Split]) -> (Vec<[usize; 2]>, Vec<usize>) {
+    let alike = &dataset.alike;
+    let stimuli_of = |samples: &[usize]| -> BTreeSet<usize> {
+        samples.iter().map(|&sample| dataset.responses.stimulus_of_sample[sample]).collect()
+    };
+    let (mut equal, mut near) = (Vec::new(), BTreeSet::new());
+    for split in splits {
+        let (train, test) = (stimuli_of(split.train()), stimuli_of(split.test()));
+        let picture = |stimulus: usize| alike.first_of_stimulus[stimulus];
+        let trained: BTreeMap<usize, usize> =
+            train.iter().rev().map(|&stimulus| (picture(stimulus), stimulus)).collect();
+        let tested: BTreeSet<usize> = test.iter().map(|&stimulus| picture(stimulus)).collect();
+        let pair = |&stimulus: &usize| Some([stimulus, *trained.get(&picture(stimulus))?]);
+        equal.extend(test.iter().filter_map(pair).filter(|[tested, trained]| tested != trained));
+        let looks_like = |&[a, b]: &[usize; 2]| {
+            let one_way =
+                |test: usize, train: usize| (tested.contains(&test) && trained.contains_key(&train)).then_some(test);
+            one_way(a, b).or_else(|| one_way(b, a))
+        };
+        near.extend(alike.near.iter().filter_map(looks_like));
+    }
+    (equal, near.into_iter().collect())
 }
 
 /// Mean of some rows, in f64.
@@ -161,6 +223,14 @@ mod tests {
             sorted.sort_unstable();
             assert_eq!(sorted, (0..labels.len()).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn some_of_the_test_stimuli_are_evenly_spread() {
+        let all: BTreeSet<usize> = (0..10).map(|i| 3 * i).collect();
+        assert_eq!(spread(&all, 3).into_iter().collect::<Vec<_>>(), [9, 18, 27]);
+        assert_eq!(spread(&all, 10), all);
+        assert_eq!(spread(&all, 99), all);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use percept_core::Responses;
 use percept_core::outcome::{DataSummary, RegionSummary};
-use percept_signal::zscore_by_training;
+use percept_signal::{Deviation, zscore_per_group};
 use percept_stats::noise_ceiling;
 
 use super::Plan;
@@ -25,6 +25,20 @@ pub fn warnings(dataset: &Dataset, plan: &Plan) -> Vec<String> {
             format!(
                 "{counted} test images{different} also occur in training: these scores measure recognition of known pictures, \
                  not reconstruction of new ones"
+            ),
+        );
+    }
+    if !plan.near_stimuli.is_empty() {
+        let names: Vec<&str> = plan.near_stimuli.iter().take(3).map(|&stimulus| dataset.stimuli.id(stimulus)).collect();
+        let more = if plan.near_stimuli.len() > names.len() { " …" } else { "" };
+        let after_leaks = usize::from(!plan.leaked_stimuli.is_empty());
+        warnings.insert(
+            after_leaks,
+            format!(
+                "{} test pictures are nearly equal to pictures in training ({}{more}): what is recognised there is not \
+                 reconstructed",
+                plan.near_stimuli.len(),
+                names.join(", ")
             ),
         );
     }
@@ -78,7 +92,7 @@ pub fn data(dataset: &Dataset, plan: &Plan, split: SplitKind) -> DataSummary {
 }
 
 /// Median noise-ceiling signal-to-noise ratio over units, and median noise ceiling (share of variance) for items that average
-/// `repeats` trials; `None` when no stimulus was repeated. Responses are z-scored within sessions first, as NSD does.
+/// `repeats` trials; `None` when no stimulus was repeated. Responses are z-scored within sessions first (ddof 1), as NSD does.
 fn ceiling(responses: &Responses, repeats: &[usize]) -> Option<(f64, f64)> {
     let mut n_samples_of: BTreeMap<usize, usize> = BTreeMap::new();
     for &stimulus in &responses.stimulus_of_sample {
@@ -90,12 +104,12 @@ fn ceiling(responses: &Responses, repeats: &[usize]) -> Option<(f64, f64)> {
         *n_stimuli_with.entry(n).or_default() += 1;
     }
     let (&n_repeats, _) = n_stimuli_with.iter().max_by_key(|&(n, count)| (*count, *n))?;
-    let everything: Vec<usize> = (0..responses.n_samples()).collect();
-    let (scaled, _) = zscore_by_training(responses.data.view(), &responses.session_of_sample, &everything);
-    let ncsnr = noise_ceiling::ncsnr(scaled.view(), &responses.stimulus_of_sample, n_repeats).ok()?.values;
+    let mut scaled = responses.data.clone();
+    zscore_per_group(scaled.view_mut(), &responses.session_of_sample, Deviation::Sample).ok()?;
+    let ncsnr = noise_ceiling::ncsnr(scaled.view(), &responses.stimulus_of_sample, n_repeats).ok()?;
+    let mut ratios: Vec<f64> = ncsnr.defined().collect();
     let mut ceilings: Vec<f64> =
-        ncsnr.iter().filter_map(|&ratio| noise_ceiling::ceiling_mixed(ratio, repeats).ok()).collect();
-    let mut ratios = ncsnr;
+        ratios.iter().filter_map(|&ratio| noise_ceiling::ceiling_mixed(ratio, repeats).ok()).collect();
     Some((median(&mut ratios)?, median(&mut ceilings)?))
 }
 

@@ -11,13 +11,15 @@
 
 pub mod artefact;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use percept_core::Provenance;
 use percept_core::provenance::content_hash;
 use percept_io::fs;
+use percept_io::lock::{self, Lock};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
@@ -39,7 +41,21 @@ pub struct RunFolder {
     folder: PathBuf,
     stop_after: Option<usize>,
     made: AtomicUsize,
+    /// Stages that this run made or found whole.
+    visited: Mutex<BTreeSet<String>>,
+    _lock: Lock,
 }
+
+/// What a run directory says of itself, so that nothing else is taken for one.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    kind: String,
+    name: String,
+}
+
+const OWNER: &str = "run.json";
+/// What may lie in a directory that percept has not claimed yet.
+const OWN_NAMES: [&str; 2] = ["stages", lock::NAME];
 
 /// What a finished stage left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,14 +83,84 @@ impl Stage {
 }
 
 impl RunFolder {
-    /// Opens `folder`, creating it if need be. With `stop_after` the run ends with [`PipelineError::Stopped`] instead of making
-    /// one more stage than that: a budget for queues, and the way tests interrupt a run.
+    /// Opens `folder`, creating it if need be, and keeps other processes out of it. With `stop_after` the run ends with
+    /// [`PipelineError::Stopped`] instead of making one more stage than that: a budget for queues, and the way tests interrupt a
+    /// run.
     ///
     /// # Errors
-    /// When the folder cannot be created or listed.
+    /// When the folder cannot be created, or another process works in it.
     pub fn open(folder: &Path, stop_after: Option<usize>) -> Result<Self, PipelineError> {
-        fs::create_dir(folder.join("stages"))?;
-        Ok(Self { folder: folder.to_owned(), stop_after, made: AtomicUsize::new(0) })
+        Self::open_when_free(folder, stop_after, || false)
+    }
+
+    /// The same, but where another process works in the folder, `wait` is asked whether to wait for its end.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`].
+    pub fn open_when_free(
+        folder: &Path,
+        stop_after: Option<usize>,
+        wait: impl FnOnce() -> bool,
+    ) -> Result<Self, PipelineError> {
+        let lock = lock::lock(folder, lock::NAME, wait)?;
+        let (made, visited) = (AtomicUsize::new(0), Mutex::default());
+        Ok(Self { folder: folder.to_owned(), stop_after, made, visited, _lock: lock })
+    }
+
+    /// Makes the folder that of the `kind` of run called `name`, such as the `comparison` of an experiment.
+    ///
+    /// # Errors
+    /// When it belongs to another run, or holds what percept did not write.
+    pub fn claim(&self, kind: &str, name: &str) -> Result<(), PipelineError> {
+        let ours = Owner { kind: kind.to_owned(), name: name.to_owned() };
+        let remedy = "name another folder with `--out`, or remove this one";
+        if fs::is_file(self.file(OWNER)) {
+            let theirs: Owner = self.read_json(OWNER, "what this folder belongs to")?;
+            if theirs != ours {
+                let what = format!("`{}` holds the {} `{}`", self.folder.display(), theirs.kind, theirs.name);
+                return Err(PipelineError::data(format!("{what}, not the {kind} `{name}`"), remedy));
+            }
+            fs::remove_abandoned_below(&self.folder)?;
+            return Ok(());
+        }
+        let is_foreign = |path: &PathBuf| {
+            path.file_name().is_none_or(|name| OWN_NAMES.iter().all(|own| name != *own) && !fs::is_scratch(path))
+        };
+        if let Some(foreign) = fs::list(&self.folder)?.into_iter().find(is_foreign) {
+            let name = foreign.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Err(PipelineError::data(
+                format!("`{}` holds files that are not of a run, such as `{name}`", self.folder.display()),
+                "name an empty or new folder with `--out`",
+            ));
+        }
+        self.write_json(OWNER, &ours)
+    }
+
+    /// Removes what earlier runs left of stages whose name begins with `prefix` and which this run did not need: pictures of arms
+    /// that the experiment no longer has.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn remove_stale(&self, prefix: &str) -> Result<(), PipelineError> {
+        let visited = self.visited.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut stale, mut kept) = (Vec::new(), BTreeSet::new());
+        for marker in fs::list(self.folder.join("stages"))? {
+            let name = marker.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let text = fs::read_text(&marker, MAX_MARKER_BYTES).ok();
+            let Some(stage) = text.and_then(|text| serde_json::from_str::<Stage>(&text).ok()) else { continue };
+            if visited.contains(&name) || !name.starts_with(prefix) {
+                kept.extend(stage.files.into_keys());
+            } else {
+                stale.push((marker, stage.files));
+            }
+        }
+        for (marker, files) in stale {
+            for file in files.into_keys().filter(|file| !kept.contains(file)) {
+                fs::remove_file(self.file(&file))?;
+            }
+            fs::remove_file(marker)?;
+        }
+        Ok(())
     }
 
     /// The directory itself.
@@ -99,6 +185,15 @@ impl RunFolder {
         whole.then_some(stage)
     }
 
+    /// Removes all stages whose name begins with `prefix`, with their files.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn remove(&self, prefix: &str) -> Result<(), PipelineError> {
+        self.visited.lock().unwrap_or_else(PoisonError::into_inner).retain(|name| !name.starts_with(prefix));
+        self.remove_stale(prefix)
+    }
+
     /// Makes the stage `name` unless it is there. `make` writes the files and returns their paths relative to the run.
     ///
     /// # Errors
@@ -110,6 +205,7 @@ impl RunFolder {
         make: impl FnOnce() -> Result<Vec<String>, PipelineError>,
     ) -> Result<Stage, PipelineError> {
         let provenance = provenance.setting("stage", name).setting("revision", &revision);
+        self.visited.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         if let Some(stage) = self.finished(name, &provenance) {
             return Ok(stage);
         }
@@ -126,7 +222,10 @@ impl RunFolder {
         }
         let stage = Stage { fingerprint: provenance.fingerprint(), provenance, files };
         self.write_json(&format!("stages/{name}.json"), &stage)?;
-        self.made.fetch_add(1, Ordering::Relaxed);
+        // A stage that was made of others counts as them.
+        if self.made.load(Ordering::Relaxed) == made {
+            self.made.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(stage)
     }
 
@@ -214,6 +313,49 @@ mod tests {
             .stage(StageName { name: "b", revision: 1 }, Provenance::new(1), || write(&run, "2"))
             .expect_err("over the budget");
         assert!(matches!(error, PipelineError::Stopped { made: 1 }));
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_run_and_never_to_somebody_else() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let open = || RunFolder::open(folder.path(), None).expect("open");
+        open().claim("comparison", "bars").expect("empty");
+        open().claim("comparison", "bars").expect("its own");
+        let error = open().claim("comparison", "faces").expect_err("of another");
+        assert!(error.to_string().contains("holds the comparison `bars`"), "{error}");
+        let held = open();
+        let error = RunFolder::open(folder.path(), None).err().expect("held");
+        assert!(error.to_string().contains("another process is working"), "{error}");
+        drop(held);
+
+        let users = tempfile::tempdir().expect("temporary folder");
+        std::fs::write(users.path().join("experiment.toml"), "name = \"mine\"").expect("write");
+        let error =
+            RunFolder::open(users.path(), None).expect("open").claim("comparison", "x").expect_err("the user's");
+        assert!(error.to_string().contains("`experiment.toml`"), "{error}");
+        assert_eq!(fs::list(users.path()).expect("list").len(), 1, "nothing is left there");
+    }
+
+    #[test]
+    fn stages_that_a_run_no_longer_needs_are_removed_with_their_files() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let stage = |run: &RunFolder, name: &str, file: &str| {
+            let make = || {
+                run.write(file, b"x")?;
+                Ok(vec![file.to_owned()])
+            };
+            run.stage(StageName { name, revision: 1 }, Provenance::new(1), make).expect("made");
+        };
+        let run = RunFolder::open(folder.path(), None).expect("open");
+        stage(&run, "pictures.z", "images/z.png");
+        stage(&run, "pictures.c", "images/c.png");
+        stage(&run, "features.c", "features/c");
+        drop(run);
+        let run = RunFolder::open(folder.path(), None).expect("open");
+        stage(&run, "pictures.z", "images/z.png");
+        run.remove_stale("pictures.").expect("removed");
+        let there = ["images/z.png", "images/c.png", "features/c"].map(|file| fs::is_file(run.file(file)));
+        assert_eq!(there, [true, false, true]);
     }
 
     #[test]

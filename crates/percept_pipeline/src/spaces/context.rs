@@ -1,22 +1,23 @@
 //! `c`: the text encoder's last hidden state, averaged over all captions of the picture.
 //!
-//! One caption names a picture in one of many ways; the mean over all of them carries what they agree on. A caption that
-//! occurs several times is embedded once.
+//! One caption names a picture in one of many ways; the mean over all of them carries what they agree on.
 
 use std::collections::BTreeMap;
 
 use ndarray::Array2;
 
+use super::blocks::{self, Work};
 use super::{Materials, Space};
 use crate::data::FeatureTable;
 use crate::error::PipelineError;
-use crate::run::{StageName, artefact};
+use crate::packs::PictureModel;
 
 /// Captions embedded at a time.
 const CAPTIONS_PER_BATCH: usize = 256;
-const PATH: &str = "features/c.safetensors";
+/// Stimuli whose contexts are saved at a time. Captions that occur in several blocks are embedded in each.
+const STIMULI_PER_BLOCK: usize = 1024;
 /// Of the computation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// The space `c`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +34,7 @@ impl Space for Context {
     }
 
     fn features(&self, from: &Materials<'_>) -> Result<FeatureTable, PipelineError> {
-        let Materials { run, data, model, record, progress } = *from;
+        let Materials { data, model, record, progress, .. } = *from;
         let captions = data.captions.as_ref().ok_or_else(|| {
             PipelineError::data(
                 "the data have no captions, which `c` needs",
@@ -41,33 +42,35 @@ impl Space for Context {
             )
         })?;
         let record = record.only(&["captions", "pack"]).setting("feature", Self::NAME);
-        let mut stimuli_of_caption: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (stimulus, list) in captions.iter().enumerate() {
-            for caption in list {
-                stimuli_of_caption.entry(caption).or_default().push(stimulus);
+        let n = captions.len();
+        progress.begin("features: c of captions", n as u64);
+        let work = Work { space: Self::NAME, revision: REVISION, record, n, block: STIMULI_PER_BLOCK };
+        let table = blocks::table(&work, from, |rows| mean_contexts(model, &captions[rows]))?;
+        progress.end("");
+        Ok(table)
+    }
+}
+
+/// The mean context of each list of captions, each distinct caption embedded once.
+fn mean_contexts(model: &dyn PictureModel, captions: &[Vec<String>]) -> Result<Array2<f32>, PipelineError> {
+    let mut stimuli_of_caption: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (stimulus, list) in captions.iter().enumerate() {
+        for caption in list {
+            stimuli_of_caption.entry(caption).or_default().push(stimulus);
+        }
+    }
+    let distinct: Vec<(&str, Vec<usize>)> = stimuli_of_caption.into_iter().collect();
+    let mut contexts: Option<Array2<f32>> = None;
+    for batch in distinct.chunks(CAPTIONS_PER_BATCH) {
+        let texts: Vec<String> = batch.iter().map(|(caption, _)| (*caption).to_owned()).collect();
+        let part = model.embed_text(&texts)?;
+        let all = contexts.get_or_insert_with(|| Array2::zeros((captions.len(), part.ncols())));
+        for (embedded, (_, stimuli)) in part.rows().into_iter().zip(batch) {
+            for &stimulus in stimuli {
+                let share = 1.0 / captions[stimulus].len() as f32;
+                all.row_mut(stimulus).scaled_add(share, &embedded);
             }
         }
-        let distinct: Vec<(&str, &Vec<usize>)> = stimuli_of_caption.iter().map(|(text, of)| (*text, of)).collect();
-        progress.begin("features: c of captions", distinct.len() as u64);
-        let stage = run.stage(StageName { name: "features.c", revision: REVISION }, record, || {
-            let mut contexts: Option<Array2<f32>> = None;
-            for batch in distinct.chunks(CAPTIONS_PER_BATCH) {
-                let texts: Vec<String> = batch.iter().map(|(caption, _)| (*caption).to_owned()).collect();
-                let part = model.embed_text(&texts)?;
-                let all = contexts.get_or_insert_with(|| Array2::zeros((captions.len(), part.ncols())));
-                for (embedded, (_, stimuli)) in part.rows().into_iter().zip(batch) {
-                    for &stimulus in *stimuli {
-                        let share = 1.0 / captions[stimulus].len() as f32;
-                        all.row_mut(stimulus).scaled_add(share, &embedded);
-                    }
-                }
-                progress.advance(batch.len() as u64);
-            }
-            artefact::save(run, PATH, &[(Self::NAME, contexts.unwrap_or_default().into_dyn())])?;
-            Ok(vec![PATH.to_owned()])
-        })?;
-        progress.end(&format!("{} distinct captions", distinct.len()));
-        let values = artefact::load(run, PATH)?.matrix(Self::NAME, captions.len(), None)?;
-        Ok(FeatureTable { values, content: stage.content() })
     }
+    Ok(contexts.unwrap_or_default())
 }

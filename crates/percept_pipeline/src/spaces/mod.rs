@@ -4,6 +4,7 @@
 //! - [`pixels`]: the picture itself, averaged down
 //! - [`store`]: any space that a model's places offer, as a folder of arrays (`percept features`)
 
+mod blocks;
 pub mod context;
 pub mod latent;
 pub mod pixels;

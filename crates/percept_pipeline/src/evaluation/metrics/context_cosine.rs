@@ -1,7 +1,7 @@
 //! `context_cosine`: cosine of the context a picture was made under with that of the stimulus' captions, over all tokens.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::correlation;
+use percept_stats::{ItemScores, correlation};
 
 use super::contexts;
 use crate::error::PipelineError;
@@ -38,8 +38,8 @@ impl Metric for ContextCosine {
         false
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
         let Some((made, truth)) = contexts(made, truth) else { return Ok(None) };
-        Ok(Some(correlation::cosine_rows(made.view(), truth.view())?.values))
+        Ok(Some(correlation::cosine_rows(made.view(), truth.view())?))
     }
 }

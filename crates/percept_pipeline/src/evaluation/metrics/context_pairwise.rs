@@ -1,7 +1,7 @@
 //! `context_pairwise`: share of other stimuli whose context is less similar, by cosine, to the one a picture was made under.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::clusters;
+use percept_stats::{ItemScores, clusters};
 
 use super::contexts;
 use crate::error::PipelineError;
@@ -38,8 +38,8 @@ impl Metric for ContextPairwise {
         false
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
         let Some((made, truth)) = contexts(made, truth) else { return Ok(None) };
-        Ok(Some(clusters::two_way_cosine(made.view(), truth.view(), labels)?.values))
+        Ok(Some(clusters::two_way_cosine(made.view(), truth.view(), labels)?.scores))
     }
 }

@@ -1,7 +1,7 @@
 //! `latent_pcc`: Pearson correlation of the scaled latents of the two pictures.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::correlation;
+use percept_stats::{ItemScores, correlation};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -33,7 +33,7 @@ impl Metric for LatentPcc {
         false
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
-        Ok(Some(correlation::rows(made.latents()?.view(), truth.latents()?.view())?.values))
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
+        Ok(Some(correlation::rows(made.latents()?.view(), truth.latents()?.view())?))
     }
 }

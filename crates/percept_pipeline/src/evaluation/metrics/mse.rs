@@ -1,7 +1,7 @@
 //! `mse`: mean squared error over all pixels and channels, on the scale −1..1 as in latent diffusion.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::image;
+use percept_stats::{ItemScores, image};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -36,8 +36,8 @@ impl Metric for Mse {
         false
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
         let errors = image::mse(made.pictures().view(), truth.pictures().view())?;
-        Ok(Some(errors.into_iter().map(|error| SCALE * error).collect()))
+        Ok(Some(errors.into_iter().map(|error| SCALE * error).collect::<Vec<f64>>().into()))
     }
 }

@@ -1,7 +1,7 @@
 //! `pixcorr`: Pearson correlation over all pixels and channels.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::image;
+use percept_stats::{ItemScores, image};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -25,11 +25,11 @@ impl Metric for PixCorr {
             description: self.description().to_owned(),
             unit: Unit::Plain,
             lower_is_better: false,
-            chance: Some(0.0),
+            chance: None,
         }
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
-        Ok(Some(image::pixcorr(made.pictures().view(), truth.pictures().view())?.values))
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
+        Ok(Some(image::pixcorr(made.pictures().view(), truth.pictures().view())?))
     }
 }

@@ -1,7 +1,7 @@
 //! `ssim`: structural similarity (2-D, gray).
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::ssim;
+use percept_stats::{ItemScores, ssim};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -29,7 +29,7 @@ impl Metric for Ssim {
         }
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
-        Ok(Some(ssim::ssim(made.pictures().view(), truth.pictures().view())?))
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, _: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
+        Ok(Some(ssim::ssim(made.pictures().view(), truth.pictures().view())?.into()))
     }
 }

@@ -1,7 +1,7 @@
 //! `twoway_clip`: two-way identification by the correlation of CLIP image embeddings.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::clusters;
+use percept_stats::{ItemScores, clusters};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -29,8 +29,8 @@ impl Metric for TwoWayClip {
         }
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
         let (Some(made), Some(truth)) = (made.clip()?, truth.clip()?) else { return Ok(None) };
-        Ok(Some(clusters::two_way(made.view(), truth.view(), labels)?.values))
+        Ok(Some(clusters::two_way(made.view(), truth.view(), labels)?.scores))
     }
 }

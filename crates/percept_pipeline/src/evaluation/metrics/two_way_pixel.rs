@@ -1,7 +1,7 @@
 //! `twoway_pixel`: two-way identification by the correlation of pixels.
 
 use percept_core::outcome::{MetricFacts, Unit};
-use percept_stats::clusters;
+use percept_stats::{ItemScores, clusters};
 
 use crate::error::PipelineError;
 use crate::evaluation::metric::{Look, Metric};
@@ -29,7 +29,7 @@ impl Metric for TwoWayPixel {
         }
     }
 
-    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<Vec<f64>>, PipelineError> {
-        Ok(Some(clusters::two_way(made.pixels().view(), truth.pixels().view(), labels)?.values))
+    fn values(&self, made: &Look<'_>, truth: &Look<'_>, labels: &[usize]) -> Result<Option<ItemScores>, PipelineError> {
+        Ok(Some(clusters::two_way(made.pixels().view(), truth.pixels().view(), labels)?.scores))
     }
 }

@@ -32,10 +32,12 @@ section! {
         test_stimuli: Option<ArrayRef> = None;
         /// Whether each image is stored column by column, as MATLAB flattens it.
         transpose: bool = false;
-        /// The stored values that mean black and white.
-        #[serde(deserialize_with = "black_and_white")]
-        value_range: [f64; 2] = [0.0, 1.0], in -1e12..=1e12;
-        /// One number per sample that names its stimulus.
+        /// The stored values that mean black and white. Without it values from 0 to 1 and whole numbers up to 255 are
+        /// recognised, and others refused.
+        #[serde(default, deserialize_with = "black_and_white", skip_serializing_if = "Option::is_none")]
+        value_range: Option<[f64; 2]> = None, in -1e12..=1e12;
+        /// One number per sample that names its stimulus: samples with the same number show the same picture, are averaged when
+        /// tested, and never stand on both sides of a split.
         #[serde(skip_serializing_if = "Option::is_none")]
         stimulus_ids: Option<ArrayRef> = None;
         /// The same for the test side.
@@ -55,10 +57,12 @@ section! {
         /// Which units predict `c`, likewise.
         #[serde(skip_serializing_if = "Option::is_none")]
         ventral: Option<ArrayRef> = None;
-        /// A JSON file with one list of captions per sample (training side first); needed for `c`.
+        /// Captions, needed for `c`: a JSON file with one list per sample (training side first), such as
+        /// `[["a dog"], ["a cat", "a kitten"]]`, or a table (.csv, .tsv) with the columns `sample`, counted from 0, and `caption`.
         #[serde(skip_serializing_if = "Option::is_none")]
         captions: Option<PathBuf> = None;
-        /// Units that are not finite.
+        /// What becomes of units with values that are not finite: an error that counts them, or they are left out of every
+        /// sample.
         non_finite: NonFinite = NonFinite::Error;
         /// Parts of the units that some decoders treat apart: n_units values each, those above zero are taken.
         #[serde(default, skip_serializing_if = "Groups::is_empty")]
@@ -86,10 +90,10 @@ fn height_and_width<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<us
     Ok(shape)
 }
 
-fn black_and_white<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
+fn black_and_white<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
     let range = Vec::<f64>::deserialize(deserializer)?;
     match range.as_slice() {
-        &[black, white] if black != white => Ok([black, white]),
+        &[black, white] if black != white => Ok(Some([black, white])),
         other => {
             let expected = "two different numbers, what is stored for black and for white, such as [0, 255]";
             Err(D::Error::invalid_value(Unexpected::Other(&format!("{other:?}")), &expected))

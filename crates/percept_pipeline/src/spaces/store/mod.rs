@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis};
 use percept_core::provenance::content_hash;
 use percept_core::{Progress, Seed};
-use percept_io::{fs, npy};
+use percept_io::{fs, lock, npy};
 use percept_models::probe::{Input, Pool, Probe, Space};
 use percept_models::weights::PackFiles;
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,17 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Store, Pipeline
     };
     let index = request.out.join("index.json");
     let plan_path = request.out.join("plan.json");
-    if let Some(earlier) = read::<Plan>(&plan_path)? {
+    let parts = request.out.join("parts");
+    let _lock = lock::lock(&request.out, lock::NAME, || {
+        progress.warn(&format!("another process is working in `{}`: waiting until it is done", request.out.display()));
+        true
+    })?;
+    for folder in [&request.out, &parts].into_iter().filter(|folder| fs::is_dir(folder)) {
+        fs::remove_abandoned(folder)?;
+    }
+    // A plan that nothing was made of, such as one with a misspelt layer, stands in nobody's way.
+    let is_begun = fs::is_file(&index) || fs::is_dir(&parts) && !fs::list(&parts)?.is_empty();
+    if let Some(earlier) = read::<Plan>(&plan_path)?.filter(|_| is_begun) {
         // An unfinished store keeps its batch: rows of other batches could differ in their last bit.
         let batch = if request.batch.is_none() { earlier.batch } else { plan.batch };
         plan.batch = batch;
@@ -142,7 +152,6 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Store, Pipeline
     }
 
     let shard = plan.batch * SHARD.div_ceil(plan.batch);
-    let parts = request.out.join("parts");
     let spaces: Vec<&str> = request.spaces.iter().map(String::as_str).collect();
     progress.begin("features", n as u64);
     for start in (0..n).step_by(shard) {
