@@ -74,6 +74,9 @@ pub(crate) struct Run {
     /// Override one setting of the experiment, such as `generate.steps=50`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Memory to use, such as `8GB`; results do not depend on it [default: most of what is free]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory: Option<String>,
     /// Print the scores on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -100,8 +103,11 @@ pub(crate) struct DoctorNsd {
     #[arg(long, value_name = "NAME", default_value = "takagi2023")]
     pub(crate) recipe: String,
     /// Check this subject, 1 to 8; may be repeated [default: those of the recipe]
-    #[arg(long = "subject", value_name = "N")]
-    pub(crate) subjects: Vec<usize>,
+    #[arg(long = "subject", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) subjects: Vec<u8>,
+    /// List every file, region and check, not only what is wrong
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Read every response too: finds cut files, saturated and unmeasured voxels
     #[arg(long)]
     pub(crate) values: bool,
@@ -124,6 +130,12 @@ pub(crate) struct Phantom {
     /// Pictures that are for testing only [default: 120]
     #[arg(long, value_name = "N")]
     pub(crate) shared: Option<usize>,
+    /// Give each of the eight subjects pictures of its own beside the shared ones, as in NSD
+    #[arg(long)]
+    pub(crate) own_images: bool,
+    /// Side of the pictures in pixels; 425 in NSD [default: 64]
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) side: Option<usize>,
     /// Voxels of visual cortex [default: 3300]
     #[arg(long, value_name = "N")]
     pub(crate) voxels: Option<usize>,

@@ -3,6 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use percept::io::Kind;
+use percept::linear::LinearError;
+use percept::methods::PipelineError;
+use percept::models::ModelError;
+
 /// The user's input was refused.
 pub(crate) const INPUT: u8 = 1;
 /// Percept failed.
@@ -24,7 +29,38 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(std::io::stderr(), "error: {}", words(error));
-    ExitCode::from(if error.downcast_ref::<Ours>().is_some() { OURS } else { INPUT })
+    ExitCode::from(if is_ours(error) { OURS } else { INPUT })
+}
+
+/// Whether nothing that the user wrote is wrong: percept's own faults, and a machine that gives out (a full disk).
+fn is_ours(error: &anyhow::Error) -> bool {
+    let of_models = |error: &ModelError| match error {
+        ModelError::Tensor(_) => true,
+        ModelError::File { source, .. } => is_machine(source),
+        _ => false,
+    };
+    let of_files = |error: &percept::io::Error| matches!(error.kind(), Kind::Io { error, .. } if is_machine(error));
+    error.chain().any(|cause| {
+        cause.downcast_ref().is_some_and(is_machine)
+            || cause.downcast_ref().is_some_and(of_models)
+            || cause.downcast_ref().is_some_and(of_files)
+            || match cause.downcast_ref() {
+                Some(PipelineError::Io(error)) => of_files(error),
+                Some(PipelineError::Model(error)) => of_models(error),
+                _ => false,
+            }
+            || match cause.downcast_ref() {
+                Some(LinearError::File(error)) => of_files(error),
+                Some(LinearError::Disk { .. }) => true,
+                _ => false,
+            }
+    }) || error.downcast_ref::<Ours>().is_some()
+}
+
+/// Whether the machine gave out.
+fn is_machine(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem | OutOfMemory)
 }
 
 /// The error and its causes in one line; a cause whose words the line already holds is not said twice.
@@ -80,6 +116,18 @@ mod tests {
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("no space").context("cannot write: no space").context("the run failed");
         assert_eq!(words(&error), "the run failed: cannot write: no space");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_users_fault() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let io = || percept::io::Error::io("write", full());
+        assert!(is_ours(&anyhow::Error::from(io())));
+        assert!(is_ours(&anyhow::Error::from(PipelineError::from(io())).context("the run stopped")));
+        assert!(is_ours(&anyhow::Error::from(LinearError::from(io()))));
+        assert!(is_ours(&anyhow::Error::from(ModelError::File { path: "x".into(), source: full() })));
+        let absent = std::io::Error::from(std::io::ErrorKind::NotFound);
+        assert!(!is_ours(&anyhow::Error::from(percept::io::Error::io("open", absent))));
     }
 
     #[test]

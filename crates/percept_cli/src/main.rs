@@ -1,6 +1,6 @@
 //! The `percept` command line: reads arguments, calls the facade, draws progress on stderr and puts data on stdout.
 //!
-//! Exit codes: 0 for success, 1 when the user's input was refused, 2 when percept failed. A reader that closes the pipe
+//! Exit codes: 0 for success, 1 when the user's input was refused, 2 when percept or the machine failed. A reader that closes the pipe
 //! early has what it wants: that is success.
 
 mod arguments;

@@ -1,7 +1,7 @@
 //! Progress for people: a bar with the time left on a terminal, plain lines now and then elsewhere. Always on stderr.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,11 +11,15 @@ use crate::output::{clock, say};
 
 /// Without a terminal, a long stage says where it is this often.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
+/// And so often although nothing moved on: one step may take minutes.
+const STILL_EVERY: Duration = Duration::from_mins(1);
+/// How often the time is looked at.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Draws one stage at a time.
 pub(crate) struct Bars {
     terminal: bool,
-    stage: Mutex<Option<Stage>>,
+    stage: Arc<Mutex<Option<Stage>>>,
 }
 
 struct Stage {
@@ -32,7 +36,13 @@ struct Stage {
 impl Bars {
     /// Bars on a terminal, lines otherwise.
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), stage: Mutex::new(None) }
+        let (terminal, stage) = (std::io::stderr().is_terminal(), Arc::new(Mutex::new(None)));
+        if !terminal {
+            let watched = Arc::downgrade(&stage);
+            // It ends with the bars; a machine without room for another thread does without.
+            let _ = std::thread::Builder::new().spawn(move || watch(&watched));
+        }
+        Self { terminal, stage }
     }
 
     /// The present stage; a panic elsewhere does not take the progress with it.
@@ -95,6 +105,20 @@ impl Progress for Bars {
         match guard.as_ref().and_then(|stage| stage.bar.as_ref()) {
             Some(bar) => bar.suspend(|| say(format!("warning: {message}"))),
             None => say(format!("warning: {message}")),
+        }
+    }
+}
+
+/// Says now and then that a step of a stage is still being worked on.
+fn watch(stage: &Weak<Mutex<Option<Stage>>>) {
+    loop {
+        std::thread::sleep(TICK);
+        let Some(stage) = stage.upgrade() else { return };
+        let mut guard = stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(stage) = guard.as_mut().filter(|stage| stage.told.elapsed() >= STILL_EVERY) {
+            stage.told = Instant::now();
+            let taken = clock(stage.start.elapsed().as_secs());
+            say(format!("{}: {} of {}, still at work after {taken}", stage.name, stage.done, stage.total));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use percept::methods::RunOptions;
 
 use crate::arguments::Run;
 
@@ -13,6 +14,8 @@ pub(crate) struct RunSettings {
     pub(crate) out: PathBuf,
     /// `key=value` overrides of the experiment.
     pub(crate) overrides: Vec<String>,
+    /// Bytes of memory granted.
+    pub(crate) memory: Option<u64>,
     /// Whether scores go to stdout.
     pub(crate) json: bool,
 }
@@ -24,7 +27,15 @@ impl RunSettings {
         if out.exists() && !out.is_dir() {
             bail!("`{}` is a file, but results need a folder (name another with `--out`)", out.display());
         }
-        Ok(Self { out, overrides: run.overrides, json: run.json })
+        let memory = run.memory.as_deref().map(parse_bytes).transpose().context("`--memory`")?;
+        Ok(Self { out, overrides: run.overrides, memory, json: run.json })
+    }
+}
+
+impl RunSettings {
+    /// How the run is carried out.
+    pub(crate) fn options(&self) -> RunOptions {
+        RunOptions { memory: self.memory, ..RunOptions::default() }
     }
 }
 
@@ -36,11 +47,18 @@ pub(crate) fn default_out(experiment: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Threads that are granted on any machine; each holds buffers of its own.
+const MOST_THREADS: usize = 64;
+
 /// Sets the number of threads for everything that follows.
 pub(crate) fn use_threads(n_threads: Option<usize>) -> anyhow::Result<()> {
     let Some(n_threads) = n_threads else { return Ok(()) };
     if n_threads == 0 {
         bail!("`--threads 0` leaves nobody to work (use 1 or more)");
+    }
+    let most = MOST_THREADS.max(4 * std::thread::available_parallelism().map_or(1, usize::from));
+    if n_threads > most {
+        bail!("`--threads {n_threads}` is more than helps here (use at most {most}; one per core is the default)");
     }
     rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global()?;
     Ok(())
@@ -162,7 +180,7 @@ mod tests {
     }
 
     fn run(out: Option<PathBuf>) -> Run {
-        Run { out, overrides: vec![], json: false }
+        Run { out, overrides: vec![], memory: None, json: false }
     }
 
     #[test]
@@ -193,7 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn no_threads_are_refused() {
+    fn no_threads_and_thousands_are_refused() {
         assert!(use_threads(Some(0)).is_err());
+        let error = use_threads(Some(2_000_000)).expect_err("too many").to_string();
+        assert!(error.contains("use at most"), "{error}");
     }
 }

@@ -46,9 +46,9 @@ pub(crate) struct Fit {
     /// Let the grid grow by at most N penalties beyond either end
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) extend: usize,
-    /// What held-out predictions are judged by
-    #[arg(long, value_name = "SCORE", default_value = "r2")]
-    pub(crate) score: FitScore,
+    /// What held-out predictions are judged by [default: r2]
+    #[arg(long, value_name = "SCORE")]
+    pub(crate) score: Option<FitScore>,
     /// Average one score per fold instead of scoring all held-out samples at once
     #[arg(long)]
     pub(crate) mean_over_folds: bool,
@@ -83,15 +83,15 @@ pub(crate) struct Fit {
     /// Fit on K principal components of the features; the model's weights are those of features
     #[arg(long, value_name = "K")]
     pub(crate) components: Option<usize>,
-    /// Scales drawn for several feature spaces, before those around the best
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(crate) draws: usize,
-    /// Seed of draws and of random chunks
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Precision of inputs, products and weights
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    pub(crate) precision: FitPrecision,
+    /// Scales drawn for several feature spaces, before those around the best [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) draws: Option<usize>,
+    /// Seed of draws and of random chunks [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Precision of inputs, products and weights [default: f32, but f64 where correlations score]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) precision: Option<FitPrecision>,
     /// Leave out rows in which nothing is there, and columns with missing values in the other rows
     #[arg(long)]
     pub(crate) mask_missing: bool,

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use percept::io::nsd::NsdTree;
-use percept::io::nsd::doctor::{Depth, Outcome, Recipe, Report, examine};
+use percept::io::nsd::doctor::{Depth, MissingFile, Outcome, Recipe, Report, SubjectReport, examine};
 
 use crate::arguments::DoctorNsd;
 use crate::output::{bytes, json, say};
@@ -12,15 +12,16 @@ use crate::progress::Bars;
 pub(crate) fn nsd(arguments: &DoctorNsd) -> anyhow::Result<()> {
     let mut recipe = Recipe::named(&arguments.recipe)?;
     if !arguments.subjects.is_empty() {
-        recipe = recipe.for_subjects(&arguments.subjects);
+        let subjects: Vec<usize> = arguments.subjects.iter().map(|&number| number.into()).collect();
+        recipe = recipe.for_subjects(&subjects);
     }
-    let tree = NsdTree::open(&arguments.dir)?;
+    let tree = NsdTree::to_be(&arguments.dir)?;
     let depth = if arguments.values { Depth::Values } else { Depth::Headers };
     let report = examine(&tree, &recipe, depth, &Bars::new());
     if arguments.json {
         json(&report)?;
     } else {
-        print(&report, &recipe);
+        print(&report, &recipe, arguments.all);
     }
     if !report.is_usable {
         let n_failed = report.checks.iter().filter(|check| check.outcome == Outcome::Failed).count();
@@ -34,36 +35,14 @@ pub(crate) fn nsd(arguments: &DoctorNsd) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(report: &Report, recipe: &Recipe) {
+/// Says what was found: everything, or what is wrong and counts of the rest.
+fn print(report: &Report, recipe: &Recipe, all: bool) {
     say(format!("{}: {}", recipe.name, recipe.about));
     for subject in &report.subjects {
-        let shape = subject.shape.map_or_else(String::new, |[x, y, z]| format!(", {x} × {y} × {z} voxels"));
-        say(format!(
-            "\n{}: {} of {} sessions{shape}",
-            subject.name,
-            subject.sessions_present.len(),
-            subject.sessions_needed.len()
-        ));
-        for region in &subject.regions {
-            say(format!("  {} has {} voxels", region.atlas, region.n_voxels));
-            for (label, n_voxels) in &region.labels {
-                say(format!("    {label} {n_voxels}"));
-            }
-        }
-        for session in &subject.sessions {
-            say(format!(
-                "  session {}: {} of {} voxels not measured, {} saturated values in {} voxels, {} not a number",
-                session.session,
-                session.n_unmeasured_voxels,
-                session.n_voxels,
-                session.n_saturated_values,
-                session.n_saturated_voxels,
-                session.n_nan_values
-            ));
-        }
+        print_subject(subject, all);
     }
     say("");
-    for check in &report.checks {
+    for check in report.checks.iter().filter(|check| all || check.outcome != Outcome::Passed) {
         let mark = match check.outcome {
             Outcome::Passed => "passed ",
             Outcome::Warning => "warning",
@@ -73,19 +52,70 @@ fn print(report: &Report, recipe: &Recipe) {
         let detail = if check.detail.is_empty() { String::new() } else { format!(": {}", check.detail) };
         say(format!("{mark}  {}{detail}", check.name));
     }
+    let n_passed = report.checks.iter().filter(|check| check.outcome == Outcome::Passed).count();
+    if !all && n_passed > 0 {
+        say(format!("passed   {} (`--all` lists them)", counted(n_passed, "check")));
+    }
     if report.missing.is_empty() {
         say("\nno file is missing");
         return;
     }
     say(format!("\nmissing: {}, {}", counted(report.missing.len(), "file"), total(report)));
-    for file in &report.missing {
-        let size = match file.bytes {
-            Some(n) if file.is_estimate => format!("about {}", bytes(n)),
-            Some(n) => bytes(n),
-            None => "size not known".to_owned(),
-        };
-        say(format!("  {} ({size}; {})\n    from {}", file.path, file.purpose, file.source));
+    if all {
+        report.missing.iter().for_each(|file| print_missing(file, &file.path, file.bytes, &file.source));
+        return;
     }
+    for together in report.missing.chunk_by(|a, b| kind(&a.path) == kind(&b.path)) {
+        let [first, .., last] = together else {
+            print_missing(&together[0], &together[0].path, together[0].bytes, &together[0].source);
+            continue;
+        };
+        let (name, end) = (first.path.as_str(), last.path.rsplit('/').next().unwrap_or_default());
+        let path = format!("{name} to {end}, {}", counted(together.len(), "file"));
+        let folder = first.source.rsplit_once('/').map_or(first.source.as_str(), |(folder, _)| folder);
+        print_missing(first, &path, together.iter().map(|file| file.bytes).sum(), &format!("{folder}/"));
+    }
+}
+
+fn print_subject(subject: &SubjectReport, all: bool) {
+    let shape = subject.shape.map_or_else(String::new, |[x, y, z]| format!(", {x} × {y} × {z} voxels"));
+    let (n_present, n_needed) = (subject.sessions_present.len(), subject.sessions_needed.len());
+    say(format!("\n{}: {n_present} of {n_needed} sessions{shape}", subject.name));
+    for region in &subject.regions {
+        say(format!("  {} has {} voxels", region.atlas, region.n_voxels));
+        for (label, n_voxels) in region.labels.iter().filter(|_| all) {
+            say(format!("    {label} {n_voxels}"));
+        }
+    }
+    for session in &subject.sessions {
+        let is_plain = session.n_saturated_values == 0 && session.n_nan_values == 0;
+        if is_plain && !all {
+            continue;
+        }
+        say(format!(
+            "  session {}: {} of {} voxels not measured, {} saturated values in {} voxels, {} not a number",
+            session.session,
+            session.n_unmeasured_voxels,
+            session.n_voxels,
+            session.n_saturated_values,
+            session.n_saturated_voxels,
+            session.n_nan_values
+        ));
+    }
+}
+
+fn print_missing(file: &MissingFile, path: &str, size: Option<u64>, source: &str) {
+    let size = match size {
+        Some(n) if file.is_estimate => format!("about {}", bytes(n)),
+        Some(n) => bytes(n),
+        None => "size not known".to_owned(),
+    };
+    say(format!("  {path} ({size}; {})\n    from {source}", file.purpose));
+}
+
+/// What is alike in the paths of many files: all but their digits.
+fn kind(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 fn counted(n: usize, noun: &str) -> String {

@@ -3,6 +3,7 @@
 #[cfg_attr(not(feature = "mpi"), path = "fit/alone.rs")]
 mod company;
 mod said;
+mod unused;
 
 use anyhow::{Context, bail};
 use percept::io::array::Reference;
@@ -16,8 +17,14 @@ use crate::output::{json, say};
 use crate::progress::Bars;
 use crate::settings::{parse_alphas, parse_bytes, parse_chunks, parse_shard};
 
+/// The seed of draws and chunks unless another is given.
+const SEED: u64 = 1;
+/// Scales drawn for several feature spaces unless another number is given.
+const DRAWS: usize = 50;
+
 /// Fits, or merges shards.
 pub(crate) fn run(arguments: &Fit) -> anyhow::Result<()> {
+    unused::refuse(arguments)?;
     if arguments.merge {
         let description = merge(&arguments.out, &Bars::new())?;
         say(format!("model: {} ({} targets)", arguments.out.display(), description.n_targets));
@@ -56,8 +63,8 @@ fn job(arguments: &Fit) -> anyhow::Result<FitJob> {
     job.weights = list(&arguments.weights)?;
     job.target_groups = list(&arguments.target_groups)?;
     job.precision = match arguments.precision {
-        FitPrecision::F32 => Precision::Single,
-        FitPrecision::F64 => Precision::Double,
+        None | Some(FitPrecision::F32) => Precision::Single,
+        Some(FitPrecision::F64) => Precision::Double,
     };
     job.missing = if arguments.mask_missing { Missing::Mask } else { Missing::Refuse };
     job.memory = arguments.memory.as_deref().map(parse_bytes).transpose().context("`--memory`")?;
@@ -78,7 +85,7 @@ fn hold_out(arguments: &Fit) -> anyhow::Result<HoldOut> {
     Ok(match (parse(&arguments.splits)?, chunks, arguments.folds, groups) {
         (Some(splits), None, None, None) => HoldOut::Splits(splits),
         (None, Some([length, held, draws]), None, None) => {
-            HoldOut::Chunks { length, held, draws, seed: arguments.seed }
+            HoldOut::Chunks { length, held, draws, seed: arguments.seed.unwrap_or(SEED) }
         }
         (None, None, Some(k), groups) => HoldOut::Folds(k, groups),
         (None, None, None, Some(groups)) => HoldOut::Groups(groups),
@@ -102,7 +109,12 @@ fn params(arguments: &Fit) -> anyhow::Result<RidgeParams> {
         None => Ok(default()),
     };
     let params = match arguments.preset {
-        Some(Preset::Sklearn) => RidgeParams::sklearn(grid(&|| vec![0.1, 1.0, 10.0])?),
+        Some(Preset::Sklearn) => {
+            // Its leave-one-out is one weighted mean over all samples; with folds it is a mean over them.
+            let by_sample = matches!(hold_out(arguments)?, HoldOut::Samples);
+            let pooling = if by_sample { Pooling::Samples } else { Pooling::Folds };
+            RidgeParams { pooling, ..RidgeParams::sklearn(grid(&|| vec![0.1, 1.0, 10.0])?) }
+        }
         Some(Preset::Himalaya) => RidgeParams::himalaya(grid(&|| vec![0.1, 1.0])?),
         Some(Preset::Takagi2023) => RidgeParams::takagi2023(grid(&|| TAKAGI2023_ALPHAS.to_vec())?),
         Some(Preset::Huth) => {
@@ -114,9 +126,9 @@ fn params(arguments: &Fit) -> anyhow::Result<RidgeParams> {
         None => RidgeParams {
             alphas: parse_alphas(arguments.alphas.as_deref().unwrap_or("1:1e7:8"))?,
             score: match arguments.score {
-                FitScore::R2 => Score::R2,
-                FitScore::Mse => Score::NegMse,
-                FitScore::R => Score::Pearson,
+                None | Some(FitScore::R2) => Score::R2,
+                Some(FitScore::Mse) => Score::NegMse,
+                Some(FitScore::R) => Score::Pearson,
             },
             intercept: !arguments.no_intercept,
             standardize: arguments.standardize,
@@ -140,7 +152,9 @@ fn method(arguments: &Fit, has_bands: bool) -> anyhow::Result<Method> {
         Some(list) => {
             Method::Regions { of_feature: list.parse()?, n_best: arguments.best, per_target: arguments.best_per_target }
         }
-        None if has_bands => Method::Banded { n_draws: arguments.draws, seed: arguments.seed },
+        None if has_bands => {
+            Method::Banded { n_draws: arguments.draws.unwrap_or(DRAWS), seed: arguments.seed.unwrap_or(SEED) }
+        }
         None if arguments.kernel => Method::Kernel,
         None if selects => {
             Method::Selected { n_features: arguments.select.unwrap_or(usize::MAX), penalize_intercept: is_fastl2lir }

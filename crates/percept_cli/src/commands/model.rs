@@ -29,6 +29,8 @@ struct Info {
     clip: bool,
     /// The most frames of a video, where the U-Net has motion modules.
     frames: Option<usize>,
+    /// What a user of its pictures must know.
+    notes: Vec<String>,
 }
 
 /// Opens the pack and describes it.
@@ -42,6 +44,7 @@ pub(crate) fn info(arguments: &ModelInfo) -> anyhow::Result<()> {
         context_shape: pack.context_shape(),
         clip: pack.has_clip(),
         frames: Parts::new(&files)?.most_frames()?,
+        notes: pack.notes(),
     };
     if arguments.json {
         return json(&info);
@@ -53,6 +56,9 @@ pub(crate) fn info(arguments: &ModelInfo) -> anyhow::Result<()> {
     say(format!("latent z  {channels} × {height} × {width}"));
     say(format!("context c {n_tokens} tokens × {token_width}"));
     say(format!("clip      {}", if info.clip { "text and pictures" } else { "none: no score in CLIP space" }));
+    for note in &info.notes {
+        say(format!("note      {note}"));
+    }
     if let Some(frames) = info.frames {
         say(format!("videos    up to {frames} frames"));
     }
@@ -147,6 +153,14 @@ pub(crate) fn verify(arguments: &ModelInfo) -> anyhow::Result<()> {
             let problems = damaged.into_iter().map(|(file, problem)| format!("`{file}`: {problem}")).collect();
             checked.push(Checked { part: "bytes", problems });
         }
+    }
+    let missing = parts.missing()?;
+    if !missing.is_empty() {
+        let problems = missing.into_iter().map(|file| format!("`{file}` is missing")).collect();
+        checked.push(Checked { part: "files", problems });
+    }
+    for (part, problem) in parts.settings_problems() {
+        checked.push(Checked { part, problems: vec![problem.to_string()] });
     }
     for part in parts.present() {
         let Some((_, name)) = Part::ALL.into_iter().find(|(known, _)| *known == part) else { continue };

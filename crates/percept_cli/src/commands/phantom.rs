@@ -30,6 +30,8 @@ fn params(arguments: &arguments::Phantom) -> PhantomParams {
             arguments::Betas::Nifti => BetaFormat::Nifti,
             arguments::Betas::Both => BetaFormat::Both,
         },
+        own_images: arguments.own_images,
+        stimulus_side: arguments.side.unwrap_or(defaults.stimulus_side),
         ..defaults
     }
 }

@@ -1,6 +1,6 @@
 //! `percept reconstruct EXPERIMENT.toml`: an experiment from its file to its report.
 
-use percept::methods::{self, Experiment, RunOptions, experiment};
+use percept::methods::{self, Experiment, experiment};
 
 use crate::arguments::Reconstruct;
 use crate::output::{json, say};
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: Reconstruct) -> anyhow::Result<()> {
 
 /// Runs `experiment`, writes its report, and says where it is.
 pub(super) fn finish(experiment: &Experiment, settings: &RunSettings) -> anyhow::Result<()> {
-    let outcome = methods::run(experiment, &settings.out, RunOptions::default(), &Bars::new())?;
+    let outcome = methods::run(experiment, &settings.out, settings.options(), &Bars::new())?;
     let report = percept::report::write(&settings.out, &outcome)?;
     say(format!("report: {}", report.display()));
     if settings.json {

@@ -12,7 +12,7 @@ use crate::settings::{RunSettings, default_out};
 pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
     let settings = RunSettings::new(arguments.run, &default_out(&arguments.experiment)?)?;
     let experiment = experiment::open(&arguments.experiment, &settings.overrides)?;
-    let outcome = b2c::train(&experiment, &settings.out, &Bars::new())?;
+    let outcome = b2c::train(&experiment, &settings.out, settings.options(), &Bars::new())?;
     let report = percept::report::write(&settings.out, &outcome)?;
     say(format!("report: {}", report.display()));
     if settings.json {

@@ -1,9 +1,9 @@
 //! `mpirun -n N percept fit …` and `srun percept fit …`: one fit by all processes that the launcher started.
 
 use percept::core::{Progress, Silent};
+use percept::io::machine::{available_bytes, n_processors};
 use percept::linear::FitJob;
 use percept::linear::fit::clear_abandoned;
-use percept::linear::memory::{available_bytes, n_processors};
 use percept::linear::together::fit_together;
 use percept::linear::{mpi, plan::Preflight};
 use percept::regress::Together;

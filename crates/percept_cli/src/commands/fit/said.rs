@@ -64,6 +64,13 @@ pub(super) fn outcome(outcome: &Outcome) {
     if !outcome.design.constant_features.is_empty() {
         say(format!("{} features do not vary and get no weight", outcome.design.constant_features.len()));
     }
+    let n_independent = outcome.plan.n_features.min(outcome.plan.n_samples.saturating_sub(1));
+    if let Some(rank) = outcome.design.rank.filter(|rank| *rank < n_independent) {
+        say(format!(
+            "warning: the features span {rank} of {n_independent} directions: nearly collinear ones cannot be told apart and \
+             share their weights, whatever the penalty"
+        ));
+    }
     let peak = outcome.peak_bytes.map_or_else(String::new, |peak| format!(", peak memory {}", bytes(peak)));
     say(format!(
         "{} in all, {:.0} % of the speed of plain products{peak}",
