@@ -106,6 +106,10 @@ fn fit_as<T: Real + Element>(
         progress.warn(&format!("another process is fitting in `{}`: waiting until it is done", job.out.display()));
         true
     })?;
+    if job.shard.is_none() {
+        // Shards write into one folder at a time: what one of them is just beginning would look abandoned.
+        fs::remove_abandoned(&job.out)?;
+    }
     let run = Run::new(&plan, None)?;
     if let Some(description) = run.finished() {
         model::mend_table(&job.out, job.shard)?;
@@ -409,7 +413,6 @@ impl<'a, T: Real + Element> Run<'a, T> {
 
     /// Removes what was kept for going on.
     fn tidy_up(&self) -> Result<(), LinearError> {
-        fs::remove_abandoned(&self.plan.job.out)?;
         fs::remove_file(&self.journal)?;
         fs::remove_file(&self.selection)?;
         if let Some(folder) = self.plan.own_cache.as_ref().filter(|folder| fs::is_dir(folder)) {
