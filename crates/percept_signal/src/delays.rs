@@ -7,6 +7,7 @@
 use ndarray::{Array2, ArrayView2, NdFloat, s};
 
 use crate::error::SignalError;
+use crate::runs::runs;
 
 /// Features at several delays.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,24 +65,41 @@ pub fn delayed<T: NdFloat>(
     Ok(Delayed { features: out, complete })
 }
 
-/// Where each run lies.
-fn runs((rows, columns): (usize, usize), run_of_sample: &[usize]) -> Result<Vec<std::ops::Range<usize>>, SignalError> {
-    if rows != run_of_sample.len() {
-        return Err(SignalError::LabelCount { rows, labels: "runs", found: run_of_sample.len() });
+/// The mean of features over `delays`, in samples: n_samples × n_features. A response that is a smooth bump some seconds after
+/// the stimulus is often modelled so, without a weight for each delay (delays of 8, 9 and 10 s in Nakagi and others 2024).
+///
+/// A delay that reaches outside of its run counts as a row of zeros, as a column of [`delayed`] does; such rows are not complete.
+///
+/// # Shapes
+/// `features` n_samples × n_features in the order of time, `run_of_sample` n_samples.
+///
+/// # Errors
+/// As [`delayed`].
+pub fn delayed_mean<T: NdFloat>(
+    features: ArrayView2<'_, T>,
+    run_of_sample: &[usize],
+    delays: &[isize],
+) -> Result<Delayed<T>, SignalError> {
+    let n_features = features.ncols();
+    let mut sum = Delayed { features: Array2::zeros((0, 0)), complete: Vec::new() };
+    let mut n = T::zero();
+    if let Some(problem) = unusable(delays) {
+        return Err(SignalError::Delays { problem });
     }
-    if rows == 0 || columns == 0 {
-        return Err(SignalError::Empty { rows, columns });
-    }
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for (sample, &run) in run_of_sample.iter().enumerate() {
-        match runs.last_mut() {
-            Some(last) if run_of_sample[sample - 1] == run => last.end = sample + 1,
-            _ if seen.insert(run) => runs.push(sample..sample + 1),
-            _ => return Err(SignalError::ScatteredRun { run, sample }),
+    // One delay at a time: all of them as columns would take n_delays times the memory.
+    for delay in delays {
+        let one = delayed(features, run_of_sample, &[*delay])?;
+        n += T::one();
+        if sum.complete.is_empty() {
+            sum = one;
+        } else {
+            sum.features += &one.features;
+            sum.complete.iter_mut().zip(one.complete).for_each(|(all, one)| *all &= one);
         }
     }
-    Ok(runs)
+    debug_assert_eq!(sum.features.ncols(), n_features);
+    sum.features.mapv_inplace(|value| value / n);
+    Ok(sum)
 }
 
 fn unusable(delays: &[isize]) -> Option<String> {
@@ -137,6 +155,20 @@ mod tests {
         let found = delayed(features.view(), &[5; 3], &[1, -1]).expect("fits");
         assert_eq!(found.features, array![[0.0, 0.0, 2.0, 20.0], [1.0, 10.0, 3.0, 30.0], [2.0, 20.0, 0.0, 0.0]]);
         assert_eq!(found.complete, vec![false, true, false]);
+    }
+
+    #[test]
+    fn a_mean_over_delays_is_the_mean_of_their_columns() {
+        let features = Array2::from_shape_fn((9, 2), |(i, j)| (i * i + j) as f64);
+        let label = [0, 0, 0, 0, 0, 1, 1, 1, 1];
+        let columns = delayed(features.view(), &label, &[1, 2, -1]).expect("fits");
+        let mean = delayed_mean(features.view(), &label, &[1, 2, -1]).expect("fits");
+        for ((sample, feature), value) in mean.features.indexed_iter() {
+            let of = |delay: usize| columns.features[(sample, delay * 2 + feature)];
+            assert!((value - (of(0) + of(1) + of(2)) / 3.0).abs() < 1e-12);
+        }
+        assert_eq!(mean.complete, columns.complete);
+        assert!(delayed_mean(features.view(), &label, &[]).is_err());
     }
 
     #[test]

@@ -45,4 +45,44 @@ pub enum SignalError {
         /// The sample with which it comes back, from 0.
         sample: usize,
     },
+    /// A run has too few samples for what is done to it.
+    #[error(
+        "run `{run}` has {samples} samples but {what} needs at least {needed} (leave the run out, or choose a smaller setting)"
+    )]
+    ShortRun {
+        /// The run's label.
+        run: usize,
+        /// Its samples.
+        samples: usize,
+        /// How many are needed.
+        needed: usize,
+        /// What needs them.
+        what: &'static str,
+    },
+    /// A run holds training and held-out samples, and what is done to it mixes neighbours.
+    #[error(
+        "run `{run}` holds training and held-out samples, and a running {what} would carry held-out values into training (split by run, or detrend by polynomials or cosines)"
+    )]
+    StraddledRun {
+        /// The run's label.
+        run: usize,
+        /// The filter.
+        what: &'static str,
+    },
+    /// Times at which features stand or volumes were taken are unusable.
+    #[error("{problem} (give times in seconds from the start of the run)")]
+    Times {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A setting out of range.
+    #[error("{what} is {got} but must be {expected} (correct the setting)")]
+    Setting {
+        /// Which one.
+        what: &'static str,
+        /// Its value.
+        got: String,
+        /// What is allowed.
+        expected: String,
+    },
 }

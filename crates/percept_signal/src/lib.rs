@@ -1,8 +1,11 @@
-//! Signal processing of responses and features: normalisation per run or session, delays within runs.
+//! Signal processing of responses and features: from events to volumes, drifts, normalisation, delays within runs.
 //!
 //! - [`zscore`]: each unit to mean 0 and deviation 1 within each run or session, in place
 //! - [`training`]: the same by the statistics of training samples alone
-//! - [`delays`]: copies of features at several delays that never cross the boundary of a run
+//! - [`delays`]: copies of features at several delays, or their mean, that never cross the boundary of a run
+//! - [`volumes`]: features in time to features per volume, by averages or Lanczos' kernel
+//! - [`detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
+//! - [`hrf`]: canonical haemodynamic responses
 //! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
 //!
 //! The normalisations name every unit and session that cannot be normalised, set it to 0 and never divide by zero. All functions are
@@ -12,13 +15,21 @@
 #![allow(clippy::needless_pass_by_value)]
 
 pub mod delays;
+pub mod detrend;
 pub mod error;
+pub mod hrf;
 pub mod nsd_author;
+mod runs;
 pub mod training;
+pub mod volumes;
 pub mod zscore;
 
-pub use delays::{Delayed, delayed};
+pub use delays::{Delayed, delayed, delayed_mean};
+pub use detrend::{Trend, detrend};
 pub use error::SignalError;
+pub use hrf::{Hrf, convolved};
 pub use nsd_author::{ImageResponses, normalise_as_nsd_author};
+pub use runs::without_first;
 pub use training::zscore_by_training;
+pub use volumes::{Lanczos, PerVolume, Volumes, averaged, averaged_spans, lanczos};
 pub use zscore::{Cause, Deviation, Invalid, zscore_per_group};

@@ -57,6 +57,30 @@ pub enum StatsError {
         /// The number that was asked for.
         repeats: usize,
     },
+    /// A run is too short to be put into another order.
+    #[error(
+        "run `{run}` has {samples} samples but needs at least {needed} to be put into another order (choose shorter blocks or a smaller shift, or leave the run out)"
+    )]
+    Run {
+        /// The run's label.
+        run: usize,
+        /// Its samples.
+        samples: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// With so few permutations no p-value can be small enough.
+    #[error(
+        "{got} different permutations cannot reject anything at rate {rate}: the smallest p is 1/(1 + {got}) (take at least {needed}, of more or longer runs if there are not so many)"
+    )]
+    TooFewPermutations {
+        /// Different permutations there are.
+        got: usize,
+        /// How many are needed.
+        needed: usize,
+        /// The rate of false discoveries that was asked for.
+        rate: f64,
+    },
 }
 
 pub(crate) fn same_shape(left: (&'static str, &[usize]), right: (&'static str, &[usize])) -> Result<(), StatsError> {

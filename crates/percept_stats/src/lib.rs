@@ -8,22 +8,33 @@
 //! - [`bootstrap`]: intervals over items, paired differences between methods
 //! - [`clusters`]: identification, intervals and paired differences where several items show one stimulus
 //! - [`noise_ceiling`]: what the best model could reach, from repeats
-//! - [`significance`]: thresholds of r, permutation p-values, false discovery rate
+//! - [`significance`]: p and thresholds of r, permutation p-values, false discovery rate
+//! - [`permutation`]: nulls of r for series, by blocks or shifts within runs; max-T
+//! - [`resampling`]: bootstrap draws that all units share
+//! - [`contrasts`]: scores of several models and their differences, for units and regions; [`partition`]: unique and common parts
+//! - [`best`]: the best layer, step or block as a probability
+//! - [`subjects`]: means over subjects
 //!
 //! All functions are pure: same input, same bits, on any number of threads. Embeddings are passed in; no model is known here.
 
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod best;
 pub mod bootstrap;
 pub mod clusters;
+pub mod contrasts;
 pub mod correlation;
 pub mod error;
 pub mod identification;
 pub mod image;
 pub mod noise_ceiling;
+pub mod partition;
+pub mod permutation;
+pub mod resampling;
 pub mod significance;
 pub mod ssim;
+pub mod subjects;
 
 pub use error::StatsError;
 

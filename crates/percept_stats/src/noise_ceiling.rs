@@ -3,6 +3,8 @@
 //! Responses are z-scored per session first, so that total variance is 1; v² is the variance over repeats of one stimulus,
 //! and what is left is signal. It is Spearman and Brown's formula: NC(n) = nρ / (1 + (n − 1)ρ) with ρ = ncsnr² / (1 + ncsnr²).
 //!
+//! A film or story that was presented several times to the same subject has its ceiling from [`explainable_variance`].
+//!
 //! Reference: Allen et al. 2022, doi:10.1038/s41593-021-00962-x, methods, "Noise ceiling estimation".
 
 use std::collections::BTreeMap;
@@ -75,6 +77,49 @@ pub fn ceiling_mixed(ncsnr: f64, repeats_of_stimulus: &[usize]) -> Result<f64, S
     at_least("repeats of a stimulus", 1, repeats_of_stimulus.iter().copied().min().unwrap_or(0))?;
     let inverse: f64 = repeats_of_stimulus.iter().map(|&repeats| 1.0 / repeats as f64).sum();
     Ok(ceiling_of_noise(ncsnr, inverse / repeats_of_stimulus.len() as f64))
+}
+
+/// Share of the variance of a single presentation that repeats have in common: each presentation is z-scored, the variance (ddof 1) of
+/// their mean is taken over that of each, and what noise leaves in the mean is subtracted: ev − (1 − ev) / (m − 1). Negative
+/// for less than nothing; `None` where a presentation is constant.
+///
+/// The ceiling of R² for the mean of m presentations is m·ev / (1 + (m − 1)·ev).
+///
+/// # Shapes
+/// m presentations of n_samples × n_units each, the same moments in the same rows.
+///
+/// # Errors
+/// Fewer than 2 presentations or samples, shapes that differ, values that are not finite.
+///
+/// # References
+/// Sahani and Linden 2003; Hsu, Borst and Theunissen 2004, doi:10.1088/0954-898X_15_2_002. The form with z-scores and its correction is
+/// that of Gallant's laboratory (`voxelwise_tutorials`).
+pub fn explainable_variance(presentations: &[ArrayView2<'_, f32>]) -> Result<ItemScores, StatsError> {
+    at_least("presentations", 2, presentations.len())?;
+    let m = presentations.len() as f64;
+    for presentation in presentations {
+        same_shape(("presentation", presentation.shape()), ("the first", presentations[0].shape()))?;
+        at_least("samples", 2, presentation.nrows())?;
+        finite("presentation", *presentation)?;
+    }
+    let (n, n_units) = presentations[0].dim();
+    let unit = |unit: usize| {
+        let mut mean = vec![0.0; n];
+        for presentation in presentations {
+            let column = presentation.column(unit);
+            if column.iter().all(|value| *value == column[0]) {
+                return None;
+            }
+            let level = column.iter().map(|&value| f64::from(value)).sum::<f64>() / n as f64;
+            let square = column.iter().map(|&value| (f64::from(value) - level).powi(2)).sum::<f64>();
+            let deviation = (square / n as f64).sqrt();
+            mean.iter_mut().zip(column).for_each(|(mean, &value)| *mean += (f64::from(value) - level) / deviation / m);
+        }
+        // z-scores have variance n / (n − 1) with ddof 1, their mean over samples is 0.
+        let common = mean.iter().map(|value| value * value).sum::<f64>() / n as f64;
+        Some(common - (1.0 - common) / (m - 1.0))
+    };
+    Ok(ItemScores { values: (0..n_units).into_par_iter().map(unit).collect() })
 }
 
 fn ceiling_of_noise(ncsnr: f64, noise: f64) -> f64 {

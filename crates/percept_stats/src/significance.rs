@@ -1,6 +1,57 @@
 //! How surprising a score is when nothing is there: analytic thresholds of r, permutation p-values, false discovery rate.
 
+use crate::ItemScores;
 use crate::error::{StatsError, at_least, finite};
+
+/// Which values count as surprising.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Large ones: a prediction should correlate with the truth.
+    Greater,
+    /// Those far from 0 on either side.
+    TwoSided,
+}
+
+impl Side {
+    /// What is compared: `r` itself or its size.
+    pub fn statistic(self, r: f64) -> f64 {
+        match self {
+            Self::Greater => r,
+            Self::TwoSided => r.abs(),
+        }
+    }
+}
+
+/// p of each correlation between `n` independent pairs, by the t distribution. Not valid for series whose neighbours resemble each
+/// other: use [`crate::permutation`] there.
+///
+/// # Errors
+/// As [`correlation_p`].
+pub fn correlation_p_values(r: &ItemScores, n: usize, side: Side) -> Result<Vec<Option<f64>>, StatsError> {
+    let p = |r: f64| match side {
+        Side::Greater => correlation_p(r, n),
+        Side::TwoSided => correlation_p(r.abs(), n).map(|p| 2.0 * p),
+    };
+    r.values.iter().map(|r| r.map(p).transpose()).collect()
+}
+
+/// Two-sided p of Student's t with `degrees` degrees of freedom.
+pub(crate) fn student_p(t: f64, degrees: f64) -> f64 {
+    incomplete_beta(0.5 * degrees, 0.5, degrees / (degrees + t * t))
+}
+
+/// The t that is exceeded on either side with probability `p` in all.
+pub(crate) fn student_quantile(p: f64, degrees: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while student_p(high, degrees) > p && high < 1e12 {
+        high *= 2.0;
+    }
+    for _ in 0..80 {
+        let middle = 0.5 * (low + high);
+        if student_p(middle, degrees) > p { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
 
 /// One-sided p of a correlation `r` between `n` independent pairs: P(R ≥ r) under no correlation, from the t distribution
 /// of r √((n − 2) / (1 − r²)). Not valid for autocorrelated series.
@@ -113,7 +164,7 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(b, a, 1.0 - x);
     }
-    let front = (a * x.ln() + b * (-x).ln_1p() + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b)).exp() / a;
+    let front = (a * x.ln() + b * (-x).ln_1p() + libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b)).exp() / a;
     let tiny = 1e-300;
     let nonzero = |value: f64| if value.abs() < tiny { tiny } else { value };
     let mut c = 1.0;
@@ -135,21 +186,6 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
         }
     }
     front * fraction
-}
-
-/// ln Γ(x) for x > 0: Stirling's series (DLMF 5.11.1) after shifting x above 15.
-fn ln_gamma(x: f64) -> f64 {
-    let mut shift = 0.0;
-    let mut x = x;
-    while x < 15.0 {
-        shift -= x.ln();
-        x += 1.0;
-    }
-    let inverse = 1.0 / x;
-    let square = inverse * inverse;
-    let terms = [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0, 1.0 / 156.0];
-    let series = terms.iter().rev().fold(0.0, |sum, term| sum * square + term) * inverse;
-    shift + (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series
 }
 
 #[cfg(test)]

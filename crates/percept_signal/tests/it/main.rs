@@ -1,4 +1,6 @@
-//! Integration tests: agreement with SciPy, independence of threads.
+//! Integration tests: agreement with SciPy and NumPy, independence of threads.
+
+mod series;
 
 use ndarray::Array2;
 use percept_signal::{Cause, Deviation, Invalid, normalise_as_nsd_author, zscore_per_group};
