@@ -14,6 +14,7 @@
 //! - [`synth`]: drawings with captions, phantom subjects
 //! - [`pipeline`]: the stages of every system: an experiment file, data, decoding, generation, evaluation
 //! - [`methods`]: the published systems, each a folder over those stages
+//! - [`stream`]: live signals to pictures; [`serve`]: pages and sockets on this machine
 //! - [`report`]: results as one HTML file
 
 pub use percept_core as core;
@@ -26,6 +27,8 @@ pub use percept_pipeline as pipeline;
 pub use percept_pocket as pocket;
 pub use percept_regress as regress;
 pub use percept_report as report;
+pub use percept_serve as serve;
 pub use percept_signal as signal;
 pub use percept_stats as stats;
+pub use percept_stream as stream;
 pub use percept_synth as synth;
