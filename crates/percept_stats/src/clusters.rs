@@ -78,33 +78,48 @@ pub fn mean_interval(
     seed: Seed,
     n_draws: usize,
 ) -> Result<Interval, StatsError> {
-    same_shape(("values", &[values.len()]), ("labels", &[label_of_item.len()]))?;
-    at_least("values", 1, values.len())?;
-    at_least("draws", 1, n_draws)?;
     finite("values", values)?;
-    let mut clusters: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
-    for (value, &label) in values.iter().zip(label_of_item) {
-        let cluster = clusters.entry(label).or_default();
-        cluster.0 += value;
+    let rows: Vec<[f64; 1]> = values.iter().map(|value| [*value]).collect();
+    sum_interval(&rows, label_of_item, seed, n_draws, |sum, n| sum[0] / n as f64)
+}
+
+/// The same for a statistic of sums over items: `value` of the sum of the rows that a draw takes, and of their number.
+///
+/// # Errors
+/// No rows, lists that differ in length, no draws.
+pub(crate) fn sum_interval<const N: usize>(
+    rows: &[[f64; N]],
+    label_of_item: &[usize],
+    seed: Seed,
+    n_draws: usize,
+    value: impl Fn(&[f64; N], usize) -> f64 + Sync,
+) -> Result<Interval, StatsError> {
+    same_shape(("values", &[rows.len()]), ("labels", &[label_of_item.len()]))?;
+    at_least("values", 1, rows.len())?;
+    at_least("draws", 1, n_draws)?;
+    let mut clusters: BTreeMap<usize, ([f64; N], usize)> = BTreeMap::new();
+    for (row, &label) in rows.iter().zip(label_of_item) {
+        let cluster = clusters.entry(label).or_insert(([0.0; N], 0));
+        cluster.0.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         cluster.1 += 1;
     }
-    let clusters: Vec<(f64, usize)> = clusters.into_values().collect();
-    let mut means: Vec<f64> = (0..n_draws as u64)
+    let clusters: Vec<([f64; N], usize)> = clusters.into_values().collect();
+    let mut drawn: Vec<f64> = (0..n_draws as u64)
         .into_par_iter()
         .map(|draw| {
             let mut stream = seed.at(draw).stream();
-            let (mut sum, mut n) = (0.0, 0usize);
+            let (mut sum, mut n) = ([0.0; N], 0usize);
             for _ in 0..clusters.len() {
-                let cluster = clusters[stream.random_range(0..clusters.len() as u64) as usize];
-                sum += cluster.0;
+                let cluster = &clusters[stream.random_range(0..clusters.len() as u64) as usize];
+                sum.iter_mut().zip(&cluster.0).for_each(|(sum, value)| *sum += value);
                 n += cluster.1;
             }
-            sum / n as f64
+            value(&sum, n)
         })
         .collect();
-    means.sort_by(f64::total_cmp);
+    drawn.sort_by(f64::total_cmp);
     let tail = (1.0 - LEVEL) / 2.0;
-    Ok(Interval { low: quantile(&means, tail), high: quantile(&means, 1.0 - tail) })
+    Ok(Interval { low: quantile(&drawn, tail), high: quantile(&drawn, 1.0 - tail) })
 }
 
 /// Compares two methods item by item where items of one label belong together: the mean difference, the interval of

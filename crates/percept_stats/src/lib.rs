@@ -1,10 +1,11 @@
-//! Correlations, identification, noise ceilings, bootstrap intervals and image metrics.
+//! Correlations, identification, noise ceilings, bootstrap intervals, metrics of images and of captions.
 //!
 //! Every metric gives one value per item first; means and intervals are made of those. Metrics whose name hides several
 //! definitions in the literature have one function per dialect.
 //! - [`correlation`]: Pearson correlation, cosine, squared error and R² by row or by column
 //! - [`identification`]: two-way identification
 //! - [`image`]: pixel correlation, mean squared error, PSNR; [`ssim`]: structural similarity
+//! - [`text`]: scores of captions
 //! - [`bootstrap`]: intervals over items, paired differences between methods
 //! - [`clusters`]: identification, intervals and paired differences where several items show one stimulus
 //! - [`noise_ceiling`]: what the best model could reach, from repeats
@@ -35,6 +36,7 @@ pub mod resampling;
 pub mod significance;
 pub mod ssim;
 pub mod subjects;
+pub mod text;
 
 pub use error::StatsError;
 

@@ -1,5 +1,6 @@
 //! Integration tests: agreement with reference packages, and properties on simulated data.
 
+mod captions;
 mod encoding;
 mod nulls;
 mod properties;
