@@ -36,8 +36,30 @@ pub struct Loaded<T> {
 }
 
 /// File endings that a name may follow. A colon elsewhere, as in `C:\data`, is part of the path.
-const ENDINGS: [&str; 13] =
-    ["mat", "npy", "npz", "h5", "hdf5", "he5", "safetensors", "csv", "tsv", "nii", "nii.gz", "hdr", "img"];
+const ENDINGS: [&str; 22] = [
+    "mat",
+    "npy",
+    "npz",
+    "h5",
+    "hdf5",
+    "he5",
+    "safetensors",
+    "csv",
+    "tsv",
+    "nii",
+    "nii.gz",
+    "hdr",
+    "img",
+    "nwb",
+    "xdf",
+    "edf",
+    "bdf",
+    "rhd",
+    "rhs",
+    "oebin",
+    "set",
+    "wav",
+];
 
 impl FromStr for Reference {
     type Err = Error;

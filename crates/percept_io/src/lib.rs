@@ -11,6 +11,7 @@
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
 //! - [`mat`]: MATLAB's files, versions 5 and 7.3
+//! - [`recording`]: signals in time: WAV, EDF, XDF, Open Ephys, Intan, Axona, SpikeGLX, NWB, arrays, tables
 //! - [`table`]: TSV and CSV with typed columns
 //! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
@@ -43,6 +44,7 @@ pub mod open;
 pub mod parquet;
 pub mod picture;
 pub mod pieces;
+pub mod recording;
 pub mod safetensors;
 pub mod table;
 

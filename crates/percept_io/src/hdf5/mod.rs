@@ -187,6 +187,11 @@ impl File {
         }
     }
 
+    /// Whether there is a data set at `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.inner.dataset(path.trim_matches('/')).is_ok()
+    }
+
     /// The text attribute `attribute` of the data set `dataset`, if it has one.
     ///
     /// # Errors

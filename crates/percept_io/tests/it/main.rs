@@ -13,4 +13,6 @@ mod nsd;
 mod open;
 mod parquet;
 mod picture;
+mod recording;
+mod recording_damage;
 mod safetensors;
