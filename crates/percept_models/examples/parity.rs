@@ -26,6 +26,9 @@ use percept_models::{
     weights::{PackFiles, read_tensors},
 };
 
+#[path = "parity/captions.rs"]
+mod captions;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Tensors = BTreeMap<String, Tensor>;
 
@@ -48,6 +51,10 @@ fn main() -> Result<()> {
 fn run_case(folder: &Path, name: &str) -> Result<()> {
     let mut out = stdout().lock();
     let config = std::fs::read_to_string(folder.join("config.json"))?;
+    if config.contains("\"blip\"") {
+        drop(out);
+        return captions::run(folder, name);
+    }
     let begin = Instant::now();
     let params = Params::from_tensors(PackFiles::Directory(folder.to_owned()).tensors("")?, name);
     let io_path = folder.join("io.safetensors");

@@ -31,6 +31,61 @@ const INERT: &[&str] = &[
     "transformers_version",
 ];
 
+/// Keys with which old versions of transformers padded the configs of encoders.
+const GENERATION: &[&str] = &[
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "early_stopping",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "is_decoder",
+    "is_encoder_decoder",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "prefix",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torchscript",
+    "typical_p",
+    "use_bfloat16",
+];
+
+/// Takes the settings of generation out of a config.
+pub(crate) fn without_generation(keys: &mut serde_json::Map<String, Value>) {
+    keys.retain(|key, _| !GENERATION.contains(&key.as_str()));
+}
+
 /// Parses `text`, the config of `component`.
 pub(crate) fn parse<T: DeserializeOwned>(component: &'static str, text: &str) -> Result<T> {
     let refused = |source: serde_json::Error| ModelError::Config {

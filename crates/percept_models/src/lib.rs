@@ -6,6 +6,7 @@
 //!
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`caption`]: captions of pictures, or of features that stand for them, by [`blip`]
 //! - [`context_encoder`]: groups of numbers to the context of a U-Net
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors; [`device`]: the CPU, or a GPU
@@ -13,6 +14,8 @@
 mod attention_map;
 pub mod autoencoder;
 pub mod autoencoder_tiny;
+pub mod blip;
+pub mod caption;
 pub mod compvis;
 mod config;
 pub mod context_encoder;
@@ -41,4 +44,4 @@ pub mod words;
 
 pub use error::ModelError;
 pub use nn::exact_convolution;
-pub use pack::{DiffusionPack, Generation};
+pub use pack::{DiffusionPack, Flow, Generation, Row};

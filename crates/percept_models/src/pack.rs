@@ -4,6 +4,8 @@
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
 //! batches that run side by side, as many as memory allows; the result of a row depends neither on its batch nor on threads.
 
+mod flow;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
@@ -25,6 +27,8 @@ use crate::{
     vision::ClipVisionModel,
     weights::PackFiles,
 };
+
+pub use flow::{Flow, Row};
 
 /// Samples per batch where pictures are involved.
 const BATCH: usize = 8;

@@ -10,7 +10,9 @@ use candle_core::Tensor;
 use serde_json::{Value, json};
 
 use crate::{
+    blip::{self, Blip, BlipConfig},
     compvis::{self, SingleFile},
+    config,
     error::{ModelError, Result},
     language::LanguageModel,
     latent::Autoencoder,
@@ -21,7 +23,7 @@ use crate::{
     tokenizer::{ClipTokenizer, TextTokenizer},
     unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
     vision::{ClipVisionModel, VisionConfig},
-    weights::PackFiles,
+    weights::{PackFiles, open_tensors},
 };
 
 /// A part of a pack that runs by itself.
@@ -39,17 +41,20 @@ pub enum Part {
     Vision,
     /// A language model.
     Language,
+    /// A captioner of pictures.
+    Caption,
 }
 
 impl Part {
     /// All parts with the names that users give them.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Unet, "unet"),
         (Self::VaeEncode, "vae.encode"),
         (Self::VaeDecode, "vae.decode"),
         (Self::Text, "text"),
         (Self::Vision, "vision"),
         (Self::Language, "language"),
+        (Self::Caption, "caption"),
     ];
 
     /// The part of this name.
@@ -129,8 +134,17 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// Names the file, config key or tensor that is missing or does not fit; so do all others.
     pub fn vae(&mut self) -> Result<Autoencoder> {
-        let p = self.params("vae")?;
-        let model = Autoencoder::new(&p, &self.config("vae")?)?;
+        self.autoencoder_in("vae")
+    }
+
+    /// The autoencoder in `folder`; empty for a folder that holds nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn autoencoder_in(&mut self, folder: &str) -> Result<Autoencoder> {
+        let p = self.params(folder)?;
+        let place = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let model = Autoencoder::new(&p, &self.files.read_text(&format!("{place}config.json"))?)?;
         self.finish(&p)?;
         Ok(model)
     }
@@ -217,13 +231,16 @@ impl<'a> Parts<'a> {
             return Ok(None);
         }
         let both = parse(&self.files.read_text("config.json")?)?;
+        if both["model_type"] == BLIP {
+            return Ok(None);
+        }
         let Some(mut side) = both.get(key).filter(|side| side.is_object()).cloned() else { return Ok(None) };
         if let Some(width) = both.get("projection_dim") {
             side["projection_dim"] = width.clone();
         }
         // Old files spell out every setting of generation, none of which concerns an encoder.
         if let Value::Object(keys) = &mut side {
-            keys.retain(|key, _| !GENERATION.contains(&key.as_str()));
+            config::without_generation(keys);
             keys.insert("architectures".into(), json!([]));
         }
         Ok(Some(side.to_string()))
@@ -311,6 +328,29 @@ impl<'a> Parts<'a> {
         Ok(model)
     }
 
+    /// The captioner, and a hash of its config and weights. Its files are those of transformers' layout, or one checkpoint in
+    /// the original naming; without a `config.json` the tensors' shapes tell the rest.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn blip(&mut self) -> Result<(Blip, String)> {
+        let (mut tensors, mut origin) = (self.files.tensors(""), self.files.origin());
+        if let (Err(ModelError::File { .. }), Some(file)) = (&tensors, self.files.lone_file(&ORIGINAL)?) {
+            (tensors, origin) = (open_tensors(&file), format!("`{}`", file.display()));
+        }
+        let tensors = blip::renamed(tensors?);
+        let config = if self.files.holds("config.json") {
+            BlipConfig::parse(&self.files.read_text("config.json")?)?
+        } else {
+            BlipConfig::of_tensors(&tensors, &origin)?
+        };
+        let content = blip::weights_hash(&tensors, &config)?;
+        let p = self.mode(Params::from_tensors(tensors, origin));
+        let model = Blip::new(&p, config)?;
+        self.finish(&p)?;
+        Ok((model, content))
+    }
+
     /// The tokenizer of the language model, for texts of at most `longest` tokens.
     ///
     /// # Errors
@@ -329,6 +369,7 @@ impl<'a> Parts<'a> {
             Part::Text => self.text().map(drop),
             Part::Vision => self.vision().map(drop),
             Part::Language => self.language().map(drop),
+            Part::Caption => self.blip().map(drop),
         };
         self.collecting = false;
         let mut problems = std::mem::take(&mut self.problems);
@@ -396,24 +437,33 @@ impl<'a> Parts<'a> {
         Parts { files, single: None, collecting: false, problems: vec![] }.present()
     }
 
+    /// Whether there is nothing but a checkpoint of the original BLIP and its vocabulary.
+    fn is_original_blip(&self) -> bool {
+        let is_pack = ["config.json", INDEX, "unet/config.json", "vae/config.json"].iter().any(|f| self.files.holds(f));
+        !is_pack && self.files.holds("vocab.txt") && matches!(self.files.lone_file(&ORIGINAL), Ok(Some(_)))
+    }
+
     /// The parts that the pack's configs speak of.
     pub fn present(&self) -> Vec<Part> {
+        let config = self.files.read_text("config.json").ok().and_then(|text| parse(&text).ok());
+        let kind = config.and_then(|config| config["model_type"].as_str().map(str::to_owned));
         let of_clip = |key: &str| matches!(self.clip_side(key), Ok(Some(_)));
         let has = |part: Part| match part {
             Part::Unet => self.files.holds("unet/config.json"),
             Part::VaeEncode | Part::VaeDecode => self.files.holds("vae/config.json"),
             Part::Text => self.files.holds("text_encoder/config.json") || of_clip("text_config"),
             Part::Vision => self.has_vision(),
-            Part::Language => {
-                let config = self.files.read_text("config.json").ok().and_then(|text| parse(&text).ok());
-                config.is_some_and(|config| {
-                    config["model_type"].as_str().is_some_and(|kind| LanguageModel::FAMILIES.contains(&kind))
-                })
-            }
+            Part::Language => kind.as_ref().is_some_and(|kind| LanguageModel::FAMILIES.contains(&kind.as_str())),
+            Part::Caption => kind.as_ref().is_some_and(|kind| kind == BLIP) || self.is_original_blip(),
         };
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
     }
 }
+
+/// How transformers' configs name a captioner.
+const BLIP: &str = "blip";
+/// Endings of checkpoints in the original naming.
+const ORIGINAL: [&str; 3] = ["pth", "ckpt", "safetensors"];
 
 /// What a pack in the diffusers layout consists of.
 const INDEX: &str = "model_index.json";
@@ -429,56 +479,6 @@ const PICTURE_PARTS: [(&str, &[&str]); 5] = [
 
 /// The config of motion modules that come beside a U-Net.
 const ADAPTER: &str = "motion_adapter/config.json";
-
-/// Keys with which old versions of transformers padded the configs of encoders.
-const GENERATION: &[&str] = &[
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "chunk_size_feed_forward",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "early_stopping",
-    "encoder_no_repeat_ngram_size",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "id2label",
-    "is_decoder",
-    "is_encoder_decoder",
-    "label2id",
-    "length_penalty",
-    "max_length",
-    "min_length",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_scores",
-    "prefix",
-    "problem_type",
-    "pruned_heads",
-    "remove_invalid_values",
-    "repetition_penalty",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tie_encoder_decoder",
-    "tie_word_embeddings",
-    "tokenizer_class",
-    "top_k",
-    "top_p",
-    "torchscript",
-    "typical_p",
-    "use_bfloat16",
-];
 
 fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|source| ModelError::Corrupt {

@@ -1,8 +1,8 @@
 //! What a picture goes through before CLIP's vision encoder, as `feature_extractor/preprocessor_config.json` asks.
 //!
 //! Resizing is Pillow's bicubic filter to the last bit (antialiased; 8-bit pixels with 22-bit weights; rows before
-//! columns), because embeddings of a few pixels' difference are what scores are made of. It does not serve other
-//! filters: a config that names one is refused.
+//! columns), because embeddings of a few pixels' difference are what scores are made of. CLIP's configs that name another
+//! filter are refused; captioners also have Lanczos'.
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array4, ArrayView3, ArrayView4, s};
@@ -16,9 +16,38 @@ use crate::{
 
 const NAME: &str = "feature_extractor";
 /// Pillow's number for the bicubic filter.
-const BICUBIC: u64 = 3;
+pub(crate) const BICUBIC: u64 = 3;
 /// Fractional bits of a filter weight.
 const WEIGHT_BITS: u32 = 22;
+
+/// A filter that pictures are resized by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// Keys' cubic with a = −1/2.
+    #[default]
+    Bicubic,
+    /// Lanczos' windowed sinc over three lobes.
+    Lanczos,
+}
+
+impl Filter {
+    /// Half the width of the filter in pixels.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Bicubic => cubic(x),
+            Self::Lanczos if x.abs() < 3.0 => sinc(x) * sinc(x / 3.0),
+            Self::Lanczos => 0.0,
+        }
+    }
+}
 
 /// How pictures are prepared.
 #[derive(Clone, Debug, Deserialize)]
@@ -113,7 +142,7 @@ impl Preprocess {
         let (top, left) = ((new_height - side) / 2, (new_width - side) / 2);
         let mut prepared = Array4::zeros((n, side, side, 3));
         for (picture, mut to) in pictures.outer_iter().zip(prepared.outer_iter_mut()) {
-            let pixels = resize(&picture, new_height, new_width);
+            let pixels = resize(&picture, new_height, new_width, Filter::Bicubic);
             for ((y, x, c), value) in to.indexed_iter_mut() {
                 *value = f32::from(pixels[((y + top) * new_width + x + left) * 3 + c]) / 255.0;
             }
@@ -123,11 +152,11 @@ impl Preprocess {
 }
 
 /// A picture in 0..=1 to `height` × `width` × 3 bytes.
-fn resize(picture: &ArrayView3<'_, f32>, height: usize, width: usize) -> Vec<u8> {
+pub(crate) fn resize(picture: &ArrayView3<'_, f32>, height: usize, width: usize, filter: Filter) -> Vec<u8> {
     let (old_height, old_width, _) = picture.dim();
     let bytes: Vec<u8> = picture.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
     // Rows: each output pixel is a weighted sum of pixels in its row.
-    let taps = weights(old_width, width);
+    let taps = weights(old_width, width, filter);
     let mut narrow = Vec::with_capacity(old_height * width * 3);
     for row in bytes.chunks_exact(old_width * 3) {
         for (first, taps) in &taps {
@@ -138,7 +167,7 @@ fn resize(picture: &ArrayView3<'_, f32>, height: usize, width: usize) -> Vec<u8>
     }
     // Columns.
     let mut out = Vec::with_capacity(height * width * 3);
-    for (first, taps) in &weights(old_height, height) {
+    for (first, taps) in &weights(old_height, height, filter) {
         for column in 0..width * 3 {
             out.push(weighted(taps, |i| narrow[(first + i) * width * 3 + column]));
         }
@@ -152,21 +181,26 @@ fn weighted(taps: &[i64], value: impl Fn(usize) -> u8) -> u8 {
 }
 
 /// For each of `new` output pixels the first input pixel and the weights from there on.
-fn weights(old: usize, new: usize) -> Vec<(usize, Vec<i64>)> {
+fn weights(old: usize, new: usize, filter: Filter) -> Vec<(usize, Vec<i64>)> {
     let scale = old as f64 / new as f64;
     let filter_scale = scale.max(1.0);
-    let support = 2.0 * filter_scale;
+    let support = filter.support() * filter_scale;
     (0..new)
         .map(|i| {
             let centre = (i as f64 + 0.5) * scale;
             let first = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(old);
-            let raw: Vec<f64> = (first..end).map(|j| cubic((j as f64 - centre + 0.5) / filter_scale)).collect();
+            let raw: Vec<f64> = (first..end).map(|j| filter.weight((j as f64 - centre + 0.5) / filter_scale)).collect();
             let sum: f64 = raw.iter().sum();
             let taps = raw.iter().map(|w| (w / sum * f64::from(1 << WEIGHT_BITS)).round() as i64).collect();
             (first, taps)
         })
         .collect()
+}
+
+fn sinc(x: f64) -> f64 {
+    let x = std::f64::consts::PI * x;
+    if x == 0.0 { 1.0 } else { x.sin() / x }
 }
 
 /// Keys' cubic kernel with a = −1/2 (Catmull–Rom).
@@ -206,8 +240,10 @@ mod tests {
     fn a_flat_picture_stays_flat_at_any_size() {
         let picture = ndarray::Array3::from_elem((9, 14, 3), 0.4);
         for (height, width) in [(1, 1), (5, 7), (30, 3)] {
-            let out = resize(&picture.view(), height, width);
-            assert_eq!(out, vec![102; height * width * 3]);
+            for filter in [Filter::Bicubic, Filter::Lanczos] {
+                let out = resize(&picture.view(), height, width, filter);
+                assert_eq!(out, vec![102; height * width * 3]);
+            }
         }
     }
 

@@ -10,6 +10,8 @@
 //! | `clip.text`, `clip.text.layerNN` | texts | CLIP's embedding, and the tokens behind each layer |
 //! | `bert.layerNN`, `gpt2.…`, `opt.…`, `llama.…` | texts | hidden states of a language model |
 //! | `words` | texts | the mean word vector |
+//! | `blip.vision`, `blip.vision.layerNN` | pictures | the tokens that a captioner's decoder looks at, and those behind each layer |
+//! | `blip.text.layerNN` | pictures | the states that the tokens of the picture's caption were chosen from (beam search) |
 //!
 //! Only the parts that the wanted spaces need are loaded, and only wanted values are kept. The noise of a picture depends
 //! on its name alone.
@@ -25,6 +27,7 @@ use ndarray::{Array2, ArrayView4, s};
 use percept_core::Seed;
 
 use crate::{
+    caption::{Captioner, Search},
     device::side_by_side,
     error::{ModelError, Result},
     language::LanguageModel,
@@ -74,6 +77,8 @@ enum Source {
     ClipText,
     Language,
     Words,
+    BlipVision,
+    BlipText,
 }
 
 /// A named feature space.
@@ -95,7 +100,8 @@ impl Space {
         let refuse = || ModelError::Input {
             what: "feature space",
             expected: "sd.z, sd.c, vae.mid, unet.PLACE@tSTEP, clip.image, clip.image.layer07, clip.text, \
-                       clip.text.layer07, bert.layer07 (gpt2, opt, llama), words"
+                       clip.text.layer07, bert.layer07 (gpt2, opt, llama), words, blip.vision, blip.vision.layer07, \
+                       blip.text.layer07"
                 .into(),
             got: format!("`{name}`"),
         };
@@ -110,6 +116,12 @@ impl Space {
             "clip.image" => (Source::ClipImage, String::new()),
             "clip.text" => (Source::ClipText, String::new()),
             "words" => (Source::Words, String::new()),
+            "blip.vision" => (Source::BlipVision, String::new()),
+            _ if path.starts_with("blip.") => match (below("blip.vision."), below("blip.text.")) {
+                (Some(place), _) => (Source::BlipVision, place),
+                (_, Some(place)) => (Source::BlipText, place),
+                _ => return Err(refuse()),
+            },
             _ if LanguageModel::FAMILIES.iter().any(|family| path.starts_with(&format!("{family}."))) => {
                 (Source::Language, path.split_once('.').map_or_else(String::new, |(_, place)| place.to_owned()))
             }
@@ -135,7 +147,7 @@ impl Space {
     /// What it is made from.
     pub fn input(&self) -> Input {
         match self.source {
-            Source::Vae | Source::Unet | Source::ClipImage => Input::Pictures,
+            Source::Vae | Source::Unet | Source::ClipImage | Source::BlipVision | Source::BlipText => Input::Pictures,
             Source::ClipText | Source::Language | Source::Words => Input::Texts,
         }
     }
@@ -153,6 +165,7 @@ pub struct Probe {
     text: Option<(ClipTextModel, ClipTokenizer)>,
     language: Option<(LanguageModel, TextTokenizer)>,
     words: Option<WordTable>,
+    captioner: Option<Captioner>,
 }
 
 impl Probe {
@@ -207,7 +220,9 @@ impl Probe {
             None
         };
         let text = wants(Source::ClipText).then(|| clip_text(&mut parts)).transpose()?;
-        Ok(Self { spaces, pool, seed, vae, unet, image_size, vision, text, language, words: None })
+        let wants_captions = wants(Source::BlipVision) || wants(Source::BlipText);
+        let captioner = wants_captions.then(|| Captioner::load(files)).transpose()?;
+        Ok(Self { spaces, pool, seed, vae, unet, image_size, vision, text, language, words: None, captioner })
     }
 
     /// A table of word vectors, whose one space is `words`.
@@ -226,6 +241,7 @@ impl Probe {
             text: None,
             language: None,
             words: Some(WordTable::open(path)?),
+            captioner: None,
         })
     }
 
@@ -236,6 +252,7 @@ impl Probe {
             self.vision.as_ref().map(|(model, _)| model.device()),
             self.text.as_ref().map(|(model, _)| model.device()),
             self.language.as_ref().map(|(model, _)| model.device()),
+            self.captioner.as_ref().map(Captioner::device),
         ];
         parts.into_iter().flatten().next().cloned().unwrap_or(Device::Cpu)
     }
@@ -262,7 +279,11 @@ impl Probe {
             .map_or(0, |(model, _)| floats(model.config().max_position_embeddings * model.config().intermediate_size));
         // A text of 256 tokens; longer ones are rare, and their batch is small.
         let language = self.language.as_ref().map_or(0, |(model, _)| floats(256 * 4 * model.width()));
-        (COPIES * pixels.max(vision).max(text).max(language)).max(1 << 16)
+        let captions = self.captioner.as_ref().map_or(0, |captioner| {
+            let inner = captioner.blip().config.vision.intermediate_size;
+            floats(captioner.n_tokens() * inner) + captioner.bytes_per_picture(&Search::default()) / COPIES
+        });
+        (COPIES * pixels.max(vision).max(text).max(language).max(captions)).max(1 << 16)
     }
 
     /// Pictures (n, height, width, 3) in 0..=1 to one row each in every space, `batch` of them in a pass; `names` are
@@ -322,7 +343,49 @@ impl Probe {
             let embedding = model.forward_with(&x, &mut taps)?.embedding;
             self.collect(Source::ClipImage, None, taps, Some(&embedding), &mut rows)?;
         }
+        if let Some(captioner) = &self.captioner {
+            let mut taps = self.taps(Source::BlipVision, None);
+            let x = captioner.preparation().apply(&pictures, captioner.device())?;
+            let tokens = captioner.blip().vision.forward(&x, &mut taps)?;
+            self.collect(Source::BlipVision, None, taps, Some(&tokens), &mut rows)?;
+            self.caption_rows(captioner, &tokens, &mut rows)?;
+        }
         Ok(rows)
+    }
+
+    /// The states behind the captions of pictures, each pooled over the tokens of its caption.
+    fn caption_rows(
+        &self,
+        captioner: &Captioner,
+        tokens: &Tensor,
+        rows: &mut BTreeMap<String, Array2<f32>>,
+    ) -> Result<()> {
+        let own: Vec<&Space> = self.spaces.iter().filter(|space| space.source == Source::BlipText).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let (features, search) = (to_rows(tokens)?, Search::default());
+        let found = captioner.caption(features.view(), &search)?;
+        let texts: Vec<Vec<u32>> = found.into_iter().map(|mut beams| beams.swap_remove(0).tokens).collect();
+        let places: Vec<&str> = own.iter().map(|space| space.place.as_str()).collect();
+        let states = captioner.states(features.view(), &texts, captioner.prompt(&search)?.len(), &places)?;
+        for space in own {
+            let mut pooled_rows = Vec::with_capacity(states.len());
+            for state in &states {
+                let state = &state[&space.place];
+                let values: Vec<f32> = state.iter().copied().collect();
+                let state = Tensor::from_vec(values, (1, state.nrows(), state.ncols()), &Device::Cpu)?;
+                pooled_rows.push(to_rows(&pooled(&state, self.pool)?)?);
+            }
+            let views: Vec<_> = pooled_rows.iter().map(|row| row.view()).collect();
+            let stacked = ndarray::concatenate(ndarray::Axis(0), &views).map_err(|_| ModelError::Input {
+                what: "whole states",
+                expected: "captions of equal length (or pool them: mean, first, last)".into(),
+                got: format!("captions of {:?} tokens", texts.iter().map(Vec::len).collect::<Vec<_>>()),
+            })?;
+            rows.insert(space.name.clone(), stacked);
+        }
+        Ok(())
     }
 
     /// Texts to one row each in every space, `batch` of them in a pass.

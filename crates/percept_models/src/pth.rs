@@ -19,7 +19,10 @@ use crate::error::{ModelError, Result};
 /// How archives begin.
 pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
 
-/// The tensors of a checkpoint; those of its `state_dict`, where it has one.
+/// Below which checkpoints hold their tensors, where they hold more than those.
+const PLACES: [&str; 2] = ["state_dict", "model"];
+
+/// The tensors of a checkpoint; those of its `state_dict` or `model`, where it has one.
 ///
 /// # Errors
 /// [`ModelError::File`] when it cannot be read, [`ModelError::Corrupt`] when it is no whole PyTorch archive.
@@ -53,8 +56,12 @@ fn read(path: &Path, length: u64) -> std::result::Result<BTreeMap<String, Tensor
     let words = |error: candle_core::Error| error.to_string();
     check_pickle(path)?;
     let mut archive = PthTensors::new(path, None).map_err(words)?;
-    if archive.tensor_infos().is_empty() {
-        archive = PthTensors::new(path, Some("state_dict")).map_err(words)?;
+    for place in PLACES {
+        if archive.tensor_infos().is_empty()
+            && let Ok(below) = PthTensors::new(path, Some(place))
+        {
+            archive = below;
+        }
     }
     let mut tensors = BTreeMap::new();
     for (name, info) in archive.tensor_infos() {

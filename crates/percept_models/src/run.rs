@@ -4,7 +4,8 @@
 //! Tensors have the names of diffusers' and transformers' arguments and results: `sample`, `timestep`,
 //! `encoder_hidden_states`, `class_labels`, `timestep_cond` → `sample` (B, C, F, h, w with motion modules); pictures `sample` → `mean`, `logvar` (or `latents`
 //! of a tiny autoencoder); latents `z` → `sample`; `input_ids` → `last_hidden_state`, `pooler_output`, `text_embeds`;
-//! `pixel_values` → `last_hidden_state`, `image_embeds`. Values at taps are written under the taps' names.
+//! `pixel_values` → `last_hidden_state`, `image_embeds`; of a captioner `pixel_values` (or `encoder_hidden_states`) →
+//! `image_embeds`, and with `input_ids` → `logits`. Values at taps are written under the taps' names.
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -13,6 +14,7 @@ use percept_core::Seed;
 use serde::Serialize;
 
 use crate::{
+    blip::Blip,
     error::{ModelError, Result},
     language::LanguageModel,
     latent::Autoencoder,
@@ -42,6 +44,7 @@ enum Loaded {
     Text(Box<ClipTextModel>),
     Vision(Box<ClipVisionModel>),
     Language(Box<LanguageModel>),
+    Caption(Box<Blip>),
 }
 
 impl Loaded {
@@ -55,6 +58,7 @@ impl Loaded {
             Part::Text => Self::Text(Box::new(parts.text()?)),
             Part::Vision => Self::Vision(Box::new(parts.vision()?)),
             Part::Language => Self::Language(Box::new(parts.language()?)),
+            Part::Caption => Self::Caption(Box::new(parts.blip()?.0)),
         })
     }
 
@@ -66,6 +70,7 @@ impl Loaded {
             Self::Text(model) => model.device(),
             Self::Vision(model) => model.device(),
             Self::Language(model) => model.device(),
+            Self::Caption(model) => model.decoder.device(),
         }
     }
 
@@ -113,6 +118,21 @@ impl Loaded {
                 if let Some(pooled) = states.pooled {
                     put("pooler_output", pooled);
                 }
+            }
+            Self::Caption(model) => {
+                let pictures = match input.get("encoder_hidden_states") {
+                    Some(given) => given.clone(),
+                    None => taps.within(format_args!("vision"), |taps| {
+                        model.vision.forward(get(input, "pixel_values")?, taps)
+                    })?,
+                };
+                if input.contains_key("input_ids") {
+                    let ids = ids(input)?;
+                    let states =
+                        taps.within(format_args!("text"), |taps| model.decoder.states(&ids, &pictures, taps))?;
+                    put("logits", model.decoder.logits(&states)?);
+                }
+                put("image_embeds", pictures);
             }
         }
         Ok(out)
@@ -165,6 +185,11 @@ impl Loaded {
             }
             Self::Language(model) => {
                 put("input_ids", tokens(model.longest().min(128))?);
+            }
+            Self::Caption(model) => {
+                let (side, c) = (model.vision.image_size(), &model.config.text);
+                put("pixel_values", draw("pixels", &[1, 3, side, side])?);
+                put("input_ids", tokens(c.max_position_embeddings.min(c.vocab_size).min(20))?);
             }
         }
         Ok(input)

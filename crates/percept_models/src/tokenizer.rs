@@ -50,7 +50,7 @@ fn check_merges<'a>(
 }
 
 /// The same of a `tokenizer.json` whose model is one of merges.
-fn check_model(text: &str) -> Result<()> {
+pub(crate) fn check_model(text: &str) -> Result<()> {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return Ok(()) };
     let model = &value["model"];
     let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) else { return Ok(()) };

@@ -115,23 +115,31 @@ impl PackFiles {
     /// # Errors
     /// When the file is corrupt.
     pub(crate) fn single_file(&self) -> Result<Option<BTreeMap<String, Tensor>>> {
-        let (Self::Directory(path) | Self::WithMotion { pack: path, .. }) = self else { return Ok(None) };
         if self.weights("unet").is_some() {
             return Ok(None);
         }
+        match self.lone_file(&["safetensors", "ckpt", "pth"])? {
+            Some(file) => Ok(Some(open_tensors(&file)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The one file with one of these endings that lies in a directory itself.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) fn lone_file(&self, endings: &[&str]) -> Result<Option<PathBuf>> {
+        let (Self::Directory(path) | Self::WithMotion { pack: path, .. }) = self else { return Ok(None) };
         let fail = |source| ModelError::File { path: path.clone(), source };
         let mut found: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(path).map_err(fail)? {
             let file = entry.map_err(fail)?.path();
             let kind = file.extension().and_then(|kind| kind.to_str());
-            if file.is_file() && kind.is_some_and(|kind| ["safetensors", "ckpt", "pth"].contains(&kind)) {
+            if file.is_file() && kind.is_some_and(|kind| endings.contains(&kind)) {
                 found.push(file);
             }
         }
-        match found.as_slice() {
-            [file] => Ok(Some(open_tensors(file)?)),
-            _ => Ok(None),
-        }
+        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     /// The name of the weight file or index of a component, if there is one.

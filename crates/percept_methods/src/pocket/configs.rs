@@ -123,3 +123,55 @@ pub(super) fn text(n_tokens: usize) -> String {
 "#
     )
 }
+
+pub(super) const CAPTION_PREPROCESSOR: &str = r#"{
+  "do_normalize": true,
+  "do_rescale": true,
+  "do_resize": true,
+  "image_mean": [0.5, 0.5, 0.5],
+  "image_processor_type": "BlipImageProcessor",
+  "image_std": [0.5, 0.5, 0.5],
+  "resample": 3,
+  "size": {"height": 64, "width": 64}
+}
+"#;
+
+pub(super) fn captioner(n_tokens: usize) -> String {
+    let begin = n_tokens - 1;
+    format!(
+        r#"{{
+  "architectures": ["BlipForConditionalGeneration"],
+  "dtype": "float32",
+  "model_type": "blip",
+  "text_config": {{
+    "bos_token_id": {begin},
+    "encoder_hidden_size": 128,
+    "hidden_act": "gelu",
+    "hidden_size": 128,
+    "intermediate_size": 192,
+    "is_decoder": true,
+    "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 32,
+    "model_type": "blip_text_model",
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "pad_token_id": 0,
+    "sep_token_id": 3,
+    "vocab_size": {n_tokens}
+  }},
+  "tie_word_embeddings": true,
+  "vision_config": {{
+    "hidden_act": "quick_gelu",
+    "hidden_size": 128,
+    "image_size": 64,
+    "intermediate_size": 512,
+    "layer_norm_eps": 1e-05,
+    "model_type": "blip_vision_model",
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+    "patch_size": 8
+  }}
+}}
+"#
+    )
+}

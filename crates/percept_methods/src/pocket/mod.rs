@@ -1,9 +1,11 @@
 //! How the pocket pack is made: configurations, data and schedules, from a seed to a directory in the diffusers layout.
 //!
 //! Parts are trained in this order, each resumable: the judge (a classifier that is no part of the pack), the
-//! autoencoder, its decoder once more, CLIP (text and image encoder), and the U-Net, which needs the autoencoder's latents and the text
-//! encoder's states. [`score`] then says what the pack can do on drawings that it never saw.
+//! autoencoder, its decoder once more, CLIP (text and image encoder), the U-Net, which needs the autoencoder's latents and the text
+//! encoder's states, and the captioner, which begins with CLIP's image encoder and is a pack of its own. [`score`] and
+//! [`score_captions`] then say what they can do on drawings that they never saw.
 
+mod captioner;
 mod configs;
 mod drawings;
 mod files;
@@ -14,6 +16,7 @@ mod train;
 mod unet_data;
 mod vocabulary;
 
+pub use captioner::{CaptionScores, score_captions};
 pub use recipe::Recipe;
 pub use score::{PocketScores, score};
 pub use train::{Part, train};

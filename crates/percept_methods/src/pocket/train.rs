@@ -20,7 +20,7 @@ use percept_models::{
 use super::drawings::{self, Drawn};
 use super::recipe::{Recipe, SHARDS, work};
 use super::unet_data::UnetData;
-use super::{configs, files, judge, vocabulary};
+use super::{captioner, configs, files, judge, vocabulary};
 use crate::disk::{read, write};
 
 /// A part of the pack.
@@ -36,11 +36,13 @@ pub enum Part {
     Clip,
     /// The denoising U-Net.
     Unet,
+    /// Captions of pictures.
+    Captioner,
 }
 
 impl Part {
     /// All parts in the order of training.
-    pub const ALL: [Self; 5] = [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet];
+    pub const ALL: [Self; 6] = [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet, Self::Captioner];
 
     /// The part's name on the command line.
     pub fn name(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Part {
             Self::Decoder => "decoder",
             Self::Clip => "clip",
             Self::Unet => "unet",
+            Self::Captioner => "captioner",
         }
     }
 }
@@ -67,6 +70,9 @@ pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progres
     let _lock =
         lock::lock(out, lock::NAME, || crate::reconstruct::say_that_it_waits(out, progress)).map_err(refused)?;
     files::write_all(out, recipe, &vocabulary::learn(&percept_synth::drawing::vocabulary()))?;
+    if parts.contains(&Part::Captioner) {
+        captioner::write_settings(out)?;
+    }
     let seed = Seed::new(recipe.seed);
     for part in Part::ALL {
         if parts.contains(&part) {
@@ -76,6 +82,7 @@ pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progres
                 Part::Decoder => train_decoder(out, recipe, seed, progress)?,
                 Part::Clip => train_clip(out, recipe, seed, progress)?,
                 Part::Unet => train_unet(out, recipe, seed, progress)?,
+                Part::Captioner => captioner::train(out, recipe, seed, progress)?,
             }
         }
     }

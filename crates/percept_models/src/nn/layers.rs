@@ -89,6 +89,17 @@ impl Linear {
         Ok(Self { weight, bias: Some(bias.narrow(0, from, outputs)?.contiguous()?) })
     }
 
+    /// Of a layer whose weight packs several (queries, keys and values in one), the outputs from `from` on. A weight that
+    /// trains is shared with the others and trains through all of them; of a frozen one a copy is made once.
+    pub(crate) fn packed(p: &Params, [inputs, packed]: [usize; 2], [from, outputs]: [usize; 2]) -> Result<Self> {
+        let init = Init::Uniform { fan_in: inputs };
+        let weight = p.get("weight", &[packed, inputs], init)?.narrow(0, from, outputs)?;
+        // What stands in for a missing weight is not contiguous, and takes no memory.
+        let weight =
+            if weight.track_op() || !weight.is_contiguous() { weight } else { weight.t()?.contiguous()?.t()? };
+        Ok(Self { weight, bias: Some(p.get("bias", &[packed], init)?.narrow(0, from, outputs)?) })
+    }
+
     /// (…, I) → (…, O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         flops::add(x.elem_count() * self.weight.dim(0)?);

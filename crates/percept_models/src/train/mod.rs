@@ -5,6 +5,7 @@
 //! and a batch is cut into a fixed number of shards, so it does so on any number of threads.
 
 mod autoencoder;
+mod caption;
 mod checkpoint;
 mod classifier;
 mod clip;
@@ -15,6 +16,7 @@ mod run;
 mod similarity;
 
 pub use autoencoder::{AutoencoderTask, is_decoding, normalise_latents};
+pub use caption::{CaptionTask, begun_by_clip};
 pub use classifier::{ClassifierTask, PictureClassifier};
 pub use clip::ClipTask;
 pub use context::{

@@ -195,7 +195,10 @@ impl Case {
 /// Takes apart the gradients of all parameters: one run of integers in order of names, one scale per parameter.
 fn unpack(file: &BTreeMap<String, Tensor>, weights: &BTreeMap<String, Tensor>) -> BTreeMap<String, Vec<f64>> {
     let (integers, scales) = (values(&file["gradients"]), values(&file["gradient_scales"]));
-    let is_table = |name: &str, tensor: &Tensor| tensor.dtype() == DType::I64 || name.ends_with(".pos_embed.pe");
+    let is_table = |name: &str, tensor: &Tensor| {
+        // Tables, and what a file holds a second time.
+        tensor.dtype() == DType::I64 || name.ends_with(".pos_embed.pe") || name.contains(".predictions.decoder.")
+    };
     let trainable: Vec<_> = weights.iter().filter(|(name, tensor)| !is_table(name, tensor)).collect();
     assert_eq!(trainable.len(), scales.len(), "one scale per parameter");
     let mut rest = integers.as_slice();

@@ -1,5 +1,6 @@
 //! The integration tests of `percept_models`, one binary.
 
+mod caption;
 mod composed;
 mod context;
 mod fixture;

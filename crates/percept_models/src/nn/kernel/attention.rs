@@ -5,6 +5,8 @@
 //! leaves the logarithm of each sum behind; backward, probabilities come from it without a second softmax. Queries lie
 //! in the lanes of the vector units: a block of scores is a matrix of keys × queries, so nothing is summed across lanes.
 
+use std::borrow::Cow;
+
 use super::{
     for_each_chunk, for_each_part,
     matmul::{Mat, matmul},
@@ -65,9 +67,12 @@ impl AttentionShape {
         }
     }
 
-    /// Copies (B, length, heads·dim) into head-major (B·heads, length, dim).
-    fn by_head(&self, length: usize, x: &[f32]) -> Vec<f32> {
+    /// (B, length, heads·dim) head-major, (B·heads, length, dim): a copy unless there is one head.
+    fn by_head<'a>(&self, length: usize, x: &'a [f32]) -> Cow<'a, [f32]> {
         let (width, dim, heads) = (self.width(), self.dim, self.heads);
+        if heads == 1 {
+            return Cow::Borrowed(x);
+        }
         let mut out = vec![0.0; x.len()];
         for_each_chunk(&mut out, length * dim, |unit, rows| {
             let start = (unit / heads) * length * width + (unit % heads) * dim;
@@ -75,7 +80,7 @@ impl AttentionShape {
                 row.copy_from_slice(&from[..dim]);
             }
         });
-        out
+        Cow::Owned(out)
     }
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from make import normal, randomise
+from make_blip import PAPER, blip, original, rows, searched
 from safetensors.torch import save_file
 
 UNET = {
@@ -194,6 +195,36 @@ LLAMA_1B = LLAMA | {
 }
 
 
+BLIP = {
+    "architectures": ["BlipForConditionalGeneration"],
+    "image_text_hidden_size": 256,
+    "initializer_factor": 1.0,
+    "logit_scale_init_value": 2.6592,
+    "model_type": "blip",
+    "projection_dim": 512,
+    "text_config": {
+        "attention_probs_dropout_prob": 0.0, "bos_token_id": 30522, "encoder_hidden_size": 768, "eos_token_id": 2,
+        "hidden_act": "gelu", "hidden_dropout_prob": 0.0, "hidden_size": 768, "initializer_factor": 1.0,
+        "initializer_range": 0.02, "intermediate_size": 3072, "is_decoder": True, "layer_norm_eps": 1e-12,
+        "max_position_embeddings": 512, "model_type": "blip_text_model", "num_attention_heads": 12,
+        "num_hidden_layers": 12, "pad_token_id": 0, "projection_dim": 768, "sep_token_id": 102,
+        "tie_word_embeddings": True, "use_cache": True, "vocab_size": 30524,
+    },
+    "vision_config": {
+        "attention_dropout": 0.0, "dropout": 0.0, "hidden_act": "gelu", "hidden_size": 768, "image_size": 384,
+        "initializer_factor": 1.0, "initializer_range": 0.02, "intermediate_size": 3072, "layer_norm_eps": 1e-05,
+        "model_type": "blip_vision_model", "num_attention_heads": 12, "num_channels": 3, "num_hidden_layers": 12,
+        "patch_size": 16, "projection_dim": 512,
+    },
+}
+BLIP_LARGE = BLIP | {
+    "text_config": BLIP["text_config"] | {"encoder_hidden_size": 1024},
+    "vision_config": BLIP["vision_config"] | {
+        "hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24,
+    },
+}
+
+
 def write(folder, config, model, weight_file, inputs, run, prefix=""):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -327,11 +358,59 @@ def llama32_1b(folder):
     language(folder, LLAMA_1B, 128)
 
 
+def captioner(folder, config, n=200):
+    """Pictures at 384 and 240 pixels, logits, and captions of `n` random pictures as their 226 tokens at 240 pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = blip(config, 1, torch.float32)
+    with torch.no_grad():  # so that about half of the captions end before their greatest length
+        model.text_decoder.cls.predictions.bias[102] = 40.0
+    words = [f"w{i}" for i in range(30522)]
+    known = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1037: "a", 3861: "picture", 1997: "of"}
+    for i, word in known.items():
+        words[i] = word
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    state = {k: v.half().contiguous() for k, v in model.state_dict().items() if ".decoder." not in k}
+    save_file(state, str(folder / "model.safetensors"))
+    torch.save({"model": original(state)}, folder / "original.pth")
+    features = normal(5, n, 226, config["vision_config"]["hidden_size"]).half().float()
+    ids = torch.randint(1000, 30000, (2, 12), generator=torch.Generator().manual_seed(6))
+    io = {"input.pixel_values": normal(2, 1, 3, 384, 384).float(), "input.pixel_values_240": normal(3, 1, 3, 240, 240).float()}
+    io |= {"input.input_ids": ids, "features": features.half()}
+    prompt = [1037, 3861, 1997]
+    begin = time.perf_counter()
+    with torch.no_grad():
+        for name in ("", "_240"):
+            out = model.vision_model(io[f"input.pixel_values{name}"], interpolate_pos_encoding=True)
+            io[f"output.image_embeds{name}"] = out.last_hidden_state
+        io["output.logits"] = model.text_decoder(ids, encoder_hidden_states=features[:2]).logits
+        found = {}
+        for name, settings in [("greedy", PAPER | {"num_beams": 1}), ("beam", PAPER)]:
+            found[name] = []
+            for first in range(0, n, 8):
+                beams = settings["num_beams"]
+                out = searched(model, features[first : first + 8], prompt, settings, num_return_sequences=beams)
+                found[name] += rows(out, model, beams)
+    io["seconds"] = torch.tensor([time.perf_counter() - begin])
+    (folder / "captions.json").write_text(json.dumps(found))
+    save_file({k: v.contiguous() for k, v in io.items()}, str(folder / "io.safetensors"))
+    ended = sum(row[0]["tokens"][-1] == 102 for row in found["beam"])
+    print(f"{folder.name}: reference took {io['seconds'].item():.0f} s, {ended} of {n} captions end", flush=True)
+
+
+def blip_base(folder):
+    captioner(folder, BLIP)
+
+
+def blip_large(folder):
+    captioner(folder, BLIP_LARGE)
+
+
 CASES = {
     f.__name__: f
     for f in (
         sd1_unet, sd1_autoencoder, sd2_unet, clip_l_text, clip_l_vision, clip_b32_text, clip_b32_vision, clip_h_text,
-        bert_base, gpt2, llama3_two_layers, llama32_1b,
+        bert_base, gpt2, llama3_two_layers, llama32_1b, blip_base, blip_large,
     )
 }
 
