@@ -6,6 +6,7 @@
 //! - [`identification`]: two-way identification
 //! - [`image`]: pixel correlation, mean squared error, PSNR; [`ssim`]: structural similarity
 //! - [`text`]: scores of captions
+//! - [`preference`]: which of two wins, with an exact interval; [`agreement`]: kappas of raters
 //! - [`bootstrap`]: intervals over items, paired differences between methods
 //! - [`clusters`]: identification, intervals and paired differences where several items show one stimulus
 //! - [`noise_ceiling`]: what the best model could reach, from repeats
@@ -21,6 +22,7 @@
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod agreement;
 pub mod best;
 pub mod bootstrap;
 pub mod clusters;
@@ -32,6 +34,7 @@ pub mod image;
 pub mod noise_ceiling;
 pub mod partition;
 pub mod permutation;
+pub mod preference;
 pub mod resampling;
 pub mod significance;
 pub mod ssim;

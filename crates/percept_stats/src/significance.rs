@@ -153,7 +153,7 @@ pub fn false_discovery(p_values: &[f64], rate: f64) -> Result<Discoveries, Stats
 }
 
 /// Regularised incomplete beta function I_x(a, b) by its continued fraction (DLMF 8.17.22), evaluated by Lentz's method.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+pub(crate) fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }

@@ -26,6 +26,7 @@ pub mod rouge;
 mod score;
 mod tokens;
 
+pub use clip::ClipEmbeddings;
 pub use corpus::Captions;
 pub use score::{Chance, ScoreSettings, TextScore, score, score_clip};
 pub use tokens::tokenize;

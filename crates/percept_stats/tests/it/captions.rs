@@ -65,7 +65,6 @@ fn meteor(captions: &Captions, golden: &Value) -> (usize, f64, f64, f64, f64) {
     let found = text::meteor::items(captions);
     let same = numbers(&golden["items"]["meteor_exact_stem"]);
     let differ = found.iter().zip(&same).filter(|(a, b)| (*a - *b).abs() > SAME).count();
-    if std::env::var_os("METEOR_DUMP").is_some() { for x in &found { eprintln!("M {x}"); } }
     let full = numbers(&golden["items"]["meteor_full"]);
     let lower = full.iter().zip(&found).map(|(a, b)| a - b).sum::<f64>() / full.len() as f64;
     let settings = ScoreSettings { n_shuffles: 0, n_draws: 1, ..ScoreSettings::new(Seed::new(1)) };
@@ -129,8 +128,8 @@ fn scores_of_captions_of_music_are_those_of_the_reference_packages() {
     let golden = golden("music.json");
     agree(&captions, &golden);
     let (differ, largest, corpus, ..) = meteor(&captions, &golden);
-    // Forty words and more with many repeated: METEOR's search does not always find the best alignment.
-    assert!(differ < n / 2 && largest < 0.02 && corpus < 1e-3, "{differ} {largest} {corpus}");
+    // Alignments of equal rank are cut otherwise in long captions: few items differ, and little (docs/captions.md).
+    assert!(differ <= 80 && largest < 0.01 && corpus < 3e-4, "{differ} {largest} {corpus}");
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The alignment of two captions: most matches, then fewest chunks, then least movement.
 //!
 //! A beam search over the words of the reference; words that can only go to one another are fixed first, so that most captions
-//! leave nothing to search.
+//! leave nothing to search. In long captions with many repeated words the beam decides, so it is that of METEOR 1.5 to the
+//! letter: 40 partial alignments, a chunk counts when it is closed, the way of a word counts for those who do not take it, and a
+//! match by stem, whose weight of 0.6 is cut to a whole number there, adds nothing to the matches that are compared.
+
+use std::cmp::Reverse;
 
 use super::words::Word;
 
-/// Partial alignments that are kept at each word; as METEOR 1.5.
+/// Partial alignments that are kept at each word.
 const BEAM: usize = 40;
 
 /// Which words go together.
@@ -22,29 +26,49 @@ struct Partial {
     /// For each word of the prediction whether it is taken, 64 in a number.
     taken: Vec<u64>,
     pairs: Vec<(usize, usize)>,
+    /// Matches of equal words.
+    n_equal: usize,
+    /// Chunks that are closed.
     n_chunks: usize,
+    /// The word of the prediction that would go on with the open chunk.
+    goes_on_at: Option<usize>,
     distance: usize,
 }
 
 /// Aligns two captions.
 pub(super) fn align(predicted: &[Word], reference: &[Word]) -> Alignment {
-    let matches = |word: &Word| -> Vec<usize> {
-        predicted.iter().enumerate().filter(|(_, other)| other.stem == word.stem).map(|(i, _)| i).collect()
-    };
-    let options: Vec<Vec<usize>> = reference.iter().map(matches).collect();
+    let options: Vec<Vec<Candidate>> = reference.iter().map(|word| candidates(predicted, word)).collect();
     let mut n_suitors = vec![0usize; predicted.len()];
-    for &i in options.iter().flatten() {
-        n_suitors[i] += 1;
+    for candidate in options.iter().flatten() {
+        n_suitors[candidate.at] += 1;
     }
-    let start = Partial { taken: vec![0; predicted.len().div_ceil(64)], pairs: Vec::new(), n_chunks: 0, distance: 0 };
+    let start = Partial {
+        taken: vec![0; predicted.len().div_ceil(64)],
+        pairs: Vec::new(),
+        n_equal: 0,
+        n_chunks: 0,
+        goes_on_at: None,
+        distance: 0,
+    };
     let mut beam = vec![start];
     for (j, options) in options.iter().enumerate() {
+        // Stable, so equal ones keep the order in which they were found.
+        beam.sort_by_key(Partial::rank);
+        beam.truncate(BEAM);
         match options[..] {
-            [] => {}
-            [i] if n_suitors[i] == 1 => beam.iter_mut().for_each(|partial| partial.take(i, j)),
+            [] => beam.iter_mut().for_each(Partial::close),
+            [candidate] if n_suitors[candidate.at] == 1 => {
+                for partial in &mut beam {
+                    partial.take(candidate, j);
+                    partial.distance += candidate.at.abs_diff(j);
+                }
+            }
             _ => beam = extended(beam, options, j),
         }
     }
+    beam.sort_by_key(Partial::rank);
+    beam.truncate(BEAM);
+    beam.iter_mut().for_each(Partial::close);
     let best = beam.into_iter().min_by_key(Partial::rank);
     best.map_or(Alignment { pairs: Vec::new(), n_chunks: 0 }, |best| Alignment {
         pairs: best.pairs,
@@ -52,20 +76,37 @@ pub(super) fn align(predicted: &[Word], reference: &[Word]) -> Alignment {
     })
 }
 
+/// A word of the prediction that a word of the reference may go to.
+#[derive(Clone, Copy)]
+struct Candidate {
+    at: usize,
+    is_equal: bool,
+}
+
+/// Where `word` may go to: equal words first.
+fn candidates(predicted: &[Word], word: &Word) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for is_equal in [true, false] {
+        let matches = |other: &Word| other.stem == word.stem && (other.form == word.form) == is_equal;
+        let words = predicted.iter().enumerate().filter(|(_, other)| matches(other));
+        found.extend(words.map(|(at, _)| Candidate { at, is_equal }));
+    }
+    found
+}
+
 /// All ways to go on at word `j` of the reference, which may be matched by any of `options` or not at all.
-fn extended(mut beam: Vec<Partial>, options: &[usize], j: usize) -> Vec<Partial> {
-    // Stable, so equal ones keep the order in which they were found.
-    beam.sort_by_key(Partial::rank);
-    beam.truncate(BEAM);
+fn extended(beam: Vec<Partial>, options: &[Candidate], j: usize) -> Vec<Partial> {
     let mut next = Vec::with_capacity(beam.len() * (options.len() + 1));
-    for partial in beam {
-        for &i in options {
-            if !partial.has(i) {
+    for mut partial in beam {
+        for &candidate in options {
+            if !partial.has(candidate.at) {
                 let mut taken = partial.clone();
-                taken.take(i, j);
+                taken.take(candidate, j);
                 next.push(taken);
+                partial.distance += candidate.at.abs_diff(j);
             }
         }
+        partial.close();
         next.push(partial);
     }
     next
@@ -76,17 +117,24 @@ impl Partial {
         self.taken[i / 64] >> (i % 64) & 1 == 1
     }
 
-    fn take(&mut self, i: usize, j: usize) {
-        let goes_on = self.pairs.last().is_some_and(|&(before_i, before_j)| before_i + 1 == i && before_j + 1 == j);
-        self.n_chunks += usize::from(!goes_on);
-        self.distance += i.abs_diff(j);
+    fn take(&mut self, Candidate { at: i, is_equal }: Candidate, j: usize) {
+        self.n_equal += usize::from(is_equal);
+        if self.goes_on_at.is_some_and(|next| next != i) {
+            self.n_chunks += 1;
+        }
+        self.goes_on_at = Some(i + 1);
         self.taken[i / 64] |= 1 << (i % 64);
         self.pairs.push((i, j));
     }
 
+    /// Ends the open chunk.
+    fn close(&mut self) {
+        self.n_chunks += usize::from(self.goes_on_at.take().is_some());
+    }
+
     /// Better ones are smaller.
-    fn rank(&self) -> (std::cmp::Reverse<usize>, usize, usize) {
-        (std::cmp::Reverse(self.pairs.len()), self.n_chunks, self.distance)
+    fn rank(&self) -> (Reverse<usize>, usize, usize) {
+        (Reverse(self.n_equal), self.n_chunks, self.distance)
     }
 }
 
