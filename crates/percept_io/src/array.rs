@@ -3,9 +3,9 @@
 //! The part after the colon names an array inside the file; it may be left out where the file holds only one. The format is
 //! told by the bytes of the file. Values are as stored: NaN stays NaN and is counted ([`Loaded::n_nan`]), never filled.
 //!
-//! Axes: npy, npz, safetensors and HDF5 give their C-order axes; MAT files of both versions give MATLAB's (a MATLAB
-//! `107 × 967` matrix has the shape `[107, 967]`); an HDF5 file that MATLAB wrote shows MATLAB's axes reversed; NIfTI gives
-//! (x, y, z, t).
+//! Axes: npy, npz, safetensors, GIFTI and HDF5 give their C-order axes; MAT files of both versions give MATLAB's (a MATLAB
+//! `107 × 967` matrix has the shape `[107, 967]`); an HDF5 file that MATLAB wrote shows MATLAB's axes reversed; NIfTI and MGH
+//! give (x, y, z, t).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayD, Ix2};
 
 use crate::number::Element;
 use crate::open::{Format, sniff};
-use crate::{Error, Result, fs, hdf5, mat, nifti, npy, npz, safetensors, table};
+use crate::{Error, Result, fs, gifti, hdf5, mat, mgh, nifti, npy, npz, safetensors, table};
 
 /// Where an array is: a file, and its name inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,9 @@ pub struct Loaded<T> {
 }
 
 /// File endings that a name may follow. A colon elsewhere, as in `C:\data`, is part of the path.
-const ENDINGS: [&str; 22] = [
+const ENDINGS: [&str; 27] = [
     "mat",
+    "parquet",
     "npy",
     "npz",
     "h5",
@@ -59,6 +60,10 @@ const ENDINGS: [&str; 22] = [
     "oebin",
     "set",
     "wav",
+    "gii",
+    "gii.gz",
+    "mgh",
+    "mgz",
 ];
 
 impl FromStr for Reference {
@@ -126,6 +131,11 @@ impl Reference {
                 self.refuse_name("NIfTI")?;
                 Ok(Loaded { name: stem(), data: nifti::open(&self.path)?.read()?.into_dyn() })
             }
+            Format::Mgh => {
+                self.refuse_name("MGH")?;
+                Ok(Loaded { name: stem(), data: mgh::Mgh::from_source(&source)?.read()?.into_dyn() })
+            }
+            Format::Gifti => self.read_gifti(&gifti::Gifti::from_source(&source)?),
             Format::Zip => {
                 let mut file = npz::Npz::from_source(source)?;
                 let name = self.choose("array", file.names())?;
@@ -166,10 +176,23 @@ impl Reference {
                 Ok(Loaded { data: ndarray::Array1::from(values).into_dyn(), name })
             }
             other => {
-                let remedy = "give a MAT, npy, npz, HDF5, safetensors, NIfTI, csv or tsv file";
+                let remedy = "give a MAT, npy, npz, HDF5, safetensors, NIfTI, GIFTI, MGH, csv or tsv file";
                 Err(Error::unsupported("reading arrays from", other, remedy).in_file(&self.path))
             }
         }
+    }
+
+    /// Arrays without a name are called by their number.
+    fn read_gifti<T: Element>(&self, file: &gifti::Gifti) -> Result<Loaded<T>> {
+        let named = |(i, array): (usize, &gifti::DataArray)| array.name().map_or_else(|| i.to_string(), str::to_owned);
+        let names: Vec<String> = file.arrays.iter().enumerate().map(named).collect();
+        let name = self.choose("array", names.iter())?;
+        let array = &file.arrays[names.iter().position(|other| *other == name).unwrap_or(0)];
+        let locate = |error: Error| error.in_object(&*name).in_file(&self.path);
+        let values = array.values::<T>().map_err(locate)?;
+        let data = ArrayD::from_shape_vec(array.dims.clone(), values)
+            .map_err(|error| locate(Error::codec("the array", error)))?;
+        Ok(Loaded { name, data })
     }
 
     fn read_mat<T: Element>(&self, file: &mat::File) -> Result<Loaded<T>> {

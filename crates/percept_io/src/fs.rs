@@ -277,7 +277,7 @@ pub fn read_full(mut reader: impl Read, what: &str, buffer: &mut [u8]) -> Result
 }
 
 /// A decoder reports its own failures as [`io::Error`]; the system's are told apart by their code.
-fn decoding_error(what: &str, error: &io::Error) -> Error {
+pub(crate) fn decoding_error(what: &str, error: &io::Error) -> Error {
     match error.raw_os_error() {
         Some(code) => Error::io("read", io::Error::from_raw_os_error(code)),
         None => Error::codec(what, error),
@@ -336,6 +336,20 @@ fn write_whole<T>(path: &Path, flush: bool, write: impl FnOnce(&mut Sink) -> Res
 /// As [`write_atomic`].
 pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     write_atomic(path, |sink| put(sink, bytes))
+}
+
+/// Adds `bytes` at the end of the file at `path`, which must be there, and waits until they are on the disk.
+///
+/// # Errors
+/// If there is no such file, or the system refuses.
+pub fn append(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let attempt = || -> std::io::Result<()> {
+        let mut file = File::options().append(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    attempt().map_err(|error| Error::io("append to", error).in_file(path))
 }
 
 /// Writes `bytes` to `sink`, with this crate's error.

@@ -8,6 +8,8 @@
 //! - [`mod@array`]: any array of any file by one reference such as `x.mat:fmriTrn`
 //! - [`matrix`]: any array by rows or columns, without holding it; [`pieces`]: large files written piece by piece
 //! - [`nifti`]: volumes and series of volumes, NIfTI-1 and NIfTI-2, streamed
+//! - [`gifti`], [`freesurfer`], [`mgh`], [`cifti`]: surfaces, and maps and labels on them
+//! - [`mapper`]: the matrices that take voxels to vertices and pixels, in HDF5; [`pycortex`]: a subject in pycortex's store
 //! - [`npy`], [`npz`]: NumPy's arrays and archives of arrays
 //! - [`hdf5`]: data sets whole, by hyperslab or by scattered columns; writing
 //! - [`mat`]: MATLAB's files, versions 5 and 7.3
@@ -17,7 +19,7 @@
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
 //! - [`hub`]: the Hugging Face cache of models on this machine
-//! - [`parquet`]: tables of results, written only
+//! - [`parquet`]: tables of results
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
 //! - [`number`]: the number types that files store
 //! - [`limits`]: what a file may claim
@@ -26,15 +28,22 @@
 //! - [`error`]: the one error type
 
 pub mod array;
+mod big_endian;
+pub mod cifti;
 pub mod error;
+pub mod freesurfer;
 pub mod fs;
+pub mod gifti;
 pub mod hdf5;
 pub mod hub;
+mod inflated;
 pub mod limits;
 pub mod lock;
 pub mod machine;
+pub mod mapper;
 pub mod mat;
 pub mod matrix;
+pub mod mgh;
 pub mod nifti;
 pub mod npy;
 pub mod npz;
@@ -44,8 +53,10 @@ pub mod open;
 pub mod parquet;
 pub mod picture;
 pub mod pieces;
+pub mod pycortex;
 pub mod recording;
 pub mod safetensors;
 pub mod table;
+mod xml;
 
 pub use error::{Error, Kind, Result};

@@ -15,6 +15,9 @@ pub const MAX_HEADER_BYTES: u64 = 64 << 20;
 /// The largest array that is returned in one piece: 64 GiB. Longer data are read in slabs.
 pub const MAX_ARRAY_BYTES: u64 = 64 << 30;
 
+/// The longest file of a format that is read whole (surfaces, labels): 4 GiB.
+pub const MAX_WHOLE_BYTES: u64 = 4 << 30;
+
 /// The number of elements of `shape`, refused if it overflows.
 ///
 /// # Errors

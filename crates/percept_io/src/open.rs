@@ -9,7 +9,7 @@ use std::io::Read;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::fs::Source;
-use crate::{Error, Result, fs};
+use crate::{Error, Result, cifti, freesurfer, fs, mgh};
 
 /// The formats that percept reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,16 @@ use crate::{Error, Result, fs};
 pub enum Format {
     /// NIfTI-1 or NIfTI-2, plain or compressed: [`crate::nifti`].
     Nifti,
+    /// Maps on the cortex with voxels below it: [`crate::cifti`].
+    Cifti,
+    /// A surface, or maps or labels on one, plain or compressed: [`crate::gifti`].
+    Gifti,
+    /// FreeSurfer's volume, which may hold a map on a surface, plain or compressed: [`crate::mgh`].
+    Mgh,
+    /// FreeSurfer's triangles: [`crate::freesurfer::geometry`].
+    FreeSurferGeometry,
+    /// FreeSurfer's values per vertex: [`crate::freesurfer::curv`].
+    FreeSurferCurv,
     /// One NumPy array: [`crate::npy`].
     Npy,
     /// A ZIP archive, as `.npz` is one: [`crate::npz`].
@@ -38,8 +48,13 @@ pub enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 15] = [
         Self::Nifti,
+        Self::Cifti,
+        Self::Gifti,
+        Self::Mgh,
+        Self::FreeSurferGeometry,
+        Self::FreeSurferCurv,
         Self::Npy,
         Self::Zip,
         Self::Mat,
@@ -56,6 +71,11 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nifti => "NIfTI",
+            Self::Cifti => "CIFTI-2",
+            Self::Gifti => "GIFTI",
+            Self::Mgh => "MGH",
+            Self::FreeSurferGeometry => "FreeSurfer geometry",
+            Self::FreeSurferCurv => "FreeSurfer curv",
             Self::Npy => "npy",
             Self::Zip => "npz",
             Self::Mat => "MAT",
@@ -85,8 +105,15 @@ pub fn sniff(source: &Source) -> Result<Format> {
             let mut head = Vec::new();
             let inflated = MultiGzDecoder::new(source.reader_at(0)).take(START_BYTES).read_to_end(&mut head);
             inflated.map_err(|error| source.locate(Error::codec("the gzip stream", error)))?;
-            is_nifti(&head).then_some(Format::Nifti)
+            match head.as_slice() {
+                head if cifti::is_cifti(head) => Some(Format::Cifti),
+                head if is_nifti(head) => Some(Format::Nifti),
+                head if is_gifti(head) => Some(Format::Gifti),
+                head if mgh::is_mgh(head) => Some(Format::Mgh),
+                _ => None,
+            }
         }
+        bytes if cifti::is_cifti(bytes) => Some(Format::Cifti),
         bytes if is_nifti(bytes) => Some(Format::Nifti),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Format::Npy),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => Some(Format::Zip),
@@ -98,6 +125,10 @@ pub fn sniff(source: &Source) -> Result<Format> {
         bytes if bytes.starts_with(b"MATLAB 5.0 MAT-file") => Some(Format::Mat),
         bytes if is_mat(bytes) => Some(Format::Mat),
         bytes if is_safetensors(bytes, source.len()) => Some(Format::SafeTensors),
+        bytes if bytes.starts_with(&freesurfer::geometry::MAGIC) => Some(Format::FreeSurferGeometry),
+        bytes if bytes.starts_with(&freesurfer::curv::MAGIC) => Some(Format::FreeSurferCurv),
+        bytes if mgh::is_mgh(bytes) => Some(Format::Mgh),
+        bytes if is_gifti(bytes) => Some(Format::Gifti),
         bytes if is_text(bytes) => Some(Format::Text),
         _ => None,
     };
@@ -121,6 +152,12 @@ fn is_nifti(bytes: &[u8]) -> bool {
     let magic_1 = bytes.get(344..348).is_some_and(|magic| matches!(magic, b"n+1\0" | b"ni1\0"));
     let magic_2 = bytes.get(4..8).is_some_and(|magic| matches!(magic, b"n+2\0" | b"ni2\0"));
     magic_1 || magic_2
+}
+
+/// XML whose root is `GIFTI`; comments may stand before it.
+fn is_gifti(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    start.starts_with(b"<") && start.windows(6).any(|window| window == b"<GIFTI")
 }
 
 fn is_hdf5(source: &Source) -> bool {

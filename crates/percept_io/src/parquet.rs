@@ -1,10 +1,12 @@
-//! Writing Apache Parquet: small tables of text, counts and numbers, as pandas, Polars, DuckDB and R open them.
+//! Apache Parquet: small tables of text, counts and numbers, as pandas, Polars, DuckDB and R open them.
 //!
 //! One row group, plain encoding, no compression: tables of scores are small, and the same table must give the same
 //! bytes. Text is UTF-8, counts are 64-bit integers, numbers are 64-bit floats; a number that is not known is a null,
-//! never a NaN. Nothing here reads Parquet: percept takes tables as TSV and CSV.
+//! never a NaN. [`read`] takes columns back.
 //!
 //! The format: <https://parquet.apache.org/docs/file-format/>.
+
+pub mod read;
 
 use std::io::Write;
 use std::path::Path;

@@ -141,7 +141,21 @@ fn jpeg_pixel_limit(bytes: &[u8]) -> Result<u64> {
 pub fn encode_png(picture: ArrayView3<'_, u8>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
-    encode(encoder, picture)?;
+    encode(encoder, picture, ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
+/// The bytes of a `picture` with opacity as PNG.
+///
+/// # Shapes
+/// (height, width, 4).
+///
+/// # Errors
+/// If the last axis is not 4 or an axis is empty.
+pub fn encode_png_alpha(picture: ArrayView3<'_, u8>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
+    encode(encoder, picture, ExtendedColorType::Rgba8)?;
     Ok(bytes)
 }
 
@@ -154,21 +168,22 @@ pub fn encode_png(picture: ArrayView3<'_, u8>) -> Result<Vec<u8>> {
 /// As [`encode_png`].
 pub fn encode_jpeg(picture: ArrayView3<'_, u8>, quality: u8) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    encode(JpegEncoder::new_with_quality(&mut bytes, quality), picture)?;
+    encode(JpegEncoder::new_with_quality(&mut bytes, quality), picture, ExtendedColorType::Rgb8)?;
     Ok(bytes)
 }
 
-fn encode(encoder: impl ImageEncoder, picture: ArrayView3<'_, u8>) -> Result<()> {
+fn encode(encoder: impl ImageEncoder, picture: ArrayView3<'_, u8>, colours: ExtendedColorType) -> Result<()> {
     let (height, width, n_channels) = picture.dim();
-    if n_channels != 3 || height == 0 || width == 0 {
+    let n_expected = colours.channel_count() as usize;
+    if n_channels != n_expected || height == 0 || width == 0 {
         let got = format!("({height}, {width}, {n_channels})");
-        let remedy = "give one RGB picture that is not empty";
-        return Err(Error::mismatch("the shape", "(height, width, 3)", got, remedy));
+        let remedy = "give one picture that is not empty";
+        return Err(Error::mismatch("the shape", format!("(height, width, {n_expected})"), got, remedy));
     }
     let pixels = picture.as_standard_layout();
     let pixels = pixels.as_slice().unwrap_or_default();
     encoder
-        .write_image(pixels, width as u32, height as u32, ExtendedColorType::Rgb8)
+        .write_image(pixels, width as u32, height as u32, colours)
         .map_err(|error| Error::codec("the picture", error).with_remedy("give a smaller picture"))
 }
 

@@ -175,6 +175,15 @@ impl Table {
     }
 }
 
+/// One line of a CSV table, with quotes where a field needs them (RFC 4180).
+pub fn csv_line(fields: &[&str]) -> String {
+    let quoted = |field: &&str| {
+        let is_plain = !field.contains([',', '"', '\n', '\r']) && field.trim() == *field;
+        if is_plain { (*field).to_owned() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
+    };
+    fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}
+
 /// Whether `field` says that there is no value.
 fn is_missing(field: &str) -> bool {
     matches!(field, "" | "NaN" | "nan" | "NA" | "N/A" | "n/a")
@@ -249,6 +258,16 @@ mod tests {
         let error = Table::parse("a,b\n1,2\n3\n", Separator::Comma).expect_err("short").to_string();
         assert!(error.starts_with("the number of fields in line 3 is 1, expected 2 as in the header"), "{error}");
         assert!(Table::parse("", Separator::Comma).is_err());
+    }
+
+    #[test]
+    fn a_written_line_is_read_back() {
+        let fields = ["a, b", "say \"hi\"", "two\nlines", "plain", ""];
+        let text = csv_line(&["a", "b", "c", "d", "e"]) + &csv_line(&fields);
+        let table = Table::parse(&text, Separator::Comma).expect("a table");
+        let read: Vec<&str> =
+            ["a", "b", "c", "d", "e"].iter().map(|name| table.texts(name).expect("a column")[0]).collect();
+        assert_eq!(read, fields);
     }
 
     #[test]

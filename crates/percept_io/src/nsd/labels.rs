@@ -26,7 +26,10 @@ pub(super) fn built_in(atlas: &str) -> Option<&'static [&'static str]> {
 }
 
 /// The labels of `atlas` by value: the first of `tables` that exists, else the built-in names, else none.
-pub(super) fn of(atlas: &str, tables: &[impl AsRef<Path>]) -> Result<BTreeMap<i32, String>> {
+///
+/// # Errors
+/// If a table cannot be read.
+pub fn of(atlas: &str, tables: &[impl AsRef<Path>]) -> Result<BTreeMap<i32, String>> {
     if let Some(table) = tables.iter().find(|table| fs::is_file(table)) {
         let text = fs::read_text(table, MAX_TABLE_BYTES)?;
         return parse(&text).map_err(|error| error.in_file(table));

@@ -6,6 +6,7 @@
 //! - [`stimuli`]: the pictures; [`table`]: their COCO origin; [`captions`]: what people wrote about them
 //! - [`roi`]: regions by name, such as `nsdgeneral` or `streams.early | prf-visualrois.V1`
 //! - [`betas`]: responses of a region over all sessions, in bounded memory
+//! - [`surface`]: meshes, flat patches, and the transforms between vertices and voxels
 //! - [`doctor`]: which files a recipe needs, and whether those that are here are whole
 //!
 //! Nothing is normalised here. Everything that NSD counts from 1 (trials, sessions, the images in the design file and in
@@ -27,6 +28,7 @@ pub mod kind;
 mod labels;
 pub mod roi;
 pub mod stimuli;
+pub mod surface;
 pub mod table;
 mod tree;
 
@@ -34,6 +36,7 @@ pub use betas::{Betas, Session};
 pub use captions::Captions;
 pub use design::Design;
 pub use kind::{BetaFile, BetaKind};
+pub use labels::of as label_names;
 pub use roi::{Mask, Roi};
 pub use stimuli::Stimuli;
 pub use table::StimulusTable;

@@ -43,7 +43,7 @@ fn an_unknown_file_is_named_with_what_is_known() {
         sniff(&Source::from_bytes(b"\x00\x01\x02\xff\xfe\x00\x00\x00\x00".as_slice())).expect_err("noise").to_string();
     assert_eq!(
         words,
-        "the start of the file is `\\x00\\x01\\x02\\xff\\xfe\\x00\\x00\\x00`, expected that of NIfTI, npy, npz, MAT, HDF5, \
+        "the start of the file is `\\x00\\x01\\x02\\xff\\xfe\\x00\\x00\\x00`, expected that of NIfTI, CIFTI-2, GIFTI, MGH, FreeSurfer geometry, FreeSurfer curv, npy, npz, MAT, HDF5, \
          safetensors, PNG, JPEG, Parquet, text, at byte 0 (convert the file to one of these formats)"
     );
     let words = sniff(&Source::from_bytes(Vec::new())).expect_err("empty").to_string();

@@ -60,3 +60,22 @@ fn the_bytes_are_those_that_pyarrow_opened() {
     let written = std::fs::read(&path).expect("the file");
     assert!(written == include_bytes!("../data/parquet/scores.parquet"), "the written table changed");
 }
+
+#[test]
+fn our_own_reader_gives_the_columns_back_and_survives_damage() {
+    use percept_io::parquet::read::{Values, columns, from_bytes};
+    let path = crate::fixture::path("parquet/scores.parquet");
+    let found = columns(&path).expect("readable");
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["method", "value", "chance", "n"]);
+    assert_eq!(found[0].1, Values::Text(vec!["z".to_owned(), "z+c".to_owned(), "vérité".to_owned()]));
+    let Values::Numbers(chance) = &found[2].1 else { panic!("numbers") };
+    assert!(chance[0] == 0.5 && chance[1].is_nan() && chance[2] == 0.0);
+    let bytes = std::fs::read(path).expect("readable");
+    // Damage makes the decoder panic here and there; the panics are caught, and their words are of no use to a reader.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = percept_testing::Hostile::new(&bytes).mutations(1500).check(|bytes| from_bytes(bytes.to_vec()));
+    std::panic::set_hook(hook);
+    assert!(outcome.n_refused > 500, "{outcome:?}");
+}

@@ -1,0 +1,5 @@
+//! Integration tests: other programs' projections, real surfaces, pictures.
+
+mod fsaverage5;
+mod phantom;
+mod projection;
