@@ -85,4 +85,20 @@ pub enum SignalError {
         /// What is allowed.
         expected: String,
     },
+    /// A filter that cannot be.
+    #[error("{problem} (edges lie above 0 and below half the rate, the lower one first)")]
+    Filter {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A ratio of rates that cannot be.
+    #[error("resampling by {up}/{down}: {problem} (round the rates to a simpler ratio)")]
+    Resample {
+        /// Samples after.
+        up: usize,
+        /// Samples before.
+        down: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
 }

@@ -8,28 +8,51 @@
 //! - [`hrf`]: canonical haemodynamic responses
 //! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
 //!
+//! For signals of many samples a second, whole or as they come (a form that is pushed gives the bits of the form for whole
+//! signals):
+//!
+//! - [`design`]: Butterworth filters and notches; [`sos`]: running them
+//! - [`resample`]: another number of samples for a stretch of time
+//! - [`channels`]: other references, whitening; [`scale`]: running z-scores, ranks to a normal distribution
+//! - [`fourier`]: transforms of any length; [`spectrum`]: power by frequency; [`surrogate`]: signals that share some properties with a recording
+//!
 //! The normalisations name every unit and session that cannot be normalised, set it to 0 and never divide by zero. All functions are
 //! pure: same input, same bits, on any number of threads. Files and formats are not known here.
 
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+pub mod channels;
 pub mod delays;
+pub mod design;
 pub mod detrend;
 pub mod error;
+pub mod fourier;
 pub mod hrf;
 pub mod nsd_author;
+pub mod resample;
 mod runs;
+pub mod scale;
+pub mod sos;
+pub mod spectrum;
+pub mod surrogate;
 pub mod training;
 pub mod volumes;
 pub mod zscore;
 
+pub use channels::{Reference, rereference, whiten};
 pub use delays::{Delayed, delayed, delayed_mean};
+pub use design::{Band, butterworth, line_noise, notch};
 pub use detrend::{Trend, detrend};
 pub use error::SignalError;
 pub use hrf::{Hrf, convolved};
 pub use nsd_author::{ImageResponses, normalise_as_nsd_author};
+pub use resample::Resampler;
 pub use runs::without_first;
+pub use scale::{RunningZscore, gaussian_ranks, zscore_whole};
+pub use sos::{RunningSos, Section, Sos, Start};
+pub use spectrum::{Spectrum, Welch};
+pub use surrogate::{Surrogate, surrogate};
 pub use training::zscore_by_training;
 pub use volumes::{Lanczos, PerVolume, Volumes, averaged, averaged_spans, lanczos};
 pub use zscore::{Cause, Deviation, Invalid, zscore_per_group};

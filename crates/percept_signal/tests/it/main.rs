@@ -1,5 +1,6 @@
 //! Integration tests: agreement with SciPy and NumPy, independence of threads.
 
+mod filters;
 mod series;
 
 use ndarray::Array2;

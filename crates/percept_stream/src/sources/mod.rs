@@ -1,12 +1,34 @@
 //! The sources there are, and the words that choose them.
+//!
+//! - [`open_ephys`] (over [`zmtp`]), [`intan`]: acquisition programs, to which we connect, again and again until they answer
+//! - `lsl`: the Lab Streaming Layer, by the user's own library
+//! - [`numbers`] by UDP and TCP, [`osc`]: what others send to us
+//! - `stdin`: WAV from a pipe
+//!
+//! Parsers know no sockets, take bytes in any pieces and bound what they hold. No source trusts the other side: what makes no
+//! sense is refused, said and skipped.
+
+pub mod intan;
+mod link;
+mod lsl;
+pub mod numbers;
+pub mod open_ephys;
+pub mod osc;
+mod pending;
+mod rows;
+mod sockets;
+mod stdin;
+pub mod zmtp;
+
+pub mod file;
+pub mod replay;
 
 use std::path::PathBuf;
 
 use crate::source::{Source, SourceError};
 
 /// How a source can be named beside a file and `synthetic`.
-pub const FORMS: &str =
-    "`lsl:NAME`, `openephys:HOST:PORT`, `intan:HOST:PORT`, `udp:PORT`, `osc:PORT`, `-` for WAV on standard input";
+pub const FORMS: &str = "`lsl:NAME`, `openephys:HOST:PORT`, `intan:HOST:PORT`, `udp:PORT`, `tcp:PORT`, `osc:PORT`, `-` for WAV on standard input";
 
 /// A source as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +47,8 @@ pub enum SourceWord {
     Intan(String, u16),
     /// Numbers in UDP datagrams.
     Udp(u16),
+    /// Numbers by TCP, from a program that connects to us.
+    Tcp(u16),
     /// Numbers in OSC messages.
     Osc(u16),
 }
@@ -51,6 +75,7 @@ impl SourceWord {
             Some(("openephys", rest)) => host(rest).map(|(host, port)| Self::OpenEphys(host, port)),
             Some(("intan", rest)) => host(rest).map(|(host, port)| Self::Intan(host, port)),
             Some(("udp", rest)) => port(rest).map(Self::Udp),
+            Some(("tcp", rest)) => port(rest).map(Self::Tcp),
             Some(("osc", rest)) => port(rest).map(Self::Osc),
             _ if word == "synthetic" => Ok(Self::Synthetic),
             _ if word == "-" => Ok(Self::StandardInput),
@@ -60,13 +85,32 @@ impl SourceWord {
     }
 }
 
-/// Opens a live source.
+/// Opens a live source. `rate_hz` is what the user gives: sources that know their rate and are told another are refused, but for
+/// those whose other side may not be asked (Intan, numbers, OSC, streams without a constant rate).
 ///
 /// # Errors
-/// [`SourceError`] when the socket cannot be had, and for sources that are no live ones.
-pub fn open_live(word: &SourceWord) -> Result<Box<dyn Source>, SourceError> {
-    let place = format!("{word:?}");
-    Err(SourceError::Unusable { place, problem: "it is no live source".into(), remedy: "name a file".into() })
+/// [`SourceError`] when the socket or library cannot be had, and for sources that are no live ones.
+pub fn open_live(word: &SourceWord, rate_hz: Option<f64>) -> Result<Box<dyn Source>, SourceError> {
+    let refuse = |place: &str, remedy: &str| {
+        let problem = "it says its rate itself".to_owned();
+        Err(SourceError::Unusable { place: place.to_owned(), problem, remedy: remedy.to_owned() })
+    };
+    match word {
+        SourceWord::Lsl(name) => Ok(Box::new(lsl::Stream::open(name, rate_hz)?)),
+        SourceWord::OpenEphys(..) if rate_hz.is_some() => refuse("Open Ephys", "leave `--rate` out"),
+        SourceWord::StandardInput if rate_hz.is_some() => refuse("WAV on standard input", "leave `--rate` out"),
+        SourceWord::OpenEphys(host, port) => Ok(Box::new(open_ephys::OpenEphys::new(host, *port))),
+        SourceWord::Intan(host, port) => Ok(Box::new(intan::Intan::new(host, *port, rate_hz))),
+        SourceWord::Udp(port) => Ok(Box::new(sockets::Datagrams::open(*port, sockets::Kind::Numbers, rate_hz)?)),
+        SourceWord::Osc(port) => Ok(Box::new(sockets::Datagrams::open(*port, sockets::Kind::Osc, rate_hz)?)),
+        SourceWord::Tcp(port) => Ok(Box::new(sockets::Connection::open(*port, rate_hz)?)),
+        SourceWord::StandardInput => Ok(Box::new(stdin::Pipe::open(std::io::stdin()))),
+        SourceWord::Synthetic | SourceWord::File(_) => Err(SourceError::Unusable {
+            place: format!("{word:?}"),
+            problem: "it is no live source".to_owned(),
+            remedy: "open it as a recording".to_owned(),
+        }),
+    }
 }
 
 #[cfg(test)]
