@@ -30,6 +30,8 @@ pub enum Figure {
     Matrix(Matrix),
     /// Rows of pictures, some under maps.
     Strip(Strip),
+    /// Maps on the cortex.
+    Cortex(Cortex),
 }
 
 /// What an axis or a quantity measures.
@@ -204,6 +206,21 @@ pub struct StripCell {
     pub note: String,
 }
 
+/// Maps on the cortex, to be turned and unfolded; a picture for readers without WebGL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cortex {
+    /// The heading.
+    pub title: String,
+    /// What is to be seen.
+    pub caption: String,
+    /// Surfaces and maps in the form of `percept_surface::bundle`, a file.
+    pub bundle: String,
+    /// A PNG file of the same maps.
+    pub still: String,
+    /// What the picture shows, for readers who cannot see it.
+    pub alt: String,
+}
+
 impl Axis {
     /// A plain linear axis.
     pub fn plain(label: impl Into<String>) -> Self {
@@ -224,6 +241,7 @@ impl Figure {
             Self::Estimates(figure) => &figure.title,
             Self::Matrix(figure) => &figure.title,
             Self::Strip(figure) => &figure.title,
+            Self::Cortex(figure) => &figure.title,
         }
     }
 
@@ -234,6 +252,7 @@ impl Figure {
             Self::Estimates(figure) => &figure.caption,
             Self::Matrix(figure) => &figure.caption,
             Self::Strip(figure) => &figure.caption,
+            Self::Cortex(figure) => &figure.caption,
         }
     }
 }

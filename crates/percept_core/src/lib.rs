@@ -6,12 +6,14 @@
 //! - [`seed`]: one number from which every random stream of a run is derived by name
 //! - [`score`]: the rows that every evaluation ends in
 //! - [`figure`]: drawings of results as plain data, in sections of a report
+//! - [`mesh`]: triangles of a surface, the two halves of the brain
 //! - [`outcome`]: what a run ends in, as plain data that a report shows
 //! - [`provenance`]: what made a result
 //! - [`progress`]: how long work tells the user where it is
 
 pub mod arm;
 pub mod figure;
+pub mod mesh;
 pub mod outcome;
 pub mod progress;
 pub mod provenance;
@@ -22,6 +24,7 @@ pub mod split;
 
 pub use arm::{ArmName, ArmNameError};
 pub use figure::{Figure, Section};
+pub use mesh::{Mesh, Side};
 pub use outcome::{Outcome, Role};
 pub use progress::{Progress, Silent};
 pub use provenance::Provenance;

@@ -201,6 +201,20 @@ pub struct ItemArm {
     /// Mean over draws of each metric that the arm has, in the order of [`Outcome::scores`] for this arm; `None` where it is not
     /// defined.
     pub scores: Vec<Option<f64>>,
+    /// The caption that was decoded, word by word; empty without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<SaidWord>,
+}
+
+/// A word of a decoded caption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidWord {
+    /// The word.
+    pub word: String,
+    /// Whether people's captions of the stimulus use it; `None` for words that say nothing by themselves, such as `the`, and
+    /// where there are no such captions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_right: Option<bool>,
 }
 
 impl Outcome {

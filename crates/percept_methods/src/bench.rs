@@ -11,6 +11,7 @@ use ndarray::{Array2, Axis};
 use percept_core::arm::ArmName;
 use percept_core::outcome::{DecoderSummary, Role};
 use percept_core::{Progress, Provenance};
+use percept_pipeline::data::Columns;
 use percept_pipeline::decoding::normalise::normalised;
 use percept_pipeline::decoding::summary::{self, Fitted};
 use percept_pipeline::decoding::{Predictions, ridge};
@@ -72,15 +73,14 @@ impl<'a> Bench<'a> {
         if let Some(table) = self.tables.borrow().get(space.name()) {
             return Ok(table.clone());
         }
-        let table = Rc::new(space.features(&Materials {
-            run: self.run,
-            data: self.data,
-            model: &*self.model,
-            record: self.record,
-            progress: self.progress,
-        })?);
+        let table = Rc::new(space.features(&self.materials())?);
         self.tables.borrow_mut().insert(space.name().to_owned(), table.clone());
         Ok(table)
+    }
+
+    /// The feature spaces that were made so far, by name.
+    pub fn tables(&self) -> Vec<(String, Rc<FeatureTable>)> {
+        self.tables.borrow().iter().map(|(name, table)| (name.clone(), table.clone())).collect()
     }
 
     /// True features of the items' stimuli in `space`, one row per item.
@@ -106,6 +106,20 @@ impl<'a> Bench<'a> {
     /// When the data have no such region, or the regression is refused.
     pub fn decode(&self, space: &dyn Space, region: Region) -> Result<Predictions, PipelineError> {
         let features = self.features(space)?;
+        self.decode_columns(space.name(), &features.values.view(), &features.content, region)
+    }
+
+    /// The same for the space `feature` of features that may lie on disk; `content` is their hash.
+    ///
+    /// # Errors
+    /// As [`Bench::decode`].
+    pub fn decode_columns(
+        &self,
+        feature: &str,
+        targets: &dyn Columns,
+        content: &str,
+        region: Region,
+    ) -> Result<Predictions, PipelineError> {
         let units = self.data.units_of(region)?;
         let responses = self.data.responses.select_units(&units);
         let settings = &self.experiment.decode;
@@ -121,8 +135,8 @@ impl<'a> Bench<'a> {
         let record = self
             .record
             .only(&["responses", "design"])
-            .input("features", &features.content)
-            .setting("feature", space.name())
+            .input("features", content)
+            .setting("feature", feature)
             .setting("region", &region)
             .setting("alphas", &settings.alphas)
             .setting("extend", &settings.extend)
@@ -130,8 +144,8 @@ impl<'a> Bench<'a> {
             .setting("average_repeats", &settings.average_repeats)
             .setting("split", &self.experiment.split);
         let regression = ridge::Regression {
-            feature: space.name(),
-            targets: features.values.view(),
+            feature,
+            targets,
             n_units: units.len(),
             responses: &|fold| normalised(&responses, &self.plan.train[fold], settings.normalise).0,
             stimulus_of_sample: &self.data.responses.stimulus_of_sample,
@@ -152,12 +166,32 @@ impl<'a> Bench<'a> {
         predictions: &Predictions,
         factor: f64,
     ) -> Result<(), PipelineError> {
-        let features = self.features(space)?;
+        self.report_rows(space.name(), region, predictions, &self.true_rows(space)?, factor)
+    }
+
+    /// The same for the space `feature` with the true features of the items.
+    ///
+    /// # Errors
+    /// As [`Bench::report_decoder`].
+    pub fn report_rows(
+        &self,
+        feature: &str,
+        region: Region,
+        predictions: &Predictions,
+        truth: &Array2<f32>,
+        factor: f64,
+    ) -> Result<(), PipelineError> {
         let n_units = self.data.units_of(region)?.len();
-        let fitted = Fitted { feature: space.name(), region, n_units, predictions, features: &features, factor };
+        let fitted = Fitted { feature, region, n_units, predictions, truth, factor };
         let found = summary::decoder(&fitted, self.plan)?;
         self.decoders.borrow_mut().push(found);
         Ok(())
+    }
+
+    /// What spaces are made from.
+    pub fn materials(&self) -> Materials<'_> {
+        let Self { run, data, record, progress, .. } = *self;
+        Materials { run, data, model: &*self.model, record, progress }
     }
 
     /// Has the report and the log say `message`, once.
@@ -195,6 +229,7 @@ impl<'a> Bench<'a> {
             generator,
             is_reference: false,
             family: None,
+            said: None,
         })
     }
 }

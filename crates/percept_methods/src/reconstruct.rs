@@ -17,6 +17,7 @@ use percept_pipeline::plan::{labels, summary};
 use percept_pipeline::{Arm, Dataset, Metric, PictureModel, PipelineError, Plan, RunFolder, data};
 
 use crate::bench::{Bench, Setting};
+use crate::cortex;
 use crate::registry::Registry;
 use crate::system::{Candidate, Entry};
 
@@ -182,6 +183,8 @@ fn make(
     for entry in entries {
         sections.extend(entry.sections(bench, &stimuli)?);
     }
+    sections.extend(cortex::section(bench)?);
+    sections.extend(cortex::section(bench)?);
     Ok(Made { stimuli, scored, differences, sections })
 }
 

@@ -6,7 +6,7 @@ use percept_pipeline::experiment::{MetricWord, Vocabulary};
 
 use crate::controls::{Control, Mean, Shuffled, TrueContext, Truth};
 use crate::system::System;
-use crate::{b2c, pixel_ridge, z_and_c};
+use crate::{b2c, captions, pixel_ridge, z_and_c};
 
 /// What an experiment can ask for.
 pub struct Registry {
@@ -22,7 +22,12 @@ impl Default for Registry {
     /// All that percept has.
     fn default() -> Self {
         Self {
-            systems: vec![Box::new(z_and_c::ZAndC), Box::new(b2c::B2c), Box::new(pixel_ridge::PixelRidge)],
+            systems: vec![
+                Box::new(z_and_c::ZAndC),
+                Box::new(captions::Captions),
+                Box::new(b2c::B2c),
+                Box::new(pixel_ridge::PixelRidge),
+            ],
             metrics: metrics::all(),
             controls: vec![Box::new(Shuffled), Box::new(Mean), Box::new(Truth), Box::new(TrueContext)],
         }

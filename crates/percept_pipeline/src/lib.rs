@@ -9,11 +9,12 @@
 //! - [`plan`]: what is fitted on what, and what is tested; [`packs`]: what reconstruction needs of a model
 //! - [`arms`]: what is compared: names, roles, the features that a generator gets
 //! - [`spaces`]: stimuli to features; [`decoding`]: responses to features; [`generation`]: features to pictures;
-//!   [`evaluation`]: pictures to scores
+//!   [`evaluation`]: pictures to scores; [`encoding`]: stimuli to features to predicted responses and their scores
 
 pub mod arms;
 pub mod data;
 pub mod decoding;
+pub mod encoding;
 pub mod error;
 pub mod evaluation;
 pub mod experiment;

@@ -20,7 +20,11 @@ pub fn data(out: &mut String, facts: &DataSummary) {
     fact("Subject", escape(&facts.subject));
     fact("Responses", escape(&facts.source));
     fact("Split", escape(&facts.split));
-    let side = |trials, stimuli| format!("{} trials of {} stimuli", count(trials), count(stimuli));
+    // Whoever counts something else than trials says it in words with the split.
+    let side = |trials, stimuli| match trials {
+        0 => String::new(),
+        _ => format!("{} trials of {} stimuli", count(trials), count(stimuli)),
+    };
     fact("Training", side(facts.n_train_samples, facts.n_train_stimuli));
     fact("Test", side(facts.n_test_samples, facts.n_test_stimuli));
     out.push_str("</dl>\n");
@@ -201,6 +205,12 @@ pub fn notes(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome) {
     out.push_str("<h3>The columns</h3>\n<dl class=\"notes\">\n<dt>stimulus</dt><dd>What was presented.</dd>\n");
     for arm in outcome.arms.iter().filter(|arm| !arm.description.is_empty()) {
         let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(&arm.name), sentence(&arm.description));
+    }
+    if outcome.items.iter().any(|item| item.arms.iter().any(|arm| !arm.said.is_empty())) {
+        out.push_str(
+            "<dt>Captions</dt><dd>What was decoded on the way. Green words stand in people's captions of the stimulus, too; words \
+             that are struck out do not; words such as <i>the</i> say nothing by themselves and are left as they are.</dd>\n",
+        );
     }
     out.push_str("</dl>\n<h3>The scores</h3>\n<dl class=\"notes\">\n");
     let mut seen = BTreeSet::new();

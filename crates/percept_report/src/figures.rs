@@ -1,9 +1,10 @@
-//! Figures as inline SVG: curves, values with intervals, heat maps, and strips of pictures under maps.
+//! Figures as inline SVG: curves, values with intervals, heat maps, strips of pictures under maps, and maps on the cortex.
 //!
 //! What is drawn comes as plain data ([`percept_core::figure`]); here it only gets a place, a colour and words. Text is text and
 //! colours are those of the page, so that a figure follows light and dark and can be searched, read aloud and printed.
 
 mod axis;
+mod cortex;
 mod estimates;
 mod lines;
 mod marks;
@@ -43,8 +44,14 @@ pub fn section(
             Figure::Estimates(figure) => estimates::draw(out, glossary, figure),
             Figure::Matrix(figure) => matrix::draw(out, glossary, figure)?,
             Figure::Strip(figure) => strip::draw(out, figure, pictures)?,
+            Figure::Cortex(figure) => cortex::draw(out, figure, pictures)?,
         }
         out.push_str("</figure>\n");
     }
     Ok(())
+}
+
+/// The style and the script that the figures of these sections need beside those of the page.
+pub(crate) fn assets(sections: &[Section]) -> (&'static str, &'static str) {
+    cortex::assets(sections).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use percept_core::Outcome;
-use percept_core::outcome::ItemResult;
+use percept_core::outcome::{ItemResult, SaidWord};
 
 use crate::error::{Pictures, ReportError, png};
 use crate::glossary::Glossary;
@@ -106,21 +106,22 @@ fn row(
         escape(&item.id)
     );
     let said = if item.caption.is_empty() { String::new() } else { format!(": {}", item.caption) };
-    picture(out, "stimulus", &format!("stimulus {}{said}", item.id), Some(&item.stimulus), pictures)?;
+    picture(out, "stimulus", &format!("stimulus {}{said}", item.id), Some(&item.stimulus), &[], pictures)?;
     for (arm, made) in outcome.arms.iter().zip(&item.arms) {
         let alt = format!("reconstruction of {} by {}", item.id, arm.name);
-        picture(out, glossary.class(&arm.name), &alt, made.pictures.first(), pictures)?;
+        picture(out, glossary.class(&arm.name), &alt, made.pictures.first(), &made.said, pictures)?;
     }
     out.push_str("</tr>\n");
     Ok(())
 }
 
-/// One cell.
+/// One cell: a picture, a caption, or a picture above its caption.
 fn picture(
     out: &mut String,
     class: &str,
     alt: &str,
     path: Option<&String>,
+    said: &[SaidWord],
     pictures: &mut Pictures<'_>,
 ) -> Result<(), ReportError> {
     let _ = write!(out, "<td class=\"{class}\">");
@@ -129,10 +130,29 @@ fn picture(
             let bytes = png(path, pictures)?;
             let _ = write!(out, "<img alt=\"{}\" src=\"{}\">", escape(alt), data_address(&bytes));
         }
-        None => out.push_str("<span class=\"none\">none</span>"),
+        None if said.is_empty() => out.push_str("<span class=\"none\">none</span>"),
+        None => {}
+    }
+    if !said.is_empty() {
+        caption(out, said);
     }
     out.push_str("</td>");
     Ok(())
+}
+
+/// A decoded caption; words that people used too are marked, and so, otherwise, are those that they did not.
+fn caption(out: &mut String, said: &[SaidWord]) {
+    out.push_str("<span class=\"said\">");
+    for (i, SaidWord { word, is_right }) in said.iter().enumerate() {
+        let space = if i == 0 { "" } else { " " };
+        let word = escape(word);
+        let _ = match is_right {
+            Some(true) => write!(out, "{space}<mark>{word}</mark>"),
+            Some(false) => write!(out, "{space}<s>{word}</s>"),
+            None => write!(out, "{space}{word}"),
+        };
+    }
+    out.push_str("</span>");
 }
 
 /// By what an item is sorted: scores of the order's arm. Where less is better, "best first" needs the other sign.

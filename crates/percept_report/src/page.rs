@@ -58,10 +58,11 @@ pub fn render(
     open(&mut out, "reading", "How to read this page");
     facts::notes(&mut out, &glossary, outcome);
     close(&mut out);
+    let (_, more) = figures::assets(&outcome.sections);
     let _ = write!(
         out,
         "</main>\n<footer>Written by {}. This file needs no network and holds everything it shows.</footer>\n\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+         <script>\n{SCRIPT}{more}</script>\n</body>\n</html>\n",
         escape(&outcome.provenance.program)
     );
     Ok(out)
@@ -69,12 +70,13 @@ pub fn render(
 
 fn head(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome) {
     let title = escape(&outcome.name);
+    let (more, _) = figures::assets(&outcome.sections);
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · percept</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · percept</title>\n<style>\n{STYLE}{more}</style>\n</head>\n<body>\n\
          <header>\n<div class=\"bar\"><span class=\"mark\">percept</span>\n<nav aria-label=\"Sections\">"
     );
     let sections = [

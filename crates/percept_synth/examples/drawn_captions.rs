@@ -1,5 +1,6 @@
 //! Writes captions of drawings as two tables, `predicted.csv` and `reference.csv`, with which scores of captions are tested:
-//! `cargo run --release -p percept_synth --example drawn_captions DIR N`.
+//! `cargo run --release -p percept_synth --example drawn_captions DIR N`. With a third word, `pictures`, the drawings stand beside
+//! them as `ID.png`.
 //!
 //! The predicted caption of an item is, in turn, another caption of the same drawing, a caption of a scene that shares the
 //! object and some attributes with it, and the caption of another drawing. One to four captions are its references.
@@ -14,6 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("name a folder")?);
     let n: u64 = arguments.next().ok_or("name a number of items")?.parse()?;
+    let with_pictures = arguments.next().is_some_and(|word| word == "pictures");
+    std::fs::create_dir_all(&folder)?;
     let (mut predicted, mut reference) = (String::from("id,caption\n"), String::from("id,caption\n"));
     for item in 0..n {
         let seed = Seed::new(18).at(item);
@@ -29,11 +32,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => other.captions(seed.named("other"))[0].clone(),
         };
         writeln!(predicted, "{item},{guess}")?;
-        for caption in &captions[..1 + (item % 4) as usize] {
+        for caption in &captions[..=((item % 4) as usize)] {
             writeln!(reference, "{item},{caption}")?;
         }
+        if with_pictures {
+            percept_io::picture::write_png(folder.join(format!("{item}.png")), drawing.render(seed).view())?;
+        }
     }
-    std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("predicted.csv"), predicted)?;
     std::fs::write(folder.join("reference.csv"), reference)?;
     Ok(())

@@ -1,7 +1,9 @@
 //! Ground truth made to measure: drawn scenes with captions, and phantom subjects in true on-disk formats.
 //!
 //! - [`drawing`]: 64 × 64 pictures of scenes and figures, each with five captions, drawn from a seed
+//! - [`rat`]: a rat whose local field potential wakes, sleeps and dreams
 //! - [`phantom`]: simulated brains that see drawings, with known truth and NSD's noise, written as an NSD tree
 
 pub mod drawing;
 pub mod phantom;
+pub mod rat;

@@ -1,6 +1,6 @@
 //! Phantom subjects: simulated brains that saw drawings, written as the Natural Scenes Dataset writes real ones.
 //!
-//! A [`Phantom`] is a small curved cortex ([`cortex`]) with known tuning ([`Tuning`]) that is shown drawings on a schedule
+//! A [`Phantom`] is a small curved cortex ([`cortex`], with a folded [`sheet`] in its ribbon) with known tuning ([`Tuning`]) that is shown drawings on a schedule
 //! ([`schedule`]); it responds through a forward model that is not linear in pixels, latents or text, and what is measured
 //! has NSD's noise, drift and integers. [`Phantom::write`] puts it on the disk as an NSD tree with the truth beside it;
 //! [`Phantom::betas`] gives a session in memory.
@@ -12,11 +12,14 @@ mod attributes;
 mod behaviour;
 pub mod cortex;
 mod energy;
+mod once;
 mod params;
 mod response;
 pub mod schedule;
 mod session;
+pub mod sheet;
 mod subject;
+mod surfaces;
 mod tables;
 mod tree;
 mod tuning;

@@ -22,6 +22,7 @@ pub const SECTION: SectionWord = SectionWord {
     tables,
     thorough: true,
     needs: Needs { captions: true, groups: true },
+    of: None,
     read,
 };
 

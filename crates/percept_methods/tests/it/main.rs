@@ -2,8 +2,10 @@
 
 mod arrays;
 mod b2c;
+mod captions;
 mod comparison;
 mod double;
+mod encoding;
 mod experiment;
 mod extend;
 mod features;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use percept_core::Outcome;
 use percept_core::Silent;
+use percept_methods::encoding::EncodingExperiment;
 use percept_methods::{PipelineError, RunOptions, experiment};
 use percept_testing::shared_data;
 
@@ -24,7 +25,12 @@ fn every_example_is_a_valid_experiment() {
     for entry in std::fs::read_dir(example("")).expect("the folder of examples") {
         let path = entry.expect("entry").path();
         if path.extension().is_some_and(|end| end == "toml") {
-            experiment::open(&path, &[]).expect("a valid example");
+            let text = std::fs::read_to_string(&path).expect("text");
+            if text.contains("\n[spaces.") {
+                EncodingExperiment::open(&path, &[]).expect("a valid example");
+            } else {
+                experiment::open(&path, &[]).expect("a valid example");
+            }
             n_examples += 1;
         }
     }

@@ -79,12 +79,19 @@ pub struct Arm {
     pub is_reference: bool,
     /// Arms of one family are also compared with each other.
     pub family: Option<&'static str>,
+    /// The caption of each item, where there was one on the way.
+    pub said: Option<Arc<[String]>>,
+}
+
+/// The file of one picture of the arm `name`, relative to the run's folder.
+pub fn picture_path(name: &str, item: &Item, draw: usize) -> String {
+    format!("images/{name}/{}-s{draw}.png", item.id)
 }
 
 impl Arm {
     /// The file of one picture, relative to the run's folder.
     pub fn picture(&self, item: &Item, draw: usize) -> String {
-        format!("images/{}/{}-s{draw}.png", self.name, item.id)
+        picture_path(self.name.as_str(), item, draw)
     }
 
     /// What a report says of it.

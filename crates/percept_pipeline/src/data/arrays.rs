@@ -70,6 +70,7 @@ pub(super) fn open(settings: &ArraysData, needs: Needs) -> Result<Dataset, Pipel
     let ids = (0..first_sample.len()).map(|stimulus| format!("stimulus{stimulus:04}")).collect();
     let file = settings.responses.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Dataset {
+        surfaces: None,
         subject: file,
         source: format!(
             "arrays: {n_samples} samples of {n_units} units, {} different stimuli of {}",

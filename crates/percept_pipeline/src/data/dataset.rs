@@ -1,6 +1,7 @@
 //! What was measured and what was seen, in memory or ready to be read.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use percept_core::Responses;
 use percept_core::provenance::content_hash;
@@ -23,6 +24,8 @@ pub struct Dataset {
     pub is_test: Vec<bool>,
     /// Where each unit lies in the recording.
     pub places: Places,
+    /// The surfaces of the subject, where the data come with some.
+    pub surfaces: Option<SurfaceFolder>,
     /// Which units belong to which region.
     pub regions: Vec<RegionUnits>,
     /// Disjoint parts of the units under names, in the order of the experiment; none unless it has a method that reads them.
@@ -35,6 +38,15 @@ pub struct Dataset {
     pub captions: Option<Vec<Vec<String>>>,
     /// What the user should know about the data.
     pub warnings: Vec<String>,
+}
+
+/// Surfaces that belong to the voxels of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurfaceFolder {
+    /// The root of the NSD tree.
+    pub root: PathBuf,
+    /// The subject's name in it, such as `subj01`.
+    pub subject: String,
 }
 
 impl Dataset {

@@ -12,6 +12,7 @@ mod dataset;
 mod nsd;
 mod phantom;
 pub mod pictures;
+pub mod recording;
 mod stimuli;
 mod table;
 mod units;
@@ -23,9 +24,10 @@ use crate::experiment::{Data, Experiment};
 use crate::run::RunFolder;
 
 pub use alike::Alike;
-pub use dataset::Dataset;
+pub use dataset::{Dataset, SurfaceFolder};
+pub use recording::Recording;
 pub use stimuli::Stimuli;
-pub use table::{FeatureTable, hash_of_rows};
+pub use table::{Columns, FeatureTable, StoredTable, hash_of_rows};
 pub use units::{Places, RegionUnits, UnitGroup};
 
 /// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there.

@@ -7,10 +7,11 @@
 use std::fmt::Write;
 
 use percept_core::{Progress, Responses};
+use percept_io::nsd::surface::has_surfaces;
 use percept_io::nsd::{BetaFile, BetaKind, NsdTree};
 
 use super::units::{RegionUnits, UnitGroup, drop_non_finite, expect_partition, expect_units};
-use super::{Alike, Dataset, Places, Stimuli};
+use super::{Alike, Dataset, Places, Stimuli, SurfaceFolder};
 use crate::error::PipelineError;
 use crate::experiment::{BetaForm, Needs, NsdData, Region};
 
@@ -96,6 +97,8 @@ pub(super) fn open(settings: &NsdData, needs: Needs, progress: &dyn Progress) ->
     Ok(Dataset {
         alike,
         places,
+        surfaces: has_surfaces(&tree, &subject.name())
+            .then(|| SurfaceFolder { root: settings.root.clone(), subject: subject.name() }),
         subject: subject.name(),
         source,
         is_test,

@@ -14,7 +14,7 @@ use crate::run::{RunFolder, StageName};
 /// The tree, relative to the run directory.
 const TREE: &str = "phantom";
 /// Of the simulation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Writes the tree unless it is there, and opens it.
 pub(super) fn open(

@@ -15,6 +15,7 @@ use percept_core::{Progress, Provenance};
 use percept_regress::cost::{self, Size};
 use percept_regress::{Design, Folds, RegressError, RidgeParams, Setup};
 
+use crate::data::Columns;
 use crate::error::PipelineError;
 use crate::experiment::DecodeSettings;
 use crate::plan::{Plan, mean_row};
@@ -30,7 +31,7 @@ pub struct Regression<'a> {
     /// The feature space, `z` or `c`; names artefacts and errors.
     pub feature: &'a str,
     /// Features of every stimulus: n_stimuli × n_targets.
-    pub targets: ArrayView2<'a, f32>,
+    pub targets: &'a dyn Columns,
     /// Units read.
     pub n_units: usize,
     /// Normalised responses of each fold: n_samples × n_units.
@@ -73,7 +74,7 @@ pub fn fit(
     regression: &Regression<'_>,
     progress: &dyn Progress,
 ) -> Result<Predictions, PipelineError> {
-    let n_targets = regression.targets.ncols();
+    let n_targets = regression.targets.n_columns();
     let n_folds = plan.train.len();
     let blocks: Vec<std::ops::Range<usize>> = (0..n_targets)
         .step_by(TARGETS_PER_BLOCK)
@@ -114,10 +115,10 @@ pub fn fit(
 fn memory_bytes(plan: &Plan, regression: &Regression<'_>) -> f64 {
     let n = plan.train.iter().map(Vec::len).max().unwrap_or(0) as f64;
     let (p, all) = (regression.n_units as f64, regression.stimulus_of_sample.len() as f64);
-    let block = regression.targets.ncols().min(TARGETS_PER_BLOCK) as f64;
+    let block = regression.targets.n_columns().min(TARGETS_PER_BLOCK) as f64;
     let directions = n.min(p);
     let single = all * p + 2.0 * n * p + n * directions + p * directions + 3.0 * n * block + 2.0 * p * block;
-    let shared = (regression.targets.len() + plan.items.len() * regression.targets.ncols()) as f64;
+    let shared = (regression.targets.n_held() + plan.items.len() * regression.targets.n_columns()) as f64;
     let repeats = plan.train.iter().filter_map(|train| repeats_bytes(train, regression)).fold(0.0, f64::max);
     4.0 * (single + shared) + 8.0 * 3.0 * directions * directions + repeats
 }
@@ -126,7 +127,8 @@ fn memory_bytes(plan: &Plan, regression: &Regression<'_>) -> f64 {
 fn repeats_bytes(train: &[usize], regression: &Regression<'_>) -> Option<f64> {
     let folds = Folds::by_label(&stimuli_of(train, regression)).ok()?;
     let (params, n_threads) = (params(regression), rayon::current_num_threads());
-    let size = Size { n_samples: train.len(), n_features: regression.n_units, n_targets: regression.targets.ncols() };
+    let size =
+        Size { n_samples: train.len(), n_features: regression.n_units, n_targets: regression.targets.n_columns() };
     if !cost::repeats_pay(size, &params, &folds) {
         return None;
     }
@@ -189,7 +191,7 @@ fn fit_block(
             let _ = prepared.set(made);
         }
         let prepared = prepared.get().expect("set above");
-        let y = regression.targets.slice(s![.., block.clone()]).select(Axis(0), &prepared.groups);
+        let y = regression.targets.columns(block.clone())?.select(Axis(0), &prepared.groups);
         let ridge = prepared.design.fit(y.view()).map_err(refused)?;
         let held_out = prepared.design.held_out_predictions(y.view(), &ridge.alpha).map_err(refused)?;
         let by_image = |rows: &Array2<f32>| {
@@ -233,7 +235,7 @@ fn prepare(plan: &Plan, regression: &Regression<'_>, fold: usize) -> Result<Prep
         row.assign(&mean_row(&responses, &plan.items[item].samples));
     }
     let mean = mean_row(&x, &(0..x.nrows()).collect::<Vec<_>>()).insert_axis(Axis(0));
-    let design = design(x.view(), &groups, &params(regression), regression.targets.ncols())?;
+    let design = design(x.view(), &groups, &params(regression), regression.targets.n_columns())?;
     Ok(Prepared { design, items: averages, mean, groups })
 }
 

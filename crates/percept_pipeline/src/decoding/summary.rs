@@ -1,11 +1,10 @@
 //! What a decoder says about itself: how well its targets were predicted, which penalties they chose, what shrinkage left.
 
-use ndarray::Axis;
+use ndarray::Array2;
 use percept_core::outcome::DecoderSummary;
 use percept_stats::correlation;
 
 use super::ridge::Predictions;
-use crate::data::FeatureTable;
 use crate::error::PipelineError;
 use crate::experiment::Region;
 use crate::plan::Plan;
@@ -46,8 +45,8 @@ pub struct Fitted<'a> {
     pub n_units: usize,
     /// What was predicted.
     pub predictions: &'a Predictions,
-    /// The truth.
-    pub features: &'a FeatureTable,
+    /// The truth: n_items × n_targets.
+    pub truth: &'a Array2<f32>,
     /// What predictions were stretched by.
     pub factor: f64,
 }
@@ -58,9 +57,8 @@ pub struct Fitted<'a> {
 /// When predictions are not finite.
 pub fn decoder(fitted: &Fitted<'_>, plan: &Plan) -> Result<DecoderSummary, PipelineError> {
     let predictions = fitted.predictions;
-    let sum = |variances: &ndarray::Array2<f32>| variances.iter().map(|&value| f64::from(value)).sum::<f64>();
+    let sum = |variances: &Array2<f32>| variances.iter().map(|&value| f64::from(value)).sum::<f64>();
     let (held_out, target) = (sum(&predictions.held_out_variance), sum(&predictions.target_variance));
-    let truth = fitted.features.values.select(Axis(0), &plan.stimuli());
     Ok(DecoderSummary {
         feature: fitted.feature.to_owned(),
         region: fitted.region.name().to_owned(),
@@ -71,14 +69,14 @@ pub fn decoder(fitted: &Fitted<'_>, plan: &Plan) -> Result<DecoderSummary, Pipel
         alphas: predictions.n_targets_of_alpha.iter().map(|(alpha, _)| *alpha).collect(),
         n_targets_of_alpha: predictions.n_targets_of_alpha.iter().map(|(_, count)| *count).collect(),
         cv_r2: predictions.cv_r2,
-        test_correlation: mean_correlation(&predictions.items, &truth)?,
+        test_correlation: mean_correlation(&predictions.items, fitted.truth)?,
         kept_variance: if target > 0.0 { held_out / target } else { 0.0 },
         rescale_median: fitted.factor,
     })
 }
 
 /// Mean over columns of the correlation between predicted and true features across items; constant columns do not count.
-fn mean_correlation(predicted: &ndarray::Array2<f32>, truth: &ndarray::Array2<f32>) -> Result<f64, PipelineError> {
+fn mean_correlation(predicted: &Array2<f32>, truth: &Array2<f32>) -> Result<f64, PipelineError> {
     if predicted.nrows() < 2 {
         return Ok(0.0);
     }

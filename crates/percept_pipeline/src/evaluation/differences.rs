@@ -144,6 +144,7 @@ mod tests {
             n_draws: 1,
             is_reference: name.ends_with('*'),
             family: name.ends_with('+').then_some("trained"),
+            said: None,
         };
         let arms: Vec<Arm> = names.iter().map(arm).collect();
         pairs(&arms).into_iter().map(|(a, b)| (arms[a].name.to_string(), arms[b].name.to_string())).collect()

@@ -4,6 +4,7 @@ use percept_core::outcome::{ItemArm, ItemResult};
 
 use super::score::Scored;
 use super::stimuli::StimulusPictures;
+use super::words::marked;
 use crate::arms::Arm;
 use crate::data::Dataset;
 use crate::plan::Plan;
@@ -21,6 +22,7 @@ pub fn items(
         let is_there = move |metric: &usize| scored.per_item[arm].iter().any(|item| item[*metric].is_some());
         (0..scored.metrics.len()).filter(is_there)
     };
+    let references = |stimulus: usize| dataset.captions.as_ref().map(|captions| captions[stimulus].as_slice());
     plan.items
         .iter()
         .enumerate()
@@ -39,6 +41,10 @@ pub fn items(
                 .map(|(arm_idx, arm)| ItemArm {
                     pictures: (0..arm.n_draws).map(|draw| arm.picture(item, draw)).collect(),
                     scores: had(arm_idx).map(|metric| scored.per_item[arm_idx][item_idx][metric]).collect(),
+                    said: arm
+                        .said
+                        .as_ref()
+                        .map_or_else(Vec::new, |said| marked(&said[item_idx], references(item.stimulus))),
                 })
                 .collect(),
         })

@@ -15,6 +15,7 @@ mod controls;
 mod data;
 mod decode;
 mod defaults;
+pub mod encoding;
 mod error;
 mod evaluate;
 mod generate;
@@ -186,7 +187,7 @@ impl Experiment {
             evaluate: section("evaluate", &mut document, origin)?,
             controls: Switches::read(document.remove("controls"), &asked, words, origin)?,
             baselines: section("baselines", &mut document, origin)?,
-            systems: systems(&document, head.seed, words, origin)?,
+            systems: systems(&document, head.seed, &asked, words, origin)?,
             needs: asked.needs,
             name: head.name,
             seed: head.seed,
@@ -255,14 +256,22 @@ fn section<T: Section>(name: &str, document: &mut Table, origin: &Origin<'_>) ->
     reader::read(name, document.remove(name).unwrap_or_else(|| Value::Table(Table::new())), origin)
 }
 
-/// The sections of systems that `document` has, each read by its system.
-fn systems(document: &Table, seed: u64, words: &Vocabulary, origin: &Origin<'_>) -> Result<Table, ExperimentError> {
+/// The sections of systems that `document` has or the methods imply, each read by its system.
+fn systems(
+    document: &Table,
+    seed: u64,
+    asked: &Asked<'_>,
+    words: &Vocabulary,
+    origin: &Origin<'_>,
+) -> Result<Table, ExperimentError> {
     let methods = words.methods.iter().map(|word| (word.name, "a method"));
     let controls = words.controls.iter().map(|word| (word.name, "a control"));
     let reserved = Reserved::new(methods.chain(controls));
     let mut systems = Table::new();
     for word in &words.sections {
-        let Some(written) = document.get(word.name) else { continue };
+        let absent = Value::Table(Table::new());
+        let is_implied = word.of.is_some_and(|method| asked.methods.iter().any(|word| word.name == method));
+        let Some(written) = document.get(word.name).or_else(|| is_implied.then_some(&absent)) else { continue };
         let Value::Table(table) = written else {
             return Err(origin.wrong_type(word.name, "a section", written, format!("[{}]", word.name)));
         };

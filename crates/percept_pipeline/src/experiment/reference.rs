@@ -8,6 +8,7 @@ use super::Head;
 use super::baselines::BaselineSettings;
 use super::data::Data;
 use super::decode::DecodeSettings;
+use super::encoding::EncodingExperiment;
 use super::evaluate::EvaluateSettings;
 use super::generate::GenerateSettings;
 use super::groups::Groups;
@@ -65,6 +66,9 @@ pub fn reference(words: &Vocabulary) -> String {
     controls(&mut page, words);
     let systems = words.sections.iter().flat_map(|system| (system.tables)());
     for table in KeyTable::of::<BaselineSettings>("baselines").into_iter().chain(systems) {
+        section(&mut page, &table);
+    }
+    for table in EncodingExperiment::tables() {
         section(&mut page, &table);
     }
     page

@@ -99,6 +99,8 @@ pub struct SectionWord {
     pub thorough: bool,
     /// What it reads.
     pub needs: Needs,
+    /// The method with which it is there even where the file does not write it.
+    pub of: Option<&'static str>,
     /// Checks it and fills in every default.
     pub read: fn(&SectionText<'_>) -> Result<Table, ExperimentError>,
 }

@@ -2,10 +2,12 @@
 //!
 //! - [`autoencoder`]: a latent, decoded
 //! - [`diffusion`]: denoising from pure noise or from a noised latent, under a context or under the empty caption
+//! - [`mod@captions`]: vision tokens, put into words
 //! - [`pixels`]: predicted pixels, enlarged
 //! - [`pictures`]: every arm, draw by draw, batch by batch, as files
 
 pub mod autoencoder;
+pub mod captions;
 pub mod diffusion;
 pub mod pictures;
 pub mod pixels;

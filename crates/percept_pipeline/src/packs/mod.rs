@@ -3,6 +3,7 @@
 //! [`PictureModel`] is the seam between systems and models. The real one is a [`DiffusionPack`]; tests put a small closed-form
 //! model in its place, so that a whole run can be checked against arithmetic.
 
+mod captioner;
 mod content;
 mod on_demand;
 
@@ -17,6 +18,7 @@ use percept_models::parts::Parts;
 use percept_models::weights::{PackFiles, Tensors};
 use percept_models::{DiffusionPack, Generation};
 
+pub use captioner::{CaptionModel, PackCaptioner};
 pub use content::content_of;
 pub use on_demand::OnDemand;
 
@@ -51,6 +53,13 @@ pub trait PictureModel: Send + Sync {
     /// # Errors
     /// When there is no image encoder.
     fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>>;
+    /// Captions to the same space (n × projection); `None` when the text encoder has no projection into it.
+    ///
+    /// # Errors
+    /// A caption that cannot be read.
+    fn clip_text(&self, _captions: &[String]) -> Result<Option<Array2<f32>>> {
+        Ok(None)
+    }
     /// Whether [`PictureModel::clip_image`] works.
     fn has_clip(&self) -> bool;
     /// Pictures under contexts, from noise or from noised latents.
@@ -182,6 +191,10 @@ impl PictureModel for PackModel {
 
     fn clip_image(&self, pictures: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
         self.pack.clip_image(pictures)
+    }
+
+    fn clip_text(&self, captions: &[String]) -> Result<Option<Array2<f32>>> {
+        if self.pack.has_clip() { self.pack.clip_text(captions).map(Some) } else { Ok(None) }
     }
 
     fn has_clip(&self) -> bool {

@@ -46,6 +46,17 @@ impl Loaded {
             .ok_or_else(|| self.refused(format!("a matrix `{name}` of {rows} rows")))
     }
 
+    /// Columns of the matrix `name`, without reading it.
+    ///
+    /// # Errors
+    /// When there is no such matrix.
+    pub fn n_columns(&self, name: &str) -> Result<usize, PipelineError> {
+        match self.file.info(name)?.shape[..] {
+            [_, columns] => Ok(columns),
+            _ => Err(self.refused(format!("a matrix `{name}`"))),
+        }
+    }
+
     /// The vector `name`, which must have this length.
     ///
     /// # Errors

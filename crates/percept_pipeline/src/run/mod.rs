@@ -185,6 +185,11 @@ impl RunFolder {
         whole.then_some(stage)
     }
 
+    /// Whether the stage is complete and was made by exactly this computation.
+    pub fn has(&self, StageName { name, revision }: StageName<'_>, provenance: &Provenance) -> bool {
+        self.finished(name, &of_stage(name, revision, provenance.clone())).is_some()
+    }
+
     /// Removes all stages whose name begins with `prefix`, with their files.
     ///
     /// # Errors
@@ -204,7 +209,7 @@ impl RunFolder {
         provenance: Provenance,
         make: impl FnOnce() -> Result<Vec<String>, PipelineError>,
     ) -> Result<Stage, PipelineError> {
-        let provenance = provenance.setting("stage", name).setting("revision", &revision);
+        let provenance = of_stage(name, revision, provenance);
         self.visited.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         if let Some(stage) = self.finished(name, &provenance) {
             return Ok(stage);
@@ -265,6 +270,11 @@ impl RunFolder {
     fn marker(&self, name: &str) -> PathBuf {
         self.folder.join("stages").join(format!("{name}.json"))
     }
+}
+
+/// The record of a stage: what it is made from, and which computation makes it.
+fn of_stage(name: &str, revision: u32, provenance: Provenance) -> Provenance {
+    provenance.setting("stage", name).setting("revision", &revision)
 }
 
 #[cfg(test)]

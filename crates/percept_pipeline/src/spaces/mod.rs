@@ -2,6 +2,7 @@
 //!
 //! - [`latent`]: `z`, the autoencoder's latent of the picture; [`context`]: `c`, the text encoder's states of the captions
 //! - [`pixels`]: the picture itself, averaged down
+//! - [`mod@vision_tokens`]: what a captioner sees, on disk
 //! - [`store`]: any space that a model's places offer, as a folder of arrays (`percept features`)
 
 mod blocks;
@@ -9,6 +10,7 @@ pub mod context;
 pub mod latent;
 pub mod pixels;
 pub mod store;
+pub mod vision_tokens;
 
 use percept_core::{Progress, Provenance};
 
@@ -20,6 +22,7 @@ use crate::run::RunFolder;
 pub use context::Context;
 pub use latent::Latent;
 pub use pixels::Pixels;
+pub use vision_tokens::vision_tokens;
 
 /// What spaces are made from.
 #[derive(Clone, Copy)]

@@ -192,6 +192,7 @@ fn hostile_names_of_figures_are_shown_not_obeyed() {
                         attack.clone_into(&mut cell.note);
                     }
                 }
+                Figure::Cortex(cortex) => attack.clone_into(&mut cortex.alt),
             }
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn outcome() -> Outcome {
         let made = |name: &&str| ItemArm {
             pictures: vec![format!("images/{i:03}_{name}.png")],
             scores: vec![Some(0.5); outcome.scores.iter().filter(|row| row.method == **name).count()],
+            said: Vec::new(),
         };
         item.arms = ARMS.iter().map(made).collect();
     }

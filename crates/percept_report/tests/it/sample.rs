@@ -111,7 +111,7 @@ fn item(i: usize) -> ItemResult {
         arms: COLUMNS[1..]
             .iter()
             .enumerate()
-            .map(|(k, name)| ItemArm { pictures: pictures(k, name), scores: scores.to_vec() })
+            .map(|(k, name)| ItemArm { pictures: pictures(k, name), scores: scores.to_vec(), said: Vec::new() })
             .collect(),
     }
 }

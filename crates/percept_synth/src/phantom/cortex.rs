@@ -16,7 +16,7 @@ const LARGEST_ECCENTRICITY: f32 = 1.3;
 /// The eccentricity at which magnification has halved, in half-widths.
 const MAGNIFICATION_CONSTANT: f32 = 0.35;
 /// Depth of cortex in voxels.
-const THICKNESS: f32 = 2.9;
+pub(super) const THICKNESS: f32 = 2.9;
 /// Edge of a voxel.
 pub const VOXEL_MM: f64 = 1.8;
 
@@ -28,6 +28,13 @@ pub enum Hemisphere {
     Left,
     /// Sees the left half.
     Right,
+}
+
+impl Hemisphere {
+    /// The sign of x on its outer side.
+    pub(super) fn outward(self) -> f32 {
+        if self == Self::Right { 1.0 } else { -1.0 }
+    }
 }
 
 /// What a cortical voxel belongs to.
@@ -218,13 +225,19 @@ enum Tissue {
     Cortex(Spot),
 }
 
-fn locate(shape: [usize; 3], index: [usize; 3]) -> Tissue {
+/// Middle and radii of a hemisphere's ellipsoid, in voxels.
+pub(super) fn ellipsoid(shape: [usize; 3], hemisphere: Hemisphere) -> ([f32; 3], [f32; 3]) {
     let centre = |axis: usize| (shape[axis] as f32 - 1.0) / 2.0;
     let radius = [shape[0] as f32 / 4.0 - 0.1, shape[1] as f32 / 2.0 - 0.6, shape[2] as f32 / 2.0 - 0.6];
-    let right = index[0] as f32 > centre(0);
+    let middle = [centre(0) + hemisphere.outward() * shape[0] as f32 / 4.0, centre(1), centre(2)];
+    (middle, radius)
+}
+
+fn locate(shape: [usize; 3], index: [usize; 3]) -> Tissue {
+    let right = index[0] as f32 > (shape[0] as f32 - 1.0) / 2.0;
     let hemisphere = if right { Hemisphere::Right } else { Hemisphere::Left };
-    let outward = if right { 1.0 } else { -1.0 };
-    let middle = [centre(0) + outward * shape[0] as f32 / 4.0, centre(1), centre(2)];
+    let outward = hemisphere.outward();
+    let (middle, radius) = ellipsoid(shape, hemisphere);
     let unit: [f32; 3] = std::array::from_fn(|axis| (index[axis] as f32 - middle[axis]) / radius[axis]);
     let length = unit.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > 1.0 {

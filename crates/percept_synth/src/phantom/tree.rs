@@ -13,10 +13,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
+use super::once::keep;
 use super::params::{BetaFormat, Error, N_REPEATS, N_RUNS};
 use super::session::{Scanner, UNITS_PER_PERCENT};
 use super::subject::Phantom;
-use super::{behaviour, tables};
+use super::{behaviour, surfaces, tables};
 use crate::drawing::Drawing;
 
 /// The type of betas that the phantom writes: NSD's third preparation.
@@ -43,6 +44,7 @@ impl Phantom {
         tree.experiment()?;
         tree.stimuli()?;
         tree.brain()?;
+        surfaces::write(self, root)?;
         tree.betas()?;
         tree.truth()
     }
@@ -301,14 +303,6 @@ impl Tree<'_> {
         let voxels = self.root.join(format!("phantom/{}_voxels.json", self.subject()));
         json_line(voxels, &phantom.tuning)
     }
-}
-
-/// Runs `write` on `path` unless the file is there.
-fn keep(path: PathBuf, write: impl FnOnce(&Path) -> Result<(), percept_io::Error>) -> Result<(), Error> {
-    if fs::is_file(&path) {
-        return Ok(());
-    }
-    Ok(write(&path)?)
 }
 
 fn text(path: PathBuf, text: impl FnOnce() -> String) -> Result<(), Error> {

@@ -72,7 +72,7 @@ section! {
 
 impl ArraysData {
     /// Refuses half a test side.
-    pub(super) fn both_sides(&self, origin: &Origin<'_>) -> Result<(), ExperimentError> {
+    pub(in crate::experiment) fn both_sides(&self, origin: &Origin<'_>) -> Result<(), ExperimentError> {
         match (&self.test_responses, &self.test_stimuli) {
             (Some(_), None) => Err(origin.missing("data.test_stimuli", "test_stimuli = \"data.mat:test_images\"")),
             (None, Some(_)) => Err(origin.missing("data.test_responses", "test_responses = \"data.mat:test\"")),

@@ -1,0 +1,532 @@
+//! Features of every sample: each space as one or more sets, one for every point of its axes, made once and kept in the run's folder.
+//!
+//! A space of pictures has a row for each stimulus, one of texts or labels a row for each sample. Places inside models are read
+//! in blocks of stimuli, each a stage of its own, so that a run that is killed loses one block.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ndarray::{Array2, Array4, Axis, s};
+use percept_core::{Progress, Provenance, Seed};
+use percept_models::probe::{Input, Pool, Probe, Space};
+use percept_models::weights::PackFiles;
+
+use super::axes::Axes;
+use super::gabor::Pyramid;
+use crate::data::recording::Annotations;
+use crate::data::{Recording, Stimuli, pictures};
+use crate::error::PipelineError;
+use crate::experiment::encoding::{ArraySpace, BagSpace, LabelSpace, SpaceSettings, TapPool, TapSpace, expand};
+use crate::experiment::{ArrayRef, Pack};
+use crate::packs::content_of;
+use crate::run::{RunFolder, StageName, artefact};
+
+/// Stimuli or texts read, computed and saved at a time.
+const BLOCK: usize = 64;
+/// Stimuli in a pass of a model.
+const BATCH: usize = 8;
+/// Of the computation; see [`crate::run`].
+const REVISION: u32 = 1;
+/// The tensor's name in its file.
+const VALUES: &str = "values";
+
+/// One set of features: a space at one point of its axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The space, by its name in the experiment.
+    pub space: String,
+    /// Where it stands.
+    pub axes: Axes,
+    /// Its file in the run's folder.
+    path: String,
+    /// What the columns are, where they have names.
+    pub columns: Vec<String>,
+    /// Content hash.
+    pub content: String,
+    n_rows: usize,
+    by_stimulus: bool,
+}
+
+impl Point {
+    /// The features of every sample: n_samples × n_features.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
+    pub fn of_samples(&self, run: &RunFolder, data: &Recording) -> Result<Array2<f32>, PipelineError> {
+        let rows = artefact::load(run, &self.path)?.matrix(VALUES, self.n_rows, None)?;
+        Ok(if self.by_stimulus { rows.select(Axis(0), &data.group_of_sample) } else { rows })
+    }
+
+    /// A name for files and stages.
+    pub fn key(&self) -> String {
+        let stem = self.path.rsplit_once('/').map_or(self.path.as_str(), |(_, name)| name);
+        stem.trim_end_matches(".safetensors").to_owned()
+    }
+
+    /// The space and its axes in words.
+    pub fn words(&self) -> String {
+        if self.axes.is_empty() { self.space.clone() } else { format!("{} ({})", self.space, self.axes) }
+    }
+}
+
+/// What features are made from.
+pub struct Materials<'a> {
+    /// Where they are kept.
+    pub run: &'a RunFolder,
+    /// The recording.
+    pub data: &'a Recording,
+    /// Hashes of all inputs.
+    pub record: &'a Provenance,
+    /// The root of the noise of spaces in a U-Net.
+    pub seed: Seed,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
+}
+
+/// All points of the space called `name`, made or found.
+///
+/// # Errors
+/// When the data lack what the space reads, or a model refuses it.
+pub fn points(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
+    let found = match settings {
+        SpaceSettings::Taps(taps) => return tapped(name, taps, from),
+        SpaceSettings::Array(array) => return arrays(name, array, from),
+        SpaceSettings::Pixels(_) | SpaceSettings::Gabor(_) => of_pictures(name, settings, from)?,
+        SpaceSettings::Labels(labels) => of_labels(name, labels, from)?,
+        SpaceSettings::Bag(bag) => {
+            of_words(name, &bag.level, settings, from, |texts| hashed(texts, &from.data.session_of_sample, bag))?
+        }
+        SpaceSettings::Rate(rate) => {
+            let n_samples = from.data.n_samples();
+            let point = of_words(name, &rate.level, settings, from, |texts| counted(texts, n_samples))?;
+            Point { columns: ["words", "letters"].map(str::to_owned).to_vec(), ..point }
+        }
+    };
+    Ok(vec![found])
+}
+
+/// Keeps one set of rows as a stage.
+fn keep(
+    name: &str,
+    number: usize,
+    axes: Axes,
+    by_stimulus: bool,
+    record: Provenance,
+    from: &Materials<'_>,
+    make: impl FnOnce() -> Result<Array2<f32>, PipelineError>,
+) -> Result<Point, PipelineError> {
+    let key = format!("{name}.{number:04}");
+    let path = format!("features/{key}.safetensors");
+    let n_rows = if by_stimulus { from.data.groups.len() } else { from.data.n_samples() };
+    let stage = from.run.stage(StageName { name: &format!("features.{key}"), revision: REVISION }, record, || {
+        let values = make()?;
+        expect_rows(name, &values, n_rows)?;
+        artefact::save(from.run, &path, &[(VALUES, values.into_dyn())])?;
+        Ok(vec![path.clone()])
+    })?;
+    let (space, content) = (name.to_owned(), stage.content());
+    Ok(Point { space, axes, path, columns: Vec::new(), content, n_rows, by_stimulus })
+}
+
+fn expect_rows(name: &str, values: &Array2<f32>, n_rows: usize) -> Result<(), PipelineError> {
+    let bad = values.indexed_iter().find(|(_, value)| !value.is_finite());
+    if let Some(((row, column), value)) = bad {
+        let what = format!("feature {column} of row {row} of the space `{name}` is {value}");
+        return Err(PipelineError::data(what, "mend the array, or leave the space out"));
+    }
+    if values.nrows() != n_rows || values.ncols() == 0 {
+        let what =
+            format!("the space `{name}` has {} rows × {} features for {n_rows} rows", values.nrows(), values.ncols());
+        return Err(PipelineError::data(what, "give one row for every sample or stimulus"));
+    }
+    Ok(())
+}
+
+fn pictures_of<'a>(name: &str, data: &'a Recording) -> Result<&'a Stimuli, PipelineError> {
+    data.stimuli.as_ref().ok_or_else(|| {
+        PipelineError::data(format!("the space `{name}` is made from pictures, and the data have none"), "leave it out")
+    })
+}
+
+fn of_pictures(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Result<Point, PipelineError> {
+    let stimuli = pictures_of(name, from.data)?;
+    let record = from.record.only(&["stimuli"]).setting("space", settings);
+    keep(name, 0, Axes::none(), true, record, from, || {
+        let n = stimuli.len();
+        let with_colour = has_colour(stimuli)?;
+        let pyramid = match settings {
+            SpaceSettings::Gabor(gabor) => Some(Pyramid::new(gabor)),
+            _ => None,
+        };
+        from.progress.begin(&format!("features: {name}"), n as u64);
+        let mut all: Option<Array2<f32>> = None;
+        for rows in blocks(n) {
+            let shown = pictures::to_values(stimuli.pictures(&rows.clone().collect::<Vec<_>>())?.view());
+            let part = match (&pyramid, settings) {
+                (Some(pyramid), _) => pyramid.features(shown.view(), with_colour),
+                (None, SpaceSettings::Pixels(pixels)) => flat(&shown, pixels.size, with_colour),
+                (None, _) => Array2::zeros((0, 0)),
+            };
+            let all = all.get_or_insert_with(|| Array2::zeros((n, part.ncols())));
+            all.slice_mut(s![rows.clone(), ..]).assign(&part);
+            from.progress.advance(rows.len() as u64);
+        }
+        from.progress.end("");
+        Ok(all.unwrap_or_default())
+    })
+}
+
+fn blocks(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(n))
+}
+
+/// Whether any picture has a pixel that is not gray.
+fn has_colour(stimuli: &Stimuli) -> Result<bool, PipelineError> {
+    for rows in blocks(stimuli.len()) {
+        let shown = stimuli.pictures(&rows.collect::<Vec<_>>())?;
+        if shown.lanes(Axis(3)).into_iter().any(|pixel| pixel[0] != pixel[1] || pixel[0] != pixel[2]) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Pictures averaged down to at most `side` pixels a side, one row each.
+fn flat(shown: &Array4<f32>, side: usize, with_colour: bool) -> Array2<f32> {
+    let (n, height, width, _) = shown.dim();
+    let small = pictures::resize(shown.view(), height.min(side), width.min(side));
+    let channels = if with_colour { 3 } else { 1 };
+    let values: Vec<f32> = small.slice(s![.., .., .., ..channels]).iter().copied().collect();
+    let columns = values.len() / n.max(1);
+    Array2::from_shape_vec((n, columns), values).unwrap_or_default()
+}
+
+fn of_labels(name: &str, settings: &LabelSpace, from: &Materials<'_>) -> Result<Point, PipelineError> {
+    let labels = from.data.labels.as_ref().ok_or_else(|| {
+        let what = format!("the space `{name}` is made from labels, and the data have none");
+        PipelineError::data(what, "leave it out, or name labels in `[data]`")
+    })?;
+    let mut columns = Vec::new();
+    for wanted in &settings.only {
+        let found = labels.names.iter().position(|label| label == wanted).ok_or_else(|| {
+            let known = labels.names.iter().take(12).map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            PipelineError::data(format!("the data have no label `{wanted}`"), format!("there are {known}"))
+        })?;
+        columns.push(found);
+    }
+    if columns.is_empty() {
+        columns = (0..labels.names.len()).collect();
+    }
+    let record = from.record.only(&["labels", "design"]).setting("columns", &columns);
+    let holds = labels.holds.select(Axis(1), &columns);
+    let names = columns.iter().map(|&column| labels.names[column].clone()).collect();
+    let point = keep(name, 0, Axes::none(), false, record, from, || Ok(holds))?;
+    Ok(Point { columns: names, ..point })
+}
+
+/// A space whose rows are counts over the texts of each sample.
+fn of_words(
+    name: &str,
+    level: &str,
+    settings: &SpaceSettings,
+    from: &Materials<'_>,
+    make: impl Fn(&Annotations) -> Array2<f32>,
+) -> Result<Point, PipelineError> {
+    let texts = from.data.texts_of(level)?;
+    let record = from.record.only(&["texts", "design"]).setting("space", settings);
+    keep(name, 0, Axes::none(), false, record, from, || Ok(make(texts)))
+}
+
+/// Rows of texts added up, or averaged, over the texts that stand in each sample.
+fn over_samples(rows: &Array2<f32>, texts: &Annotations, n_samples: usize, is_mean: bool) -> Array2<f32> {
+    let mut sums = Array2::<f64>::zeros((n_samples, rows.ncols()));
+    let mut counts = vec![0usize; n_samples];
+    for &[text, sample] in &texts.stands {
+        counts[sample] += 1;
+        sums.row_mut(sample).zip_mut_with(&rows.row(text), |sum, value| *sum += f64::from(*value));
+    }
+    if is_mean {
+        for (mut row, &count) in sums.rows_mut().into_iter().zip(&counts) {
+            row /= count.max(1) as f64;
+        }
+    }
+    sums.mapv(|sum| sum as f32)
+}
+
+/// Words as they are told apart: runs of letters, digits and apostrophes, in small letters.
+pub(super) fn words_of(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|word| !word.is_empty()).map(str::to_lowercase)
+}
+
+/// Counts of words, each in the column and with the sign that its hash names.
+fn hashed(texts: &Annotations, runs: &[usize], settings: &BagSpace) -> Array2<f32> {
+    let mut rows = Array2::<f32>::zeros((texts.texts.len(), settings.columns));
+    for (mut row, text) in rows.rows_mut().into_iter().zip(&texts.texts) {
+        for word in words_of(text) {
+            let hash = blake(&word);
+            let sign = if hash & 1 == 0 { 1.0 } else { -1.0 };
+            row[(hash >> 1) as usize % settings.columns] += sign;
+        }
+    }
+    let own = over_samples(&rows, texts, runs.len(), false);
+    let mut all = own.clone();
+    for sample in 0..runs.len() {
+        let first = sample.saturating_sub(settings.context);
+        for before in (first..sample).filter(|&before| runs[before] == runs[sample]) {
+            let mut to = all.row_mut(sample);
+            to += &own.row(before);
+        }
+    }
+    all
+}
+
+/// The first eight bytes of a content hash of `word`.
+fn blake(word: &str) -> u64 {
+    let hex = percept_core::provenance::content_hash(word.as_bytes());
+    u64::from_str_radix(&hex[..16], 16).unwrap_or(0)
+}
+
+fn counted(texts: &Annotations, n_samples: usize) -> Array2<f32> {
+    let rows = Array2::from_shape_fn((texts.texts.len(), 2), |(text, column)| match column {
+        0 => words_of(&texts.texts[text]).count() as f32,
+        _ => texts.texts[text].chars().filter(|letter| letter.is_alphanumeric()).count() as f32,
+    });
+    over_samples(&rows, texts, n_samples, false)
+}
+
+fn arrays(name: &str, settings: &ArraySpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
+    let pattern = settings.array.to_string_lossy();
+    let names =
+        expand(&pattern).map_err(|expected| PipelineError::data(format!("`{pattern}`: {expected}"), "mend it"))?;
+    let has_stimuli = from.data.stimuli.is_some();
+    let mut points = Vec::with_capacity(names.len());
+    for (number, (text, chosen)) in names.into_iter().enumerate() {
+        let reference = ArrayRef::parse(&text, std::path::Path::new("")).map_err(|refused| {
+            PipelineError::data(format!("{} names no array", refused.got), format!("write {}", refused.expected))
+        })?;
+        let axes = if chosen.is_empty() { Axes::none() } else { Axes::one(&settings.axis, &chosen.join(" ")) };
+        let hash = percept_io::fs::content_hash(&reference.file)?;
+        let record = from.record.only(&["design"]).input("array", hash).setting("variable", &reference.variable);
+        let found = percept_io::array::Reference { path: reference.file.clone(), name: reference.variable.clone() };
+        let values = found.read_matrix::<f32>()?.as_standard_layout().into_owned();
+        let n_samples = from.data.n_samples();
+        let by_stimulus = has_stimuli && values.nrows() == from.data.groups.len() && values.nrows() != n_samples;
+        if values.nrows() > n_samples && !from.data.is_trials() {
+            return Err(too_many(name, values.nrows(), from.data));
+        }
+        points.push(keep(name, number, axes, by_stimulus, record, from, || Ok(values))?);
+    }
+    Ok(points)
+}
+
+/// Features that go on where the scans have ended.
+fn too_many(name: &str, rows: usize, data: &Recording) -> PipelineError {
+    let n = data.n_samples();
+    let run = data.group_of_sample.last().map_or("", |&group| data.groups[group].as_str());
+    let length =
+        data.group_of_sample.iter().rev().take_while(|group| Some(*group) == data.group_of_sample.last()).count();
+    let word = data.group_word();
+    let until = match data.timing {
+        crate::data::recording::Timing::Series { tr_secs: Some(tr), .. } => {
+            format!("second {}", length as f64 * tr)
+        }
+        _ => format!("row {length}"),
+    };
+    PipelineError::data(
+        format!(
+            "the space `{name}` has {rows} rows for {n} samples: {word} `{run}` ends at its {until}, and {} rows follow",
+            rows - n
+        ),
+        "cut the features to the samples, run by run",
+    )
+}
+
+fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
+    let mut places = Vec::new();
+    for pattern in &settings.places {
+        let names =
+            expand(pattern).map_err(|expected| PipelineError::data(format!("`{pattern}`: {expected}"), "mend it"))?;
+        places.extend(names.into_iter().map(|(place, _)| place));
+    }
+    let spaces = places.iter().map(|place| Space::parse(place)).collect::<Result<Vec<_>, _>>()?;
+    let of_pictures = spaces.first().is_some_and(|space| space.input() == Input::Pictures);
+    if spaces.iter().any(|space| (space.input() == Input::Pictures) != of_pictures) {
+        let what = format!("the space `{name}` has places of pictures and of texts");
+        return Err(PipelineError::data(what, "make two spaces of it"));
+    }
+    let files = match &settings.pack {
+        Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
+        Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
+    };
+    let pool = match settings.pool {
+        TapPool::Whole => Pool::Whole,
+        TapPool::Mean => Pool::Mean,
+        TapPool::First => Pool::First,
+        TapPool::Last => Pool::Last,
+    };
+    let record = from
+        .record
+        .only(&["stimuli", "captions", "texts", "design"])
+        .input("pack", content_of(&files)?)
+        .setting("places", &places)
+        .setting("pool", &settings.pool)
+        .setting("level", &settings.level)
+        .setting("seed", &from.seed);
+    let source = Source::of(name, &settings.level, from.data, of_pictures)?;
+    let tapping = Tapping { name, places, source, record, from };
+    if !tapping.is_there() {
+        tapping.read(|| Ok(Probe::open(&files, spaces.clone(), pool, from.seed)?))?;
+    }
+    let points = (0..tapping.places.len()).map(|number| tapping.finish(number)).collect::<Result<Vec<_>, _>>()?;
+    from.run.remove(&tapping.prefix())?;
+    Ok(points)
+}
+
+/// Places of a model on the way to their files.
+struct Tapping<'a> {
+    name: &'a str,
+    places: Vec<String>,
+    source: Source<'a>,
+    record: Provenance,
+    from: &'a Materials<'a>,
+}
+
+impl Tapping<'_> {
+    fn prefix(&self) -> String {
+        format!("features.{}.block", self.name)
+    }
+
+    /// Whether all sets were finished by an earlier run.
+    fn is_there(&self) -> bool {
+        self.places.iter().enumerate().all(|(number, place)| {
+            let key = format!("features.{}.{number:04}", self.name);
+            let record = self.record.clone().setting("place", place);
+            self.from.run.has(StageName { name: &key, revision: REVISION }, &record)
+        })
+    }
+
+    /// Reads all places block by block; the model is opened when the first block is missing.
+    fn read(&self, open: impl Fn() -> Result<Probe, PipelineError>) -> Result<(), PipelineError> {
+        let (run, progress) = (self.from.run, self.from.progress);
+        let mut probe = None;
+        progress.begin(&format!("features: {}", self.name), self.source.len() as u64);
+        for (rows, file) in block_files(self.name, self.source.len()) {
+            let mut is_made = false;
+            let stage = format!("{}{:08}", self.prefix(), rows.start);
+            let record = self.record.clone().setting("rows", &rows);
+            run.stage(StageName { name: &stage, revision: REVISION }, record, || {
+                is_made = true;
+                let probe = match &mut probe {
+                    Some(probe) => probe,
+                    none => none.insert(open()?),
+                };
+                let made = self.source.rows(probe, rows.clone())?;
+                let arrays: Vec<_> =
+                    made.iter().map(|(place, rows)| (place.as_str(), rows.clone().into_dyn())).collect();
+                artefact::save(run, &file, &arrays)?;
+                Ok(vec![file.clone()])
+            })?;
+            let n = rows.len() as u64;
+            if is_made { progress.advance(n) } else { progress.resume(n) }
+        }
+        progress.end("");
+        Ok(())
+    }
+
+    /// One place as a set of its own, from all blocks.
+    fn finish(&self, number: usize) -> Result<Point, PipelineError> {
+        let place = &self.places[number];
+        let record = self.record.clone().setting("place", place);
+        let by_stimulus = self.source.by_stimulus();
+        keep(self.name, number, Axes::of_place(place), by_stimulus, record, self.from, || {
+            let n = self.source.len();
+            let mut all: Option<Array2<f32>> = None;
+            for (rows, file) in block_files(self.name, n) {
+                let part = artefact::load(self.from.run, &file)?.matrix(place, rows.len(), None)?;
+                let all = all.get_or_insert_with(|| Array2::zeros((n, part.ncols())));
+                if part.ncols() != all.ncols() {
+                    let expected = format!("rows of {} features", all.ncols());
+                    return Err(PipelineError::Artefact { path: file, expected });
+                }
+                all.slice_mut(s![rows, ..]).assign(&part);
+            }
+            Ok(self.source.gathered(all.unwrap_or_default()))
+        })
+    }
+}
+
+fn block_files(name: &str, n: usize) -> Vec<(Range<usize>, String)> {
+    blocks(n).map(|rows| (rows.clone(), format!("features/{name}.block{:08}.safetensors", rows.start))).collect()
+}
+
+/// What a model reads.
+enum Source<'a> {
+    /// A picture per stimulus.
+    Pictures(&'a Stimuli),
+    /// The captions of each stimulus, which are averaged.
+    Captions { texts: Vec<String>, stimulus: Vec<usize>, n: usize },
+    /// Texts and the samples that they stand in; silence is zeros.
+    Texts { texts: &'a Annotations, n: usize },
+}
+
+impl<'a> Source<'a> {
+    fn of(name: &str, level: &str, data: &'a Recording, of_pictures: bool) -> Result<Self, PipelineError> {
+        if of_pictures {
+            return Ok(Self::Pictures(pictures_of(name, data)?));
+        }
+        if let Some(captions) = &data.captions {
+            let pairs: Vec<(usize, &String)> = captions
+                .iter()
+                .enumerate()
+                .flat_map(|(stimulus, list)| list.iter().map(move |text| (stimulus, text)))
+                .collect();
+            let (stimulus, texts) = pairs.into_iter().map(|(stimulus, text)| (stimulus, text.clone())).unzip();
+            return Ok(Self::Captions { texts, stimulus, n: captions.len() });
+        }
+        Ok(Self::Texts { texts: data.texts_of(level)?, n: data.n_samples() })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Pictures(stimuli) => stimuli.len(),
+            Self::Captions { texts, .. } => texts.len(),
+            Self::Texts { texts, .. } => texts.texts.len(),
+        }
+    }
+
+    fn by_stimulus(&self) -> bool {
+        !matches!(self, Self::Texts { .. })
+    }
+
+    fn rows(&self, probe: &Probe, rows: Range<usize>) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
+        match self {
+            Self::Captions { texts, .. } => Ok(probe.texts(&texts[rows], BATCH)?),
+            Self::Texts { texts, .. } => Ok(probe.texts(&texts.texts[rows], BATCH)?),
+            Self::Pictures(stimuli) => {
+                let names: Vec<String> = rows.clone().map(|stimulus| stimuli.id(stimulus).to_owned()).collect();
+                let shown = pictures::to_values(stimuli.pictures(&rows.collect::<Vec<_>>())?.view());
+                let resized = probe.image_size().map(|side| pictures::resize(shown.view(), side, side));
+                Ok(probe.pictures(&names, shown.view(), resized.as_ref().map(|all| all.view()), BATCH)?)
+            }
+        }
+    }
+
+    /// Rows of texts as rows of stimuli or samples.
+    fn gathered(&self, rows: Array2<f32>) -> Array2<f32> {
+        let (of_row, n) = match self {
+            Self::Pictures(_) => return rows,
+            Self::Texts { texts, n } => return over_samples(&rows, texts, *n, true),
+            Self::Captions { stimulus, n, .. } => (stimulus, *n),
+        };
+        let mut sums = Array2::<f64>::zeros((n, rows.ncols()));
+        let mut counts = vec![0usize; n];
+        for (row, &to) in rows.rows().into_iter().zip(of_row) {
+            counts[to] += 1;
+            sums.row_mut(to).zip_mut_with(&row, |sum, value| *sum += f64::from(*value));
+        }
+        for (mut row, &count) in sums.rows_mut().into_iter().zip(&counts) {
+            row /= count.max(1) as f64;
+        }
+        sums.mapv(|sum| sum as f32)
+    }
+}

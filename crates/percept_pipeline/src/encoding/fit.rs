@@ -1,0 +1,223 @@
+//! Held-out predictions of all units from one set of features, or from several that are fitted together.
+//!
+//! For each fold: principal components fitted on its training samples (where they are asked for), delays within runs,
+//! standardisation by the training samples, ridge with a penalty for each unit chosen by leaving out one stimulus, run or title of
+//! the training side at a time. Several sets are fitted by one ridge or by banded ridge.
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use percept_core::Seed;
+use percept_regress::{
+    Band, BandedCv, BandedParams, Edge, Folds, Pca, Pooling, RegressError, RidgeCv, RidgeParams, Score,
+};
+
+use super::plan::EncodingPlan;
+use crate::data::Recording;
+use crate::error::PipelineError;
+use crate::experiment::encoding::{DelayForm, EncodeSettings, ModelForm};
+
+/// Up to so many numbers in features and responses fits are made in f64, beyond them in f32.
+const MOST_NUMBERS_IN_F64: usize = 1 << 26;
+
+/// Features of one band.
+pub struct BandRows<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// n_samples × n_features, in the order of the samples.
+    pub rows: ArrayView2<'a, f32>,
+}
+
+/// What the fits of all folds gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldOutPredictions {
+    /// n_items × n_units.
+    pub values: Array2<f32>,
+    /// Share of units and folds whose penalty stood at the low end of the grid, and at its high end.
+    pub at_edge: [f64; 2],
+    /// Columns that were regressed on.
+    pub n_columns: usize,
+}
+
+/// Predicts the items of every fold from fits on its training samples.
+///
+/// # Shapes
+/// `responses` n_samples × n_units.
+///
+/// # Errors
+/// A regression that is refused, named by `name`.
+pub fn held_out(
+    name: &str,
+    bands: &[BandRows<'_>],
+    responses: ArrayView2<'_, f32>,
+    data: &Recording,
+    plan: &EncodingPlan,
+    settings: &EncodeSettings,
+    seed: Seed,
+) -> Result<HeldOutPredictions, PipelineError> {
+    let n_units = responses.ncols();
+    let mut out =
+        HeldOutPredictions { values: Array2::zeros((plan.n_items(), n_units)), at_edge: [0.0; 2], n_columns: 0 };
+    let refused = |error| PipelineError::Regress { feature: name.to_owned(), error };
+    for (number, fold) in plan.folds.iter().enumerate() {
+        let prepared = prepared(bands, &fold.train, data, settings).map_err(|error| match error {
+            Refused::Regress(error) => refused(error),
+            Refused::Other(error) => error,
+        })?;
+        out.n_columns = prepared.features.ncols();
+        let inner: Vec<usize> = fold.train.iter().map(|&sample| data.group_of_sample[sample]).collect();
+        let x = prepared.features.select(Axis(0), &fold.train);
+        let y = responses.select(Axis(0), &fold.train);
+        let test = plan.of_items(fold.items.clone(), prepared.features.view());
+        let job = Job { x, y, test, bands: prepared.bands, inner, params: params(settings, prepared.is_scaled) };
+        let small = job.x.len() + job.y.len() <= MOST_NUMBERS_IN_F64;
+        let fitted = if small {
+            job.run_f64(settings, seed.at(number as u64))
+        } else {
+            job.run_f32(settings, seed.at(number as u64))
+        };
+        let (predicted, edges) = fitted.map_err(refused)?;
+        for (total, share) in out.at_edge.iter_mut().zip(edges) {
+            *total += share / plan.folds.len() as f64;
+        }
+        out.values.slice_mut(ndarray::s![fold.items.clone(), ..]).assign(&predicted);
+    }
+    Ok(out)
+}
+
+fn params(settings: &EncodeSettings, is_scaled: bool) -> RidgeParams {
+    RidgeParams {
+        alphas: settings.alphas.clone(),
+        score: Score::NegMse,
+        pooling: Pooling::Folds,
+        standardize: !is_scaled,
+        ..RidgeParams::default()
+    }
+}
+
+enum Refused {
+    Regress(RegressError),
+    Other(PipelineError),
+}
+
+/// Features as they are regressed on.
+struct Prepared {
+    features: Array2<f32>,
+    bands: Vec<Band>,
+    /// Principal components have their own scale, which ridge must see.
+    is_scaled: bool,
+}
+
+fn prepared(
+    bands: &[BandRows<'_>],
+    train: &[usize],
+    data: &Recording,
+    settings: &EncodeSettings,
+) -> Result<Prepared, Refused> {
+    let mut parts = Vec::with_capacity(bands.len());
+    let mut places = Vec::with_capacity(bands.len());
+    let mut start = 0;
+    for band in bands {
+        let reduced = match settings.pca {
+            0 => band.rows.to_owned(),
+            n if band.rows.ncols() <= n => standardised(band.rows, train),
+            n => {
+                let rows = band.rows.select(Axis(0), train);
+                let view = rows.view();
+                let pca = Pca::fit::<f32>(&view, n, true).map_err(Refused::Regress)?;
+                pca.transform(band.rows).map_err(Refused::Regress)?
+            }
+        };
+        let part = delayed(reduced, data, settings).map_err(Refused::Other)?;
+        places.push(Band { name: band.name.to_owned(), features: start..start + part.ncols() });
+        start += part.ncols();
+        parts.push(part);
+    }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let features = concatenate(Axis(1), &views).map_err(|error| {
+        Refused::Other(PipelineError::data(format!("the spaces do not fit together: {error}"), "please report this"))
+    })?;
+    Ok(Prepared { features, bands: places, is_scaled: settings.pca > 0 })
+}
+
+/// Features by the mean and deviation of the training samples; 0 where they do not vary there.
+fn standardised(rows: ArrayView2<'_, f32>, train: &[usize]) -> Array2<f32> {
+    let mut out = rows.to_owned();
+    for mut column in out.columns_mut() {
+        let n = train.len() as f64;
+        let mean = train.iter().map(|&sample| f64::from(column[sample])).sum::<f64>() / n;
+        let square = train.iter().map(|&sample| (f64::from(column[sample]) - mean).powi(2)).sum::<f64>() / n;
+        let scale = if square > 0.0 { square.sqrt().recip() } else { 0.0 };
+        column.mapv_inplace(|value| ((f64::from(value) - mean) * scale) as f32);
+    }
+    out
+}
+
+/// Features at the delays of the experiment, which never reach into another run.
+fn delayed(rows: Array2<f32>, data: &Recording, settings: &EncodeSettings) -> Result<Array2<f32>, PipelineError> {
+    if settings.delays == [0] {
+        return Ok(rows);
+    }
+    if data.is_trials() {
+        return Err(PipelineError::data(
+            "`encode.delays` is set, but stimuli that were shown one by one have no delays",
+            "remove it, or use a series in time",
+        ));
+    }
+    let delays: Vec<isize> = settings.delays.iter().map(|&delay| delay as isize).collect();
+    let refused = |error: percept_signal::SignalError| {
+        PipelineError::data(format!("the features cannot be delayed: {error}"), "correct `encode.delays`")
+    };
+    let (rows, runs) = (rows.view(), &data.session_of_sample);
+    let found = match settings.delay_form {
+        DelayForm::Columns => percept_signal::delayed(rows, runs, &delays),
+        DelayForm::Mean => percept_signal::delayed_mean(rows, runs, &delays),
+    };
+    Ok(found.map_err(refused)?.features)
+}
+
+/// One fit.
+struct Job {
+    x: Array2<f32>,
+    y: Array2<f32>,
+    test: Array2<f32>,
+    bands: Vec<Band>,
+    inner: Vec<usize>,
+    params: RidgeParams,
+}
+
+type Predicted = (Array2<f32>, [f64; 2]);
+
+impl Job {
+    fn run_f64(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
+        let [x, y, test] = [&self.x, &self.y, &self.test].map(|values| values.mapv(f64::from));
+        let (predicted, edges) = self.fit(x.view(), y.view(), test.view(), settings, seed)?;
+        Ok((predicted.mapv(|value| value as f32), edges))
+    }
+
+    fn run_f32(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
+        self.fit(self.x.view(), self.y.view(), self.test.view(), settings, seed)
+    }
+
+    fn fit<T: percept_regress::Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        test: ArrayView2<'_, T>,
+        settings: &EncodeSettings,
+        seed: Seed,
+    ) -> Result<(Array2<T>, [f64; 2]), RegressError> {
+        let folds = Folds::by_label(&self.inner)?;
+        let grid = self.params.grid()?;
+        let share =
+            |is: &dyn Fn(usize) -> bool, n: usize| (0..n).filter(|&unit| is(unit)).count() as f64 / n.max(1) as f64;
+        if self.bands.len() == 1 || settings.model == ModelForm::Ridge {
+            let ridge = RidgeCv::new(self.params.clone()).fit_with(x, y, folds, None)?;
+            let at = |edge: Edge| share(&|unit| ridge.edge[unit] == edge, ridge.edge.len());
+            return Ok((ridge.predict(test)?, [at(Edge::Low), at(Edge::High)]));
+        }
+        let params =
+            BandedParams { n_draws: settings.band_draws, n_rounds: 0, ..BandedParams::new(self.params.clone(), seed) };
+        let banded = BandedCv::new(params).fit(x, y, &self.bands, &folds)?;
+        let at = |end: Option<&f64>| share(&|unit| Some(&banded.alpha[unit]) == end, banded.alpha.len());
+        Ok((banded.predict(test)?, [at(grid.first()), at(grid.last())]))
+    }
+}

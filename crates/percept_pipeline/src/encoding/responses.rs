@@ -1,0 +1,105 @@
+//! Responses as they are predicted: drifts taken out and z-scored within each run, title or session; and how much of their variance
+//! any model could explain.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView2};
+use percept_signal::{Deviation, detrend, zscore_per_group};
+use percept_stats::noise_ceiling::{ceiling_mixed, ncsnr};
+
+use super::plan::EncodingPlan;
+use crate::data::Recording;
+use crate::data::recording::Timing;
+use crate::error::PipelineError;
+use crate::experiment::encoding::{EncodeSettings, Trend};
+
+/// Order of the polynomial of Savitzky and Golay's filter.
+const SAVITZKY_GOLAY_ORDER: usize = 3;
+
+/// Responses without drifts, z-scored, and what the user should know of it.
+///
+/// # Errors
+/// Filters that do not fit the runs.
+pub fn prepared(data: &Recording, settings: &EncodeSettings) -> Result<(Array2<f32>, Vec<String>), PipelineError> {
+    let mut values = data.responses.clone();
+    let mut notes = Vec::new();
+    if let Some(trend) = trend(data, settings)? {
+        detrend(values.view_mut(), &data.session_of_sample, trend, None).map_err(|error| {
+            PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`")
+        })?;
+    }
+    let n_sessions = data.session_of_sample.iter().max().map_or(0, |last| last + 1);
+    // With one session its mean and deviation are those of training and test together: then nothing is z-scored, and the
+    // intercept of the regression is enough.
+    if settings.zscore && n_sessions > 1 {
+        let invalid =
+            zscore_per_group(values.view_mut(), &data.session_of_sample, Deviation::Population).map_err(|error| {
+                PipelineError::data(format!("responses cannot be z-scored: {error}"), "set `encode.zscore = false`")
+            })?;
+        if !invalid.is_empty() {
+            notes.push(format!(
+                "{} times a unit does not vary within a run, title or session; it counts as its mean there",
+                invalid.len()
+            ));
+        }
+    }
+    Ok((values, notes))
+}
+
+fn trend(data: &Recording, settings: &EncodeSettings) -> Result<Option<percept_signal::Trend>, PipelineError> {
+    if settings.detrend == Trend::None {
+        return Ok(None);
+    }
+    let Timing::Series { tr_secs: Some(tr_secs), .. } = data.timing else {
+        return Err(PipelineError::data(
+            format!(
+                "`encode.detrend = \"{}\"` needs a series with seconds between its samples",
+                settings.detrend.name()
+            ),
+            "remove it",
+        ));
+    };
+    let width = (settings.detrend_secs / tr_secs).round().max(1.0) as usize;
+    Ok(match settings.detrend {
+        Trend::None => None,
+        Trend::Median => Some(percept_signal::Trend::Median { width }),
+        // Its window is symmetric.
+        Trend::SavitzkyGolay => Some(percept_signal::Trend::SavitzkyGolay {
+            width: width | 1,
+            order: SAVITZKY_GOLAY_ORDER.min(width.saturating_sub(1)),
+        }),
+    })
+}
+
+/// The share of variance of each unit, over the items that are scored, that repeats have in common: none for series, and for
+/// trials without repeats.
+///
+/// # Errors
+/// Values that are not finite.
+pub fn ceilings(
+    data: &Recording,
+    plan: &EncodingPlan,
+    responses: ArrayView2<'_, f32>,
+) -> Result<Option<Vec<Option<f64>>>, PipelineError> {
+    if !data.is_trials() {
+        return Ok(None);
+    }
+    let mut repeats_of = BTreeMap::<usize, usize>::new();
+    for &group in &data.group_of_sample {
+        *repeats_of.entry(group).or_default() += 1;
+    }
+    let mut n_with = BTreeMap::<usize, usize>::new();
+    for &repeats in repeats_of.values().filter(|repeats| **repeats > 1) {
+        *n_with.entry(repeats).or_default() += 1;
+    }
+    // The number of repeats that most stimuli have; the larger of two.
+    let Some((&repeats, _)) = n_with.iter().max_by_key(|(repeats, n)| (**n, **repeats)) else { return Ok(None) };
+    let mut scaled = responses.to_owned();
+    let whole = vec![0; scaled.nrows()];
+    zscore_per_group(scaled.view_mut(), &whole, Deviation::Population)
+        .map_err(|error| PipelineError::data(format!("responses cannot be z-scored: {error}"), "give more samples"))?;
+    let ratios = ncsnr(scaled.view(), &data.group_of_sample, repeats)?;
+    let of_item: Vec<usize> = plan.items.iter().map(Vec::len).collect();
+    let ceiling = |ratio: Option<f64>| ratio.map(|ratio| ceiling_mixed(ratio, &of_item)).transpose();
+    Ok(Some(ratios.values.into_iter().map(ceiling).collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,199 @@
+//! `[data]` of `percept encode`: stimuli that were shown one by one, or series in time.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use toml::Value;
+
+use super::kinds::{kind_key, read_rest, word_of};
+use crate::experiment::data::{ArraysData, NsdData, PhantomData};
+use crate::experiment::error::ExperimentError;
+use crate::experiment::key::Section;
+use crate::experiment::origin::Origin;
+use crate::experiment::vocabulary::KeyTable;
+use crate::experiment::{ArrayRef, Groups, NonFinite};
+
+words! {
+    /// Where the data come from.
+    pub enum EncodingKind {
+        /// One subject of the Natural Scenes Dataset.
+        Nsd = "nsd",
+        /// Arrays that any lab has: samples by units, and the pictures that were seen.
+        Arrays = "arrays",
+        /// A simulated subject, written as an NSD tree below the output folder.
+        Phantom = "phantom",
+        /// A series of scans with a table that names run and label of each.
+        Scans = "scans",
+        /// Texts with one row of responses each, in titles.
+        Titles = "titles",
+        /// Films watched in a scanner, in BIDS, with texts about every second.
+        Films = "films",
+    }
+}
+
+section! {
+    /// A series of scans: NIfTI with a mask, or any matrix of scans by units, and a table with one line per scan that says what
+    /// was shown and in which run, such as PyMVPA's `attributes.txt`.
+    pub struct ScansData
+    requires {
+        /// A NIfTI file (x × y × z × scans), or scans × units in a MAT, npy, npz or HDF5 file.
+        responses: ArrayRef, such as "bold.nii.gz";
+        /// One line per scan with a label and a run, parted by spaces, tabs or commas; without a head of names these are the
+        /// columns.
+        attributes: PathBuf, such as "attributes.txt";
+        /// Seconds from one scan to the next. It must agree with the header of a NIfTI file that has one.
+        tr_secs: f64, in 0.001..=1000.0, such as "2.0";
+    }
+    defaults {
+        /// Which voxels to read: a NIfTI volume, those above zero are taken. Without it voxels that ever vary.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mask: Option<PathBuf> = None;
+        /// The label of scans at rest: it belongs to no category.
+        rest: String = "rest".to_owned();
+        /// Scans dropped from the start of every run.
+        drop_scans: usize = 0, in 0..=100_000;
+        /// Parts of the units whose averages are reported: NIfTI volumes, or arrays of n_units values; those above zero are taken.
+        #[serde(default, skip_serializing_if = "Groups::is_empty")]
+        groups: Groups<ArrayRef> = Groups::none();
+        /// Units with values that are not finite.
+        non_finite: NonFinite = NonFinite::Error;
+    }
+}
+
+section! {
+    /// Texts in titles (stories, films), each text with one row of responses, as in the files of Huth's lab: a matrix
+    /// `PREFIXtitle.npy` (texts × units) and a list `PREFIXtitle.texts.json` for every title.
+    pub struct TitlesData
+    requires {
+        /// The folder of the files.
+        root: PathBuf, such as "/data/stories";
+    }
+    defaults {
+        /// What the names of the files begin with, such as `train__` and `test__`; together they are all titles.
+        prefixes: Vec<String> = vec!["train__".to_owned(), "test__".to_owned()];
+        /// What the names of files with yes or no answers about each text begin with, in the order of `prefixes`; empty for none.
+        label_prefixes: Vec<String> = Vec::new();
+        /// A JSON list with the question behind each column of the answers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label_names: Option<PathBuf> = None;
+        /// Read so many of the units, from the first; 0 means all.
+        units: usize = 0, in 0..=100_000_000;
+        /// Units with values that are not finite.
+        non_finite: NonFinite = NonFinite::Error;
+    }
+}
+
+words! {
+    /// Where the texts about a film stand.
+    pub enum AnnotationForm {
+        /// In `derivatives/annotation/TITLE_run-NN_LEVEL_each1sec.txt`, a line for every second.
+        Seconds = "seconds",
+        /// In `…_events.tsv` beside each run, with `onset`, `duration`, `trial_type` (the level) and `text`.
+        Events = "events",
+    }
+}
+
+section! {
+    /// Films watched in a scanner, in BIDS with texts about what is said, seen and meant: the layout of OpenNeuro's ds005531. Titles are
+    /// held out as a whole; delays and drifts stop at the end of a run.
+    pub struct FilmsData
+    requires {
+        /// The folder that holds `sub-…`.
+        root: PathBuf, such as "/data/ds005531";
+        /// The subject, without `sub-`.
+        subject: String, such as "S01";
+    }
+    defaults {
+        /// Titles to read, as in `task-TITLE`; empty means all.
+        titles: Vec<String> = Vec::new();
+        /// Where the texts stand.
+        annotations: AnnotationForm = AnnotationForm::Seconds;
+        /// Seconds dropped from the start of every run.
+        drop_secs: f64 = 20.0, in 0.0..=100_000.0;
+        /// Which voxels to read: a NIfTI volume, those above zero are taken. Without it voxels that vary in the first run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mask: Option<PathBuf> = None;
+        /// Regions whose averages are reported: a NIfTI volume of labels, with a table of the same name that ends in `.tsv` and has
+        /// the columns `index` and `name`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        regions: Option<PathBuf> = None;
+        /// Units with values that are not finite.
+        non_finite: NonFinite = NonFinite::Error;
+    }
+}
+
+/// Where the data come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum EncodingData {
+    /// The Natural Scenes Dataset's tree.
+    Nsd(NsdData),
+    /// Arrays inside MAT, npy, npz or HDF5 files.
+    Arrays(Box<ArraysData>),
+    /// A simulated subject.
+    Phantom(PhantomData),
+    /// A series of scans.
+    Scans(Box<ScansData>),
+    /// Texts in titles.
+    Titles(TitlesData),
+    /// Films watched in a scanner.
+    Films(Box<FilmsData>),
+}
+
+impl EncodingData {
+    /// Reads `[data]` by its kind.
+    pub(super) fn read(value: Option<Value>, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
+        const PATH: &str = "data";
+        let mut table = match value {
+            Some(Value::Table(table)) => table,
+            Some(other) => return Err(origin.wrong_type(PATH, "a section", &other, "[data]")),
+            None => return Err(origin.missing(PATH, "[data]\nkind = \"phantom\"")),
+        };
+        Ok(match word_of::<EncodingKind>(PATH, &mut table, "phantom", origin)? {
+            EncodingKind::Nsd => Self::Nsd(read_rest(PATH, table, origin)?),
+            EncodingKind::Arrays => {
+                let arrays: ArraysData = read_rest(PATH, table, origin)?;
+                arrays.both_sides(origin)?;
+                Self::Arrays(Box::new(arrays))
+            }
+            EncodingKind::Phantom => Self::Phantom(read_rest(PATH, table, origin)?),
+            EncodingKind::Scans => Self::Scans(Box::new(read_rest(PATH, table, origin)?)),
+            EncodingKind::Films => Self::Films(Box::new(read_rest(PATH, table, origin)?)),
+            EncodingKind::Titles => {
+                let titles: TitlesData = read_rest(PATH, table, origin)?;
+                if titles.prefixes.is_empty() {
+                    return Err(origin.value("data.prefixes", "at least one beginning", "an empty list"));
+                }
+                if !titles.label_prefixes.is_empty() && titles.label_prefixes.len() != titles.prefixes.len() {
+                    let expected = format!("as many as `prefixes`, {}", titles.prefixes.len());
+                    return Err(origin.value("data.label_prefixes", expected, titles.label_prefixes.len().to_string()));
+                }
+                Self::Titles(titles)
+            }
+        })
+    }
+
+    /// The tables of the reference that the experiment of a reconstruction does not have.
+    pub(super) fn tables() -> Vec<KeyTable> {
+        let table = |kind: EncodingKind, doc: &str, keys: &[crate::experiment::Key]| KeyTable {
+            heading: format!("`[data]` of `percept encode` with `kind = \"{}\"`", kind.name()),
+            doc: doc.to_owned(),
+            keys: keys.to_vec(),
+        };
+        vec![
+            KeyTable {
+                heading: "`[data]` of `percept encode`".to_owned(),
+                doc: "Where responses and stimuli come from. The kinds `nsd`, `arrays` and `phantom` have the keys above; \
+                      their `groups` are the regions whose averages are reported."
+                    .to_owned(),
+                keys: vec![kind_key::<EncodingKind>(
+                    "Where the data come from; it decides which keys the section has.",
+                    "phantom",
+                )],
+            },
+            table(EncodingKind::Scans, ScansData::DOC, ScansData::KEYS),
+            table(EncodingKind::Titles, TitlesData::DOC, TitlesData::KEYS),
+            table(EncodingKind::Films, FilmsData::DOC, FilmsData::KEYS),
+        ]
+    }
+}
