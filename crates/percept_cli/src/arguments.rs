@@ -1,16 +1,24 @@
 //! The command line as clap sees it: names, help, nothing else. What the arguments mean is in [`crate::settings`].
 
+mod caption;
+mod captions;
 mod fit;
+mod map;
 mod models;
+mod stream;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use caption::Caption;
+pub(crate) use captions::{Compared, Evaluate, EvaluateCaptions, EvaluateWhat, Judge};
 pub(crate) use fit::{Fit, FitPrecision, FitScore, Predict, Preset};
+pub(crate) use map::{Colours, Map};
 pub(crate) use models::{
     Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelPull, ModelRun, ModelTaps, PackArguments, Pool,
 };
+pub(crate) use stream::{Stream, StreamPreset};
 
 /// Recorded brain activity in, what was seen out.
 #[derive(Debug, Parser)]
@@ -32,10 +40,16 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the experiment in a TOML file: responses to features to pictures to scores to a report
     Reconstruct(Reconstruct),
+    /// Decode captions of the stimuli in an experiment, or put given vision tokens into words
+    Caption(Caption),
+    /// Predict every voxel from the layers, steps and blocks of models, and write which explains what
+    Encode(Encode),
     /// Fit ridge regressions of many targets on features, from files, choosing penalties on held-out samples
     Fit(Fit),
     /// Predict new samples with a model that `fit` made
     Predict(Predict),
+    /// Draw values on the cortex, as a picture or as a page in which it can be turned and unfolded
+    Map(Map),
     /// Check whether downloaded data are whole, and list what is missing
     Doctor(Doctor),
     /// Write a simulated subject to disk, in the layout of a real data set
@@ -44,8 +58,14 @@ pub(crate) enum Command {
     Train(Train),
     /// Features of pictures or texts in the spaces of a model, as a store on disk
     Features(Features),
+    /// Score results that came from anywhere
+    Evaluate(Evaluate),
+    /// Let people compare the results of two methods on a local page, and say what they chose
+    Judge(Judge),
     /// Bring model packs here, look at them, run and check their parts
     Model(Model),
+    /// Draw pictures from a signal, thirty a second: live, from a recording, or from a simulated rat
+    Stream(Stream),
     /// Write the report of a finished run again
     Report(Report),
 }
@@ -58,6 +78,15 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
+    /// The experiment
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub(crate) experiment: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Encode {
     /// The experiment
     #[arg(value_name = "EXPERIMENT.toml")]
     pub(crate) experiment: PathBuf,
@@ -92,6 +121,24 @@ pub(crate) struct Doctor {
 pub(crate) enum DoctorDataset {
     /// The Natural Scenes Dataset, whole or in part
     Nsd(DoctorNsd),
+    /// Films watched in a scanner, in BIDS with texts for every second (OpenNeuro ds005531)
+    Ds005531(DoctorFilms),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorFilms {
+    /// The folder that holds `sub-S01` and `derivatives`
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Check this subject, such as `S01`; may be repeated [default: all]
+    #[arg(long = "subject", value_name = "ID")]
+    pub(crate) subjects: Vec<String>,
+    /// List every run, not only those with something wrong
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print the findings on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +264,8 @@ pub(crate) enum Part {
     Clip,
     /// The denoising U-Net
     Unet,
+    /// Captions of pictures.
+    Captioner,
 }
 
 #[derive(Debug, Args)]

@@ -1,18 +1,24 @@
 //! One file per verb. A command checks its arguments, calls the facade, and says what came out.
 
+mod caption;
 mod demo;
 mod doctor;
+mod encode;
+mod evaluate;
 mod features;
 mod fit;
+mod judge;
+mod map;
 mod model;
 mod phantom;
 mod predict;
 mod pull;
 mod reconstruct;
 mod report;
+mod stream;
 mod train;
 
-use crate::arguments::{Arguments, Command, DoctorDataset, ModelAction, TrainModel};
+use crate::arguments::{Arguments, Command, DoctorDataset, EvaluateWhat, ModelAction, TrainModel};
 use crate::settings;
 
 /// Runs the command that was asked for.
@@ -22,9 +28,16 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Demo(demo) => demo::run(demo),
         Command::Reconstruct(reconstruct) => reconstruct::run(reconstruct),
+        Command::Caption(caption) => caption::run(caption),
         Command::Doctor(doctor) => match doctor.dataset {
             DoctorDataset::Nsd(nsd) => doctor::nsd(&nsd),
+            DoctorDataset::Ds005531(films) => doctor::films(&films),
         },
+        Command::Evaluate(evaluate) => match evaluate.what {
+            EvaluateWhat::Captions(captions) => evaluate::captions(&captions),
+        },
+        Command::Judge(judge) => judge::run(&judge),
+        Command::Map(map) => map::run(&map),
         Command::Features(features) => features::run(features),
         Command::Phantom(phantom) => phantom::run(&phantom),
         Command::Train(train) => match train.model {
@@ -40,8 +53,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             ModelAction::Verify(verify) => model::verify(&verify),
             ModelAction::List(list) => model::list(&list),
         },
+        Command::Encode(encode) => encode::run(encode),
         Command::Fit(fit) => fit::run(&fit),
         Command::Predict(predict) => predict::run(&predict),
+        Command::Stream(stream) => stream::run(stream),
         Command::Report(report) => report::run(&report),
     }
 }

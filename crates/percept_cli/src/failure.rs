@@ -4,9 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use percept::io::Kind;
+use percept::judge::JudgeError;
 use percept::linear::LinearError;
 use percept::methods::PipelineError;
 use percept::models::ModelError;
+use percept::stream::StreamError;
 
 /// The user's input was refused.
 pub(crate) const INPUT: u8 = 1;
@@ -50,10 +52,17 @@ fn is_ours(error: &anyhow::Error) -> bool {
                 _ => false,
             }
             || match cause.downcast_ref() {
+                Some(StreamError::File(error)) => of_files(error),
+                Some(StreamError::Model(error)) => of_models(error),
+                Some(StreamError::System { .. }) => true,
+                _ => false,
+            }
+            || match cause.downcast_ref() {
                 Some(LinearError::File(error)) => of_files(error),
                 Some(LinearError::Disk { .. }) => true,
                 _ => false,
             }
+            || matches!(cause.downcast_ref(), Some(JudgeError::Io(error)) if of_files(error))
     }) || error.downcast_ref::<Ours>().is_some()
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use percept::methods::RunOptions;
+use percept::pipeline::experiment::Pack;
 
 use crate::arguments::Run;
 
@@ -70,6 +71,17 @@ pub(crate) fn use_device(name: Option<&str>) -> anyhow::Result<()> {
         percept::models::device::choose(name.parse()?)?;
     }
     Ok(())
+}
+
+/// The model pack that a user names: `pocket`, `hf:ORG/NAME` or a folder; `None` when it is none of these.
+pub(crate) fn pack(name: &Path) -> anyhow::Result<Option<Pack>> {
+    if name.as_os_str() == "pocket" {
+        return Ok(Some(Pack::Pocket));
+    }
+    if let Some(found) = name.to_str().and_then(percept::io::hub::pack) {
+        return Ok(Some(Pack::Folder(found?)));
+    }
+    Ok(name.is_dir().then(|| Pack::Folder(name.to_owned())))
 }
 
 /// Penalties from `FROM:TO:COUNT` (in equal ratios) or a list parted by commas.

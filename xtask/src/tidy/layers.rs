@@ -15,14 +15,17 @@ const LAYERS: &[(&str, u32)] = &[
     ("percept_stats", 1),
     ("percept_models", 1),
     ("percept_pocket", 1),
+    ("percept_pocket_captions", 1),
     ("percept_synth", 1),
     ("percept_serve", 1),
+    ("percept_surface", 1),
     ("percept_pipeline", 2),
     ("percept_methods", 3),
     ("percept_stream", 3),
     ("percept_linear", 2),
     ("percept_hub", 2),
     ("percept_report", 2),
+    ("percept_judge", 2),
     ("percept", 4),
     ("percept_cli", 5),
     ("xtask", 5),
@@ -31,7 +34,9 @@ const LAYERS: &[(&str, u32)] = &[
 /// Edges inside a layer, each with its reason.
 const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("percept_pocket", "percept_models", "the pack is opened by the models it holds weights for"),
+    ("percept_pocket_captions", "percept_models", "as percept_pocket"),
     ("percept_synth", "percept_io", "a phantom is written in the true on-disk formats"),
+    ("percept_surface", "percept_io", "surfaces and maps are opened from files of any format"),
     ("percept_synth", "percept_signal", "a phantom's noise and drifts are filtered as real ones are"),
 ];
 
@@ -46,6 +51,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("parquet", &["percept_io"], "file formats belong to percept_io"),
     ("axum", &["percept_serve"], "only one crate answers browsers"),
     ("tokio", &["percept_serve"], "nobody else waits for sockets asynchronously"),
+    ("quick-xml", &["percept_io"], "file formats belong to percept_io"),
     ("ureq", &["percept_hub"], "only `percept model pull` reaches the network"),
     ("clap", &["percept_cli"], "only the application reads a command line"),
     ("indicatif", &["percept_cli"], "only the application draws progress"),

@@ -1,10 +1,13 @@
-//! `percept doctor nsd DIR --recipe NAME`: what a recipe needs, what of it is here and whole, and how large the rest is.
+//! `percept doctor nsd DIR --recipe NAME`: what a recipe needs, what of it is here and whole, and how large the rest is; `percept
+//! doctor ds005531 DIR`: the runs of films, their images, sidecars and texts.
 
 use anyhow::bail;
 use percept::io::nsd::NsdTree;
 use percept::io::nsd::doctor::{Depth, MissingFile, Outcome, Recipe, Report, SubjectReport, examine};
 
-use crate::arguments::DoctorNsd;
+use percept::pipeline::data::recording::doctor::examine as examine_films;
+
+use crate::arguments::{DoctorFilms, DoctorNsd};
 use crate::output::{bytes, json, say};
 use crate::progress::Bars;
 
@@ -31,6 +34,32 @@ pub(crate) fn nsd(arguments: &DoctorNsd) -> anyhow::Result<()> {
             counted(report.missing.len(), "file"),
             counted(n_failed, "check")
         );
+    }
+    Ok(())
+}
+
+/// Checks a folder of films in BIDS.
+pub(crate) fn films(arguments: &DoctorFilms) -> anyhow::Result<()> {
+    let findings = examine_films(&arguments.dir, &arguments.subjects)?;
+    if arguments.json {
+        json(&findings)?;
+    } else {
+        for finding in findings.iter().filter(|finding| arguments.all || !finding.problems.is_empty()) {
+            let scans = finding.n_scans.map_or_else(|| "no images".to_owned(), |n| counted(n, "scan"));
+            let tr = finding.tr_secs.map(|tr| format!(", {tr} s apart")).unwrap_or_default();
+            let levels =
+                if finding.levels.is_empty() { String::new() } else { format!("; {}", finding.levels.join(", ")) };
+            say(format!("sub-{} {}: {scans}{tr}{levels}", finding.subject, finding.run));
+            for problem in &finding.problems {
+                say(format!("    {problem}"));
+            }
+        }
+        let n_whole = findings.iter().filter(|finding| finding.problems.is_empty()).count();
+        say(format!("{} of {} whole", n_whole, counted(findings.len(), "run")));
+    }
+    let n_wrong = findings.iter().filter(|finding| !finding.problems.is_empty()).count();
+    if n_wrong > 0 {
+        bail!("{} cannot be used as they are (the list says why)", counted(n_wrong, "run"));
     }
     Ok(())
 }

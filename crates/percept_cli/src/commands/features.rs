@@ -2,12 +2,12 @@
 
 use anyhow::bail;
 use percept::models::probe::Pool;
-use percept::pipeline::experiment::Pack;
 use percept::pipeline::spaces::store::{self, Models, Request, StimulusFiles};
 
 use crate::arguments::{self, Features};
 use crate::output::{json, say};
 use crate::progress::Bars;
+use crate::settings::pack;
 
 /// Makes the store, or what is left of it.
 pub(crate) fn run(arguments: Features) -> anyhow::Result<()> {
@@ -25,12 +25,8 @@ pub(crate) fn run(arguments: Features) -> anyhow::Result<()> {
 }
 
 fn request(arguments: Features) -> anyhow::Result<Request> {
-    let models = if arguments.pack.as_os_str() == "pocket" {
-        Models::Pack(Pack::Pocket)
-    } else if let Some(found) = arguments.pack.to_str().and_then(percept::io::hub::pack) {
-        Models::Pack(Pack::Folder(found?))
-    } else if arguments.pack.is_dir() {
-        Models::Pack(Pack::Folder(arguments.pack))
+    let models = if let Some(found) = pack(&arguments.pack)? {
+        Models::Pack(found)
     } else if arguments.pack.is_file() {
         Models::Words(arguments.pack)
     } else {

@@ -1,6 +1,6 @@
 //! `percept train`: the built-in model pack made again, from a seed, and encoders from responses to context; resumable.
 
-use percept::methods::pocket::{self, Part, PocketScores, Recipe};
+use percept::methods::pocket::{self, CaptionScores, Part, PocketScores, Recipe};
 use percept::methods::{b2c, experiment};
 
 use crate::arguments::{self, TrainB2c, TrainPocket};
@@ -33,15 +33,43 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
     pocket::train(&arguments.out, &parts, &recipe(arguments)?, &Bars::new())?;
     say(format!("pack: {}", arguments.out.display()));
     // A pack without its last part cannot be scored, and nobody who asked for one part wants the error.
-    if arguments.score == 0 || !parts.contains(&Part::Unet) {
+    if arguments.score == 0 {
         return Ok(());
     }
-    let scores = pocket::score(&arguments.out, arguments.score)?;
+    let n = arguments.score;
+    let has = |part: Part| parts.contains(&part);
+    let pack = has(Part::Unet).then(|| pocket::score(&arguments.out, n)).transpose()?;
+    let captions = has(Part::Captioner).then(|| pocket::score_captions(&arguments.out, n)).transpose()?;
     if arguments.json {
-        return json(&scores);
+        return match (&pack, &captions) {
+            (None, None) => Ok(()),
+            (Some(pack), None) => json(pack),
+            (None, Some(captions)) => json(captions),
+            (Some(pack), Some(captions)) => json(&serde_json::json!({ "pack": pack, "captions": captions })),
+        };
     }
-    print(&scores, arguments.score);
+    if let Some(pack) = &pack {
+        print(pack, n);
+    }
+    if let Some(captions) = &captions {
+        print_captions(captions, n);
+    }
     Ok(())
+}
+
+fn print_captions(of: &CaptionScores, n: usize) {
+    say(format!("captions of {n} scenes that the captioner never saw name:"));
+    for (word, value) in [
+        ("object", of.object),
+        ("colour", of.color),
+        ("object and colour", of.object_and_color),
+        ("size", of.size),
+        ("place", of.place),
+        ("background", of.background),
+        ("time of day", of.time),
+    ] {
+        say(format!("  {word:<37} {:.1} %", 100.0 * value));
+    }
 }
 
 fn parts(asked: &[arguments::Part]) -> Vec<Part> {
@@ -56,6 +84,7 @@ fn parts(asked: &[arguments::Part]) -> Vec<Part> {
             arguments::Part::Decoder => Part::Decoder,
             arguments::Part::Clip => Part::Clip,
             arguments::Part::Unet => Part::Unet,
+            arguments::Part::Captioner => Part::Captioner,
         })
         .collect()
 }
@@ -70,6 +99,7 @@ fn recipe(arguments: &TrainPocket) -> anyhow::Result<Recipe> {
             &mut recipe.decoder_steps,
             &mut recipe.clip_steps,
             &mut recipe.unet_steps,
+            &mut recipe.captioner_steps,
         ];
         for own in own {
             *own = steps;

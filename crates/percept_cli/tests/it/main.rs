@@ -1,5 +1,6 @@
 //! The program as its users meet it: words of help and errors, exit codes, stdout and stderr.
 
+mod captions;
 mod fit;
 mod honest;
 mod mutations;
