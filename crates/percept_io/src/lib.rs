@@ -16,6 +16,7 @@
 //! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
+//! - [`sound`]: WAV, FLAC, MP3 and Ogg Vorbis by blocks; WAV, written
 //! - [`hub`]: the Hugging Face cache of models on this machine
 //! - [`parquet`]: tables of results, written only
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
@@ -46,6 +47,7 @@ pub mod picture;
 pub mod pieces;
 pub mod recording;
 pub mod safetensors;
+pub mod sound;
 pub mod table;
 
 pub use error::{Error, Kind, Result};

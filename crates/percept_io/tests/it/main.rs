@@ -16,3 +16,4 @@ mod picture;
 mod recording;
 mod recording_damage;
 mod safetensors;
+mod sound;

@@ -2,6 +2,8 @@
 
 mod series;
 
+mod sound;
+
 use ndarray::Array2;
 use percept_signal::{Cause, Deviation, Invalid, normalise_as_nsd_author, zscore_per_group};
 use serde_json::Value;
