@@ -55,6 +55,7 @@ const MOST_LISTED: usize = 1 << 16;
 /// Keys of what is repeated.
 const REPEATED: &[&str] = &[
     "attention_head_dim",
+    "depths",
     "layers_per_block",
     "motion_num_attention_heads",
     "n_head",
@@ -65,6 +66,8 @@ const REPEATED: &[&str] = &[
     "num_hidden_layers",
     "num_key_value_heads",
     "num_layers",
+    "num_lstm_layers",
+    "num_residual_layers",
     "reverse_transformer_layers_per_block",
     "transformer_layers_per_block",
 ];
@@ -95,6 +98,67 @@ fn check_numbers(component: &'static str, key: &str, value: &Value) -> Result<()
         _ => Ok(()),
     }
 }
+
+/// The config of an encoder that is a part of another config, as text. Old files spell out every setting of generation, none
+/// of which concerns an encoder.
+pub(crate) fn without_generation(config: &Value) -> String {
+    let mut config = config.clone();
+    if let Value::Object(keys) = &mut config {
+        keys.retain(|key, _| !GENERATION.contains(&key.as_str()));
+        keys.insert("architectures".into(), Value::Array(Vec::new()));
+    }
+    config.to_string()
+}
+
+/// Keys with which old versions of transformers padded the configs of encoders.
+const GENERATION: &[&str] = &[
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "early_stopping",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "is_decoder",
+    "is_encoder_decoder",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "prefix",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torchscript",
+    "typical_p",
+    "use_bfloat16",
+];
 
 /// Refuses a factor by which nothing can be multiplied and divided again.
 pub(crate) fn check_factor(component: &'static str, key: &str, value: f64) -> Result<()> {

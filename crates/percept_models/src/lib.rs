@@ -6,6 +6,7 @@
 //!
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`sound`]: models of sound, and music from a vector
 //! - [`context_encoder`]: groups of numbers to the context of a U-Net
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors; [`device`]: the CPU, or a GPU
@@ -29,6 +30,7 @@ mod pth;
 mod resnet;
 pub mod run;
 pub mod scheduler;
+pub mod sound;
 pub mod tap;
 pub mod text;
 pub mod threads;

@@ -17,6 +17,12 @@ use crate::{
     nn::params::Params,
     preprocess::Preprocess,
     scheduler::{NoiseSchedule, SchedulerConfig},
+    sound::{
+        clap::ClapModel,
+        encodec::{EncodecConfig, EncodecModel},
+        hifigan::{HifiGan, HifiGanConfig},
+        w2v_bert::{W2vBertConfig, W2vBertModel},
+    },
     text::{ClipTextModel, TextConfig},
     tokenizer::{ClipTokenizer, TextTokenizer},
     unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
@@ -221,12 +227,7 @@ impl<'a> Parts<'a> {
         if let Some(width) = both.get("projection_dim") {
             side["projection_dim"] = width.clone();
         }
-        // Old files spell out every setting of generation, none of which concerns an encoder.
-        if let Value::Object(keys) = &mut side {
-            keys.retain(|key, _| !GENERATION.contains(&key.as_str()));
-            keys.insert("architectures".into(), json!([]));
-        }
-        Ok(Some(side.to_string()))
+        Ok(Some(config::without_generation(&side)))
     }
 
     /// The parameters of one side of a CLIP with both.
@@ -307,6 +308,51 @@ impl<'a> Parts<'a> {
     pub fn language(&mut self) -> Result<LanguageModel> {
         let p = self.mode(LanguageModel::params(self.files.tensors("")?, &self.files.origin()));
         let model = LanguageModel::from_params(&p, &self.files.read_text("config.json")?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The CLAP in a folder of the pack, or at its top (`""`).
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn clap(&mut self, folder: &str) -> Result<ClapModel> {
+        let (tensors, config) = (self.files.tensors(folder)?, self.files.read_text(&in_folder(folder, "config.json"))?);
+        let p = self.mode(ClapModel::params(tensors, &self.files.origin()));
+        let model = ClapModel::from_params(&p, &config)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The vocoder of a pack that makes sound.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn vocoder(&mut self) -> Result<HifiGan> {
+        let p = self.params("vocoder")?;
+        let model = HifiGan::new(&p, HifiGanConfig::parse(&self.config("vocoder")?)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// EnCodec, at the top of its pack.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn encodec(&mut self) -> Result<EncodecModel> {
+        let p = self.params("")?;
+        let model = EncodecModel::new(&p, EncodecConfig::parse(&self.files.read_text("config.json")?)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// w2v-BERT 2.0, at the top of its pack.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn w2v_bert(&mut self) -> Result<W2vBertModel> {
+        let p = self.params("")?;
+        let model = W2vBertModel::new(&p, W2vBertConfig::parse(&self.files.read_text("config.json")?)?)?;
         self.finish(&p)?;
         Ok(model)
     }
@@ -415,6 +461,10 @@ impl<'a> Parts<'a> {
     }
 }
 
+fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// What a pack in the diffusers layout consists of.
 const INDEX: &str = "model_index.json";
 
@@ -429,56 +479,6 @@ const PICTURE_PARTS: [(&str, &[&str]); 5] = [
 
 /// The config of motion modules that come beside a U-Net.
 const ADAPTER: &str = "motion_adapter/config.json";
-
-/// Keys with which old versions of transformers padded the configs of encoders.
-const GENERATION: &[&str] = &[
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "chunk_size_feed_forward",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "early_stopping",
-    "encoder_no_repeat_ngram_size",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "id2label",
-    "is_decoder",
-    "is_encoder_decoder",
-    "label2id",
-    "length_penalty",
-    "max_length",
-    "min_length",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_scores",
-    "prefix",
-    "problem_type",
-    "pruned_heads",
-    "remove_invalid_values",
-    "repetition_penalty",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tie_encoder_decoder",
-    "tie_word_embeddings",
-    "tokenizer_class",
-    "top_k",
-    "top_p",
-    "torchscript",
-    "typical_p",
-    "use_bfloat16",
-];
 
 fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|source| ModelError::Corrupt {

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, u32)] = &[
 /// Edges inside a layer, each with its reason.
 const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("percept_pocket", "percept_models", "the pack is opened by the models it holds weights for"),
+    ("percept_models", "percept_signal", "what a model hears is a mel spectrogram that its config names"),
     ("percept_synth", "percept_io", "a phantom is written in the true on-disk formats"),
     ("percept_synth", "percept_signal", "a phantom's noise and drifts are filtered as real ones are"),
 ];

@@ -64,6 +64,56 @@ fn slope(x: f32) -> f32 {
     0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * TANH_SCALE * (1.0 + 3.0 * TANH_CUBIC * x * x)
 }
 
+/// A function of one number with a parameter.
+#[derive(Clone, Copy)]
+enum Bent {
+    /// x, or `slope` · x below 0.
+    Leaky(f32),
+    /// x, or exp(x) − 1 below 0.
+    Elu,
+}
+
+/// x where it is positive, else `slope` · x (Maas et al. 2013).
+pub(crate) fn leaky_relu(x: &Tensor, slope: f32) -> Result<Tensor> {
+    Ok(ops::apply1(Bent::Leaky(slope), x)?)
+}
+
+/// x where it is positive, else exp(x) − 1 (Clevert et al. 2015, arXiv 1511.07289).
+pub(crate) fn elu(x: &Tensor) -> Result<Tensor> {
+    Ok(ops::apply1(Bent::Elu, x)?)
+}
+
+impl Op<1> for Bent {
+    const NAME: &'static str = "rectifier";
+
+    fn forward(&self, [x]: [&[f32]; 1], dims: &[usize]) -> (Vec<f32>, Shape) {
+        let mut out = x.to_vec();
+        for_each_chunk(&mut out, CHUNK, |_, part| match *self {
+            Self::Leaky(slope) => {
+                vectorised!(part.iter_mut().for_each(|v| *v = if *v > 0.0 { *v } else { slope * *v }));
+            }
+            Self::Elu => vectorised!(part.iter_mut().for_each(|v| *v = if *v > 0.0 { *v } else { exp(*v) - 1.0 })),
+        });
+        (out, dims.into())
+    }
+
+    fn composed(&self, [x]: [&Tensor; 1]) -> candle_core::Result<Tensor> {
+        match *self {
+            Self::Leaky(slope) => x.relu()? - (x.neg()?.relu()? * f64::from(slope))?,
+            Self::Elu => x.elu(1.0),
+        }
+    }
+
+    fn backward(&self, [x]: [&[f32]; 1], grad: &[f32]) -> [Option<Vec<f32>>; 1] {
+        let slope = |x: f32| match *self {
+            _ if x > 0.0 => 1.0,
+            Self::Leaky(slope) => slope,
+            Self::Elu => exp(x),
+        };
+        [Some(x.iter().zip(grad).map(|(&x, g)| g * slope(x)).collect())]
+    }
+}
+
 struct GeluTanh;
 
 impl Op<1> for GeluTanh {

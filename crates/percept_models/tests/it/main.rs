@@ -11,6 +11,7 @@ mod parity;
 mod parts;
 mod preprocess;
 mod scheduler;
+mod sound;
 mod taps;
 mod tiny;
 mod tokenizer;
