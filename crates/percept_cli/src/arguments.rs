@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Phantom(Phantom),
     /// Train the built-in models again
     Train(Train),
-    /// Features of pictures or texts in the spaces of a model, as a store on disk
+    /// Features of pictures, texts or sounds in the spaces of a model, as a store on disk
     Features(Features),
     /// Bring model packs here, look at them, run and check their parts
     Model(Model),
