@@ -5,7 +5,7 @@
 //! medial direction) in bands whose polar angle reverses at each border, hV4 lies below V3v, and the streams follow towards
 //! the front. Eccentricity grows with distance from the pole as the cortical magnification of human V1 demands.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::params::{Error, PhantomParams};
 
@@ -31,7 +31,7 @@ pub enum Hemisphere {
 }
 
 /// What a cortical voxel belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Area {
     /// V1, lower bank (upper visual field).
