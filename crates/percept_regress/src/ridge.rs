@@ -9,6 +9,7 @@ use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::fitted::Ridge;
 use crate::folds::{self, Folds, LeakReport, Leaks};
+use crate::large_folds::LargeFolds;
 use crate::params::{RidgeParams, Score};
 use crate::samples::same_rows;
 use crate::solver::number::Real;
@@ -102,10 +103,16 @@ impl RidgeCv {
         sample_weights: Option<&[f64]>,
     ) -> Result<Ridge<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
+        let single_pearson = self.params.score == Score::Pearson && T::is_single();
+        if !single_pearson && LargeFolds::<T>::apply(x.dim(), &self.params, &folds, sample_weights.is_some()) {
+            return LargeFolds::prepare(x, &self.params, &folds)?.fit(y);
+        }
         let setup = Setup { folds: Some(folds), sample_weights, ..Setup::default() };
         if self.params.score == Score::Pearson && T::is_single() {
             let [x, y] = [x, y].map(|values| values.mapv(T::as_f64));
-            return Ok(Design::prepare(&x.view(), &self.params, setup)?.fit(y.view())?.rounded());
+            return Ok(self
+                .fit_with(x.view(), y.view(), setup.folds.unwrap_or_else(|| Folds::none(0)), sample_weights)?
+                .rounded());
         }
         Design::prepare(&x, &self.params, setup)?.fit(y)
     }
