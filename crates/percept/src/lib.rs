@@ -5,13 +5,13 @@
 //!
 //! - [`core`]: responses, splits, seeds, scores, provenance, progress
 //! - [`io`]: files of the field
-//! - [`signal`]: z-scores of responses, delays of features within runs
+//! - [`signal`]: events to volumes, drifts, z-scores of responses, delays of features within runs
 //! - [`regress`]: ridge regression with exact leave-one-group-out selection
 //! - [`linear`]: the same on files larger than memory: streamed, resumable, in shards
-//! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
+//! - [`stats`]: image metrics, identification, bootstrap, noise ceilings, nulls of series, partitions of variance
 //! - [`models`]: diffusion models, autoencoders, CLIP; [`pocket`]: a tiny pack of them inside the program
 //! - [`hub`]: model packs from the Hugging Face hub, the only part that reaches the network
-//! - [`synth`]: drawings with captions, phantom subjects
+//! - [`synth`]: drawings with captions, films with annotations, phantom subjects
 //! - [`pipeline`]: the stages of every system: an experiment file, data, decoding, generation, evaluation
 //! - [`methods`]: the published systems, each a folder over those stages
 //! - [`report`]: results as one HTML file
