@@ -217,6 +217,8 @@ pub(crate) enum Part {
     Clip,
     /// The denoising U-Net
     Unet,
+    /// The language model
+    Language,
 }
 
 #[derive(Debug, Args)]

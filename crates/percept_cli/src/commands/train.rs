@@ -56,6 +56,7 @@ fn parts(asked: &[arguments::Part]) -> Vec<Part> {
             arguments::Part::Decoder => Part::Decoder,
             arguments::Part::Clip => Part::Clip,
             arguments::Part::Unet => Part::Unet,
+            arguments::Part::Language => Part::Language,
         })
         .collect()
 }
@@ -70,6 +71,7 @@ fn recipe(arguments: &TrainPocket) -> anyhow::Result<Recipe> {
             &mut recipe.decoder_steps,
             &mut recipe.clip_steps,
             &mut recipe.unet_steps,
+            &mut recipe.language_steps,
         ];
         for own in own {
             *own = steps;

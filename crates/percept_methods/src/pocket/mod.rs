@@ -2,12 +2,13 @@
 //!
 //! Parts are trained in this order, each resumable: the judge (a classifier that is no part of the pack), the
 //! autoencoder, its decoder once more, CLIP (text and image encoder), and the U-Net, which needs the autoencoder's latents and the text
-//! encoder's states. [`score`] then says what the pack can do on drawings that it never saw.
+//! encoder's states; last and apart from them, a language model. [`score`] then says what the pack can do on drawings that it never saw.
 
 mod configs;
 mod drawings;
 mod files;
 mod judge;
+mod language;
 mod recipe;
 mod score;
 mod train;

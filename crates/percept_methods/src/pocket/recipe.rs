@@ -35,6 +35,8 @@ pub struct Recipe {
     pub clip_steps: usize,
     /// Steps of the U-Net.
     pub unet_steps: usize,
+    /// Steps of the language model.
+    pub language_steps: usize,
     /// Drawings in each step of the U-Net; a multiple of 4.
     pub unet_batch: usize,
     /// Drawings whose latents and contexts the U-Net learns from.
@@ -58,6 +60,7 @@ impl Default for Recipe {
             decoder_steps: 8_000,
             clip_steps: 1_200,
             unet_steps: 7_500,
+            language_steps: 1_500,
             unet_batch: 48,
             unet_drawings: 24_000,
             unet_figures: 1.0 - SCENE_SHARE,

@@ -20,7 +20,7 @@ use percept_models::{
 use super::drawings::{self, Drawn};
 use super::recipe::{Recipe, SHARDS, work};
 use super::unet_data::UnetData;
-use super::{configs, files, judge, vocabulary};
+use super::{configs, files, judge, language, vocabulary};
 use crate::disk::{read, write};
 
 /// A part of the pack.
@@ -36,11 +36,14 @@ pub enum Part {
     Clip,
     /// The denoising U-Net.
     Unet,
+    /// The language model.
+    Language,
 }
 
 impl Part {
     /// All parts in the order of training.
-    pub const ALL: [Self; 5] = [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet];
+    pub const ALL: [Self; 6] =
+        [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet, Self::Language];
 
     /// The part's name on the command line.
     pub fn name(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Part {
             Self::Decoder => "decoder",
             Self::Clip => "clip",
             Self::Unet => "unet",
+            Self::Language => "language",
         }
     }
 }
@@ -76,6 +80,7 @@ pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progres
                 Part::Decoder => train_decoder(out, recipe, seed, progress)?,
                 Part::Clip => train_clip(out, recipe, seed, progress)?,
                 Part::Unet => train_unet(out, recipe, seed, progress)?,
+                Part::Language => language::train(out, recipe, seed, progress)?,
             }
         }
     }
