@@ -114,7 +114,7 @@ impl Fourier {
         Self { n, factors, roots, large }
     }
 
-    /// X[k] = Σ x[j] exp(−2πi jk / n).
+    /// `X[k] = Σ x[j] exp(−2πi jk / n)`.
     ///
     /// # Shapes
     /// Exactly as many numbers as the transform was made for; others are left as they are.

@@ -4,7 +4,7 @@
 //! - [`training`]: the same by the statistics of training samples alone
 //! - [`delays`]: copies of features at several delays, or their mean, that never cross the boundary of a run
 //! - [`volumes`]: features in time to features per volume, by averages or Lanczos' kernel
-//! - [`detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
+//! - [`mod@detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
 //! - [`hrf`]: canonical haemodynamic responses
 //! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
 //!
@@ -14,7 +14,7 @@
 //! - [`design`]: Butterworth filters and notches; [`sos`]: running them
 //! - [`resample`]: another number of samples for a stretch of time
 //! - [`channels`]: other references, whitening; [`scale`]: running z-scores, ranks to a normal distribution
-//! - [`fourier`]: transforms of any length; [`spectrum`]: power by frequency; [`surrogate`]: signals that share some properties with a recording
+//! - [`fourier`]: transforms of any length; [`spectrum`]: power by frequency; [`mod@surrogate`]: signals that share some properties with a recording
 //!
 //! The normalisations name every unit and session that cannot be normalised, set it to 0 and never divide by zero. All functions are
 //! pure: same input, same bits, on any number of threads. Files and formats are not known here.

@@ -2,7 +2,7 @@
 //! Matsumoto & Ikegaya 2024, PLOS ONE, doi 10.1371/journal.pone.0309709).
 //!
 //! It knows samples, models and browsers, but nothing of scanners or experiments. Sources are threads that hand over
-//! [`Event`](source::Event)s; what a live source does wrong is an event too, so that nothing stops the pictures.
+//! [`Event`]s; what a live source does wrong is an event too, so that nothing stops the pictures.
 //!
 //! - [`session`]: a stream from request to summary, and its replay
 //! - [`source`]: what a source is, and what it says; [`sources`]: those there are, chosen by a word such as
