@@ -184,7 +184,6 @@ fn make(
         sections.extend(entry.sections(bench, &stimuli)?);
     }
     sections.extend(cortex::section(bench)?);
-    sections.extend(cortex::section(bench)?);
     Ok(Made { stimuli, scored, differences, sections })
 }
 

@@ -133,8 +133,8 @@ fn why(found: &[ToContext]) -> String {
     };
     let percent = |value: f64| format!("{:.0} %", 100.0 * value);
     format!(
-        "What the caption loses: with perfect vision tokens its context still identifies the stimulus in {} only, since a caption \
-         does not say everything (one person's caption: {}). What language adds: contexts of decoded captions lie {} as far \
+        "What the caption loses: with perfect vision tokens its context identifies the stimulus in {} \
+         (that of one person's caption in {}); what is missing no caption says. What language adds: contexts of decoded captions lie {} as far \
          apart as true ones, those decoded directly {}; so the generator gets a context of a kind that it knows, right or wrong, \
          instead of one near the mean. Decoded, the caption's context identifies the stimulus in {}, the direct one in {}.",
         percent(perfect.pairwise.value),
