@@ -14,7 +14,7 @@ pub(crate) struct Caption {
     pub(crate) experiment: Option<PathBuf>,
     /// Instead of an experiment: vision tokens that you have, one row per picture, as `FILE` or `FILE:NAME`; `--set
     /// captions.captioner=DIR` and the other keys of `[captions]` say how they are put into words
-    #[arg(long, value_name = "FILE", requires = "out")]
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "memory")]
     pub(crate) features: Option<String>,
     #[command(flatten)]
     pub(crate) run: Run,

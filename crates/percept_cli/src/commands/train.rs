@@ -1,6 +1,6 @@
 //! `percept train`: the built-in model pack made again, from a seed, and encoders from responses to context; resumable.
 
-use percept::methods::pocket::{self, CaptionScores, Part, PocketScores, Recipe};
+use percept::methods::pocket::{self, Attributes, Part, PocketScores, Recipe};
 use percept::methods::{b2c, experiment};
 
 use crate::arguments::{self, TrainB2c, TrainPocket};
@@ -52,24 +52,10 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
         print(pack, n);
     }
     if let Some(captions) = &captions {
-        print_captions(captions, n);
+        say(format!("captions of {n} scenes that the captioner never saw name:"));
+        print_attributes(captions);
     }
     Ok(())
-}
-
-fn print_captions(of: &CaptionScores, n: usize) {
-    say(format!("captions of {n} scenes that the captioner never saw name:"));
-    for (word, value) in [
-        ("object", of.object),
-        ("colour", of.color),
-        ("object and colour", of.object_and_color),
-        ("size", of.size),
-        ("place", of.place),
-        ("background", of.background),
-        ("time of day", of.time),
-    ] {
-        say(format!("  {word:<37} {:.1} %", 100.0 * value));
-    }
 }
 
 fn parts(asked: &[arguments::Part]) -> Vec<Part> {
@@ -119,16 +105,20 @@ fn print(scores: &PocketScores, n: usize) {
         [("a caption", &scores.text_to_image), ("the mean of five captions", &scores.mean_context_to_image)]
     {
         say(format!("  pictures from {name}:"));
-        for (word, value) in [
-            ("object", of.object),
-            ("colour", of.color),
-            ("object and colour", of.object_and_color),
-            ("size", of.size),
-            ("place", of.place),
-            ("background", of.background),
-            ("time of day", of.time),
-        ] {
-            say(format!("    {word:<35} {}", share(value)));
-        }
+        print_attributes(of);
+    }
+}
+
+fn print_attributes(of: &Attributes) {
+    for (word, value) in [
+        ("object", of.object),
+        ("colour", of.color),
+        ("object and colour", of.object_and_color),
+        ("size", of.size),
+        ("place", of.place),
+        ("background", of.background),
+        ("time of day", of.time),
+    ] {
+        say(format!("    {word:<35} {:.1} %", 100.0 * value));
     }
 }

@@ -1,24 +1,17 @@
 //! The server: what a browser of this machine gets, and what a page from elsewhere does not.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use percept_judge::answers::Answers;
 use percept_judge::page::serve;
+use percept_testing::http;
 
 use crate::{folder, open};
 
 /// Status and whole answer of a request.
 fn ask(address: SocketAddr, line: &str, headers: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).expect("the server listens");
-    let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    stream.write_all(head.as_bytes()).expect("sent");
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    (status, answer)
+    let answer = http::ask(address, line, headers, body);
+    (answer.status, answer.text())
 }
 
 #[test]

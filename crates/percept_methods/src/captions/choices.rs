@@ -4,9 +4,9 @@
 //! and the picture made by another method from the same noise. The share that the caption wins has a binomial interval over
 //! stimuli. People decide by `percept judge`.
 
-use ndarray::{Array2, Array4, Axis};
+use ndarray::{Array2, Array4};
 use percept_core::Figure;
-use percept_core::figure::{Axis as FigureAxis, Estimate, Estimates, Level, Positions, Series};
+use percept_core::figure::{Axis, Estimate, Estimates, Level, Positions, Series};
 use percept_pipeline::PipelineError;
 use percept_pipeline::arms::picture_path;
 use percept_pipeline::data::pictures;
@@ -48,7 +48,7 @@ pub(super) fn figure(bench: &Bench<'_>, stimuli: &StimulusPictures) -> Result<Op
             label: "against".to_owned(),
             names: rivals.iter().map(|name| (*name).to_owned()).collect(),
         },
-        y: FigureAxis::plain("share that `caption` wins"),
+        y: Axis::plain("share that `caption` wins"),
         series: vec![Series { name: METHOD.to_owned(), points }],
         levels: vec![Level { name: "chance".to_owned(), value: 0.5, interval: None }],
     });
@@ -99,6 +99,5 @@ fn similarities(bench: &Bench<'_>, name: &str, shown: &Array2<f32>) -> Result<Ve
             *sum += value.unwrap_or(0.0);
         }
     }
-    debug_assert_eq!(shown.len_of(Axis(0)), items.len());
     Ok(sums.into_iter().map(|sum| sum / n_draws as f64).collect())
 }

@@ -7,12 +7,13 @@ use percept_core::outcome::Role;
 use percept_pipeline::decoding::rescaled;
 use percept_pipeline::evaluation::StimulusPictures;
 use percept_pipeline::experiment::Rescale;
+use percept_pipeline::generation::captions::best;
 use percept_pipeline::generation::{Diffusion, Guide, Start};
 use percept_pipeline::packs::OnDemand;
 use percept_pipeline::spaces::{Context, Latent};
 use percept_pipeline::{Generator, Inputs, PipelineError};
 
-use super::decoded::{self, Decoded, beams_per_item, per_item};
+use super::decoded::{self, Decoded, mean_of_items};
 use super::names::METHOD;
 use super::sections::{self, Told};
 use super::tables;
@@ -57,7 +58,7 @@ pub(super) fn join(bench: &Bench<'_>) -> Result<Through, PipelineError> {
         &[
             (METHOD, decoded.items.beams.clone()),
             ("true", decoded.truth.beams.clone()),
-            ("mean", beams_per_item(bench, &decoded)),
+            ("mean", mean_of_items(bench, &decoded)),
         ],
     )?;
     let oracle = Oracle { of: METHOD.to_owned(), generator, inputs: truth };
@@ -74,7 +75,7 @@ impl Entry for Through {
         let told = Told {
             items: self.decoded.items.best(),
             truth: self.decoded.truth.best(),
-            mean: per_item(bench, &self.decoded.mean.best()),
+            mean: best(&mean_of_items(bench, &self.decoded)),
         };
         sections::of_comparison(bench, &self.decoded, &told, stimuli)
     }

@@ -84,11 +84,6 @@ fn warn_of_strangers(bench: &Bench<'_>, settings: &CaptionSettings) {
     }
 }
 
-/// The rows of a matrix, one per item: row `fold` of `of_folds` for each item of that fold.
-pub(super) fn per_item(bench: &Bench<'_>, of_folds: &[String]) -> Vec<String> {
-    bench.plan.items.iter().map(|item| of_folds[item.fold].clone()).collect()
-}
-
 /// For each item the training stimulus whose context is most like the decoded one.
 pub(super) fn nearest(bench: &Bench<'_>, decoded: &Array2<f32>, contexts: &Array2<f32>) -> Vec<usize> {
     let lengths: Vec<f32> = contexts.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
@@ -113,7 +108,7 @@ pub(super) fn nearest(bench: &Bench<'_>, decoded: &Array2<f32>, contexts: &Array
     (0..decoded.nrows()).map(best).collect()
 }
 
-/// The beams of the mean response for each item.
-pub(super) fn beams_per_item(bench: &Bench<'_>, decoded: &Decoded) -> Vec<Vec<Said>> {
+/// The beams of the mean response for each item: those of its fold.
+pub(super) fn mean_of_items(bench: &Bench<'_>, decoded: &Decoded) -> Vec<Vec<Said>> {
     bench.plan.items.iter().map(|item| decoded.mean.beams[item.fold].clone()).collect()
 }

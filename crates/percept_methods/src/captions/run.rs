@@ -19,7 +19,7 @@ use percept_pipeline::plan::{labels, summary};
 use percept_pipeline::spaces::Context;
 use percept_pipeline::{PictureModel, PipelineError, Plan, RunFolder, data};
 
-use super::decoded::{self, Decoded, beams_per_item, nearest};
+use super::decoded::{self, Decoded, mean_of_items, nearest};
 use super::names::METHOD;
 use super::scores::{self, Scored};
 use super::ways::Way;
@@ -119,7 +119,7 @@ fn ways(bench: &Bench<'_>, decoded: &Decoded) -> Result<Vec<Way>, PipelineError>
             "mean",
             Role::Control,
             ["the average brain", "the caption of the mean training response"],
-            beams_per_item(bench, decoded),
+            mean_of_items(bench, decoded),
         ),
         way(
             "true",

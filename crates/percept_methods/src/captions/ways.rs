@@ -1,7 +1,7 @@
 //! Ways to a caption that are scored side by side.
 
 use percept_core::outcome::Role;
-use percept_pipeline::generation::captions::Said;
+use percept_pipeline::generation::captions::{Said, best};
 
 /// One way to a caption.
 pub(super) struct Way {
@@ -15,6 +15,6 @@ pub(super) struct Way {
 impl Way {
     /// The best caption of each item.
     pub(super) fn best(&self) -> Vec<String> {
-        self.beams.iter().map(|beams| beams.first().map_or_else(String::new, |said| said.text.clone())).collect()
+        best(&self.beams)
     }
 }

@@ -13,11 +13,11 @@ use percept_models::{
     train::{AdamW, CaptionTask, Schedule, begun_by_clip, run},
     weights::{PackFiles, write_tensors},
 };
-use serde::Serialize;
 
 use super::configs;
 use super::drawings::Drawn;
 use super::recipe::{Recipe, SHARDS, work};
+use super::score::Attributes;
 use crate::disk::write;
 
 /// Drawings in each step.
@@ -95,51 +95,20 @@ pub(super) fn train(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Prog
     write(&folder(out).join("model.safetensors"), &write_tensors(&weights, true)?)
 }
 
-/// Of captions of scenes that the captioner never saw, the shares that name what there is.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct CaptionScores {
-    /// Object.
-    pub object: f64,
-    /// Colour.
-    pub color: f64,
-    /// Size.
-    pub size: f64,
-    /// Place.
-    pub place: f64,
-    /// Background.
-    pub background: f64,
-    /// Time of day.
-    pub time: f64,
-    /// Object and colour together.
-    pub object_and_color: f64,
-}
-
-/// Captions of `n` held-out scenes by the captioner at `out`, beam search as the paper's.
+/// What captions of `n` held-out scenes name, by the captioner at `out`, beam search as the paper's.
 ///
 /// # Errors
 /// When the captioner is missing.
-pub fn score_captions(out: &Path, n: usize) -> Result<CaptionScores, ModelError> {
+pub fn score_captions(out: &Path, n: usize) -> Result<Attributes, ModelError> {
     let captioner = Captioner::open(&folder(out))?;
     let drawn = Drawn::scenes(Seed::new(0).named("held out"), n);
     let features = captioner.features(drawn.pictures().view())?;
     let found = captioner.caption(features.view(), &Search::default())?;
     let captions: Vec<String> = found.iter().map(|beams| beams[0].text.clone()).collect();
-    Ok(shares(&drawn.named_in(&captions)))
-}
-
-fn shares(named: &[[bool; 6]]) -> CaptionScores {
-    let share = |heads: &[usize]| {
-        named.iter().filter(|named| heads.iter().all(|&head| named[head])).count() as f64 / named.len().max(1) as f64
-    };
-    CaptionScores {
-        object: share(&[0]),
-        color: share(&[1]),
-        size: share(&[2]),
-        place: share(&[3]),
-        background: share(&[4]),
-        time: share(&[5]),
-        object_and_color: share(&[0, 1]),
-    }
+    let named = drawn.named_in(&captions);
+    Ok(Attributes::of(|heads| {
+        named.iter().filter(|named| heads.iter().all(|&head| named[head])).count() as f64 / n.max(1) as f64
+    }))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod train;
 mod unet_data;
 mod vocabulary;
 
-pub use captioner::{CaptionScores, score_captions};
+pub use captioner::score_captions;
 pub use recipe::Recipe;
-pub use score::{PocketScores, score};
+pub use score::{Attributes, PocketScores, score};
 pub use train::{Part, train};

@@ -27,7 +27,7 @@ pub struct PocketScores {
     pub mean_context_to_image: Attributes,
 }
 
-/// Share of pictures in which the judge names an attribute as it should be.
+/// Share of pictures in which an attribute is named as it should be: by the judge, or by a caption.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Attributes {
     /// Object.
@@ -46,6 +46,21 @@ pub struct Attributes {
     pub object_and_color: f64,
 }
 
+impl Attributes {
+    /// `share` is told which attributes must all be right, by their place in the judge's heads.
+    pub(super) fn of(share: impl Fn(&[usize]) -> f64) -> Self {
+        Self {
+            object: share(&[0]),
+            color: share(&[1]),
+            size: share(&[2]),
+            place: share(&[3]),
+            background: share(&[4]),
+            time: share(&[5]),
+            object_and_color: share(&[0, 1]),
+        }
+    }
+}
+
 /// What the judge sees in `pictures`; of each attribute, in those that were `asked` for it.
 fn judged(
     judge: &PictureClassifier,
@@ -61,15 +76,7 @@ fn judged(
         let is_right = |&&row: &&usize| heads.iter().all(|&h| Some(named[row][h]) == truth[row][h]);
         rows.iter().filter(is_right).count() as f64 / rows.len().max(1) as f64
     };
-    Ok(Attributes {
-        object: share(&[0]),
-        color: share(&[1]),
-        size: share(&[2]),
-        place: share(&[3]),
-        background: share(&[4]),
-        time: share(&[5]),
-        object_and_color: share(&[0, 1]),
-    })
+    Ok(Attributes::of(share))
 }
 
 /// Scores the pack at `out` on `n` held-out scenes.

@@ -52,7 +52,7 @@ pub use split::{SplitKind, SplitSettings};
 pub use vocabulary::{ControlWord, KeyTable, MethodWord, MetricWord, Needs, SectionText, SectionWord, Vocabulary};
 
 use arms::Reserved;
-use origin::{Origin, line_of, set};
+use origin::Origin;
 use vocabulary::Asked;
 
 /// No experiment is longer; whatever is, is another file.
@@ -125,15 +125,7 @@ impl Experiment {
     /// # Errors
     /// Any [`ExperimentError`] but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String], words: &Vocabulary) -> Result<Self, ExperimentError> {
-        let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map(|span| format!(" line {}", line_of(text, span.start))).unwrap_or_default();
-            let message = error.message().replace('\n', " ");
-            ExperimentError::Syntax { at: format!("{}{line}", path.display()), message }
-        })?;
-        let mut overridden = Vec::with_capacity(overrides.len());
-        for text in overrides {
-            overridden.push(set(&mut document, text)?);
-        }
+        let (document, overridden) = origin::document(text, path, overrides)?;
         let folder = paths::absolute_folder(path);
         Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder }, words)
     }

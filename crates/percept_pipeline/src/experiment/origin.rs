@@ -96,13 +96,27 @@ pub(super) fn dotted(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
+/// The document in `text`, which stands in the file `path`, with `overrides` merged in, and the keys that these set.
+///
+/// # Errors
+/// Text that is no TOML, and overrides that are none.
+pub(super) fn document(text: &str, path: &Path, overrides: &[String]) -> Result<(Table, Vec<String>), ExperimentError> {
+    let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map(|span| format!(" line {}", line_of(text, span.start))).unwrap_or_default();
+        let message = error.message().replace('\n', " ");
+        ExperimentError::Syntax { at: format!("{}{line}", path.display()), message }
+    })?;
+    let set = overrides.iter().map(|text| set(&mut document, text)).collect::<Result<_, _>>()?;
+    Ok((document, set))
+}
+
 /// The line, from 1, on which byte `offset` of `text` stands.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
+fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
 }
 
 /// Merges the override `text` into `document` and returns its dotted key.
-pub(super) fn set(document: &mut Table, text: &str) -> Result<String, ExperimentError> {
+fn set(document: &mut Table, text: &str) -> Result<String, ExperimentError> {
     let refused = || ExperimentError::Override { text: text.to_owned() };
     let (key, value) = text.split_once('=').ok_or_else(refused)?;
     let (key, value) = (key.trim(), value.trim());

@@ -63,8 +63,13 @@ pub struct Captions {
 impl Captions {
     /// The best caption of each row.
     pub fn best(&self) -> Vec<String> {
-        self.beams.iter().map(|beams| beams.first().map_or_else(String::new, |said| said.text.clone())).collect()
+        best(&self.beams)
     }
+}
+
+/// The best caption of each row of `beams`; empty where a row has none.
+pub fn best(beams: &[Vec<Said>]) -> Vec<String> {
+    beams.iter().map(|beams| beams.first().map_or_else(String::new, |said| said.text.clone())).collect()
 }
 
 /// Captions of `n` rows of vision tokens, of which `rows` gives a range.

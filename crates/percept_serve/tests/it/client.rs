@@ -1,10 +1,10 @@
-//! The plainest client: requests as bytes, answers as bytes, sockets with frames written by hand.
+//! A server with one route of each kind, and sockets whose frames are written by hand.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use percept_serve::{Broadcast, Reply, Request, Routes, Server, Settings};
+pub(crate) use percept_testing::http::{self, connect};
 
 /// A server with one route of each kind.
 pub(crate) fn server(token: Option<&str>, live: &Broadcast) -> Server {
@@ -22,23 +22,10 @@ pub(crate) fn server(token: Option<&str>, live: &Broadcast) -> Server {
     Server::start(&settings, routes).expect("a free port")
 }
 
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    stream
-}
-
 /// Status and whole answer of a request with `Connection: close`.
 pub(crate) fn ask(address: SocketAddr, line: &str, headers: &str, body: &str) -> (u16, String) {
-    let mut stream = connect(address);
-    let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    stream.write_all(head.as_bytes()).expect("sent");
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    (status, answer)
+    let answer = http::ask(address, line, headers, body);
+    (answer.status, answer.text())
 }
 
 /// Opens a WebSocket; the stream stands behind the answer's head. The status, when it was refused.

@@ -1,9 +1,7 @@
 //! The page while a stream runs: what it answers, what it refuses, and that nothing stops the engine.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use percept_serve::Settings as ServeSettings;
 use percept_stream::controls::Controls;
@@ -11,21 +9,13 @@ use percept_stream::session::{self, Request};
 use percept_stream::settings::Settings;
 use percept_stream::sinks::files::Wanted;
 use percept_stream::sinks::log::SourceOptions;
+use percept_testing::http;
 use serde_json::Value;
 
+/// Status and body of a request.
 fn ask(address: SocketAddr, line: &str, headers: &str, body: &str) -> (u16, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).expect("the page is served");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    let length = body.len();
-    let request = format!(
-        "{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let status = std::str::from_utf8(answer.get(9..12).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
-    let body = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(Vec::new(), |at| answer[at + 4..].to_vec());
-    (status.unwrap_or(0), body)
+    let answer = http::ask(address, line, &format!("Host: {address}\r\n{headers}"), body);
+    (answer.status, answer.body().to_vec())
 }
 
 fn status(address: SocketAddr) -> Value {

@@ -23,7 +23,7 @@ pub use spaces::{
 
 use super::error::ExperimentError;
 use super::key::Section;
-use super::origin::{Origin, line_of, set};
+use super::origin::{self, Origin};
 use super::reader;
 use super::vocabulary::KeyTable;
 use super::{MAX_BYTES, defaults, paths};
@@ -96,15 +96,7 @@ impl EncodingExperiment {
     /// # Errors
     /// As [`EncodingExperiment::open`], but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map(|span| format!(" line {}", line_of(text, span.start))).unwrap_or_default();
-            let message = error.message().replace('\n', " ");
-            ExperimentError::Syntax { at: format!("{}{line}", path.display()), message }
-        })?;
-        let mut overridden = Vec::with_capacity(overrides.len());
-        for text in overrides {
-            overridden.push(set(&mut document, text)?);
-        }
+        let (document, overridden) = origin::document(text, path, overrides)?;
         let folder = paths::absolute_folder(path);
         Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder })
     }
