@@ -2,8 +2,8 @@
 //! 2201.12086).
 //!
 //! The decoder is to read tokens that a brain predicts, and those are shrunken towards the mean picture, mixed up and noisy. So
-//! half of the pictures of a batch reach it that way: drawn towards the batch's mean, with some of another picture in them, and
-//! noise on top.
+//! half of the pictures of a batch reach it that way: drawn towards the batch's mean, under errors that look like pictures (a random
+//! mixture of the batch), and noise on top.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ type Pairs<'a> = Box<dyn Fn(usize, Seed) -> (Array4<f32>, Vec<String>) + Send + 
 
 /// The least that is left of a picture's own difference from the mean.
 const SHRUNKEN: f32 = 0.3;
-/// The most of another picture.
-const MIXED: f32 = 0.3;
+/// The most of a random mixture of pictures, in standard deviations of what is left.
+const MIXED: f32 = 0.7;
 /// The most noise, in standard deviations of the tokens.
 const NOISE: f32 = 0.6;
 
@@ -111,19 +111,21 @@ fn disturbed(features: &Tensor, seed: Seed) -> Result<Tensor> {
         let [coin, shrunken, mixed, noisy] = std::array::from_fn(|_| stream.random::<f32>());
         if coin < 0.5 {
             let scale = SHRUNKEN + (1.0 - SHRUNKEN) * shrunken;
-            (own[i], other[i], noise[i]) = (scale * (1.0 - MIXED * mixed), scale * MIXED * mixed, NOISE * noisy);
+            (own[i], other[i], noise[i]) = (scale, scale * MIXED * mixed, NOISE * noisy);
         }
     }
     let mean = features.mean_keepdim(0)?.detach();
     let centred = features.broadcast_sub(&mean)?;
     let sd = centred.detach().sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>()?;
     let column = |values: Vec<f32>| Tensor::from_vec(values, (batch, 1, 1), device);
-    let next: Vec<u32> = (0..batch as u32).map(|i| (i + 1) % batch as u32).collect();
-    let neighbour = centred.detach().index_select(&Tensor::from_vec(next, batch, device)?, 0)?;
+    // Weights of unit variance over the batch: what is mixed in varies as much as a picture does.
+    let weights = seed.named("mixture").normal(batch * batch).into_iter().map(|w| w / (batch as f32).sqrt()).collect();
+    let weights = Tensor::from_vec::<_, f32>(weights, (batch, batch), device)?;
+    let mixture = weights.matmul(&centred.detach().flatten_from(1)?)?.reshape((batch, tokens, width))?;
     let draws = seed.named("noise").normal(batch * tokens * width);
     let draws = Tensor::from_vec(draws, (batch, tokens, width), device)?;
     let noise = noise.into_iter().map(|share| share * sd).collect();
-    let x = (centred.broadcast_mul(&column(own)?)? + neighbour.broadcast_mul(&column(other)?)?)?;
+    let x = (centred.broadcast_mul(&column(own)?)? + mixture.broadcast_mul(&column(other)?)?)?;
     Ok((x + draws.broadcast_mul(&column(noise)?)?)?.broadcast_add(&mean)?)
 }
 
