@@ -30,7 +30,7 @@ def model(folder, name):
     from safetensors.torch import save_file
 
     config = {"base": full_size.BLIP, "large": full_size.BLIP_LARGE}[name]
-    net = full_size.blip(config, 1, full_size.torch.float32)
+    net = full_size.full_blip(config)
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"w{i}" for i in range(30522)]
     for i, word in {0: "[PAD]", 100: "[UNK]", 102: "[SEP]", 1037: "a", 3861: "picture", 1997: "of"}.items():

@@ -2,7 +2,7 @@
 //!
 //! What a file is follows from the words in its name (`lh.white`, `white_left.gii.gz`, `sub-01_hemi-L_inflated.surf.gii`); only what
 //! is drawn is looked for. The folds are the curvature, or the depth of the furrows where there is none, brought to one scale. The medial
-//! wall is what `lh.cortex.label` leaves out, or else what the flat patch does.
+//! wall is what `lh.cortex.label` leaves out, or else what the flat patch does, but for its cuts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -416,7 +416,10 @@ impl Parts {
                 }
                 cortex
             }
-            (None, Some(flat)) => flat.used(),
+            (None, Some(flat)) => {
+                let folded = self.shapes.iter().find(|(shape, _)| **shape != Shape::Flat).map(|(_, mesh)| mesh);
+                folded.or(self.sphere.as_ref()).map_or_else(|| flat.used(), |folded| without_wall(folded, flat))
+            }
             (None, None) => vec![true; n],
         };
         let folds = self.folds.map(scaled);
@@ -447,6 +450,18 @@ pub(crate) fn per_vertex(file: &Path) -> Result<Vec<f32>> {
         Format::Mgh => mgh::open(file)?.frames()?.swap_remove(0),
         _ => freesurfer::curv::read(file)?,
     })
+}
+
+/// What a flat patch leaves out as a surface is the medial wall; the lines that it leaves out are cuts through cortex.
+fn without_wall(folded: &Mesh, flat: &Mesh) -> Vec<bool> {
+    let used = flat.used();
+    let mut cortex = vec![true; used.len()];
+    for corners in &folded.triangles {
+        if corners.iter().all(|&corner| !used[corner as usize]) {
+            corners.iter().for_each(|&corner| cortex[corner as usize] = false);
+        }
+    }
+    cortex
 }
 
 fn read_atlas(path: &Path) -> Result<Atlas> {

@@ -60,7 +60,7 @@ impl Default for Recipe {
             decoder_steps: 8_000,
             clip_steps: 1_200,
             unet_steps: 7_500,
-            captioner_steps: 1_500,
+            captioner_steps: 4_000,
             unet_batch: 48,
             unet_drawings: 24_000,
             unet_figures: 1.0 - SCENE_SHARE,
