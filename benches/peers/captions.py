@@ -2,7 +2,7 @@
 and peak memory.
 
     cargo build --release -p percept_models --example captions
-    python benches/peers/captions.py target/release/examples/captions DIR [--n 16] [--rounds 2] [--threads 2] [base large]
+    python benches/peers/captions.py target/release/examples/captions DIR [base large] [--n 16] [--rounds 2] [--threads 2]
 
 DIR gets models of the released configurations with random weights (`full_size.py` of the parity fixtures has them). Both sides
 get 577 tokens for each picture, search as the paper does (prompt `a picture of `, 3 beams, at least 5 and at most 20 tokens,

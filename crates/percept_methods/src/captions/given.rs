@@ -58,7 +58,8 @@ pub fn caption_given(
             format!(
                 "`{reference}` has rows of {n_columns} numbers, but the captioner reads {tokens} tokens of {width}"
             ),
-            "give rows of tokens · width numbers, or tokens × width, of this captioner's vision encoder",
+            "give rows of tokens · width numbers, or tokens × width, of this captioner's vision encoder; \
+             `captions.picture_size` (240 for 226 tokens of BLIP) changes the number of tokens",
         ));
     }
     let record =
