@@ -9,9 +9,14 @@ use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis};
 use percept_core::Seed;
 use percept_models::{DiffusionPack, Flow, Row};
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Result, StreamError};
 use crate::settings::Settings;
+
+/// Planes of a latent up to this many elements are drawn by one thread: sharing so small a picture out costs more than it saves
+/// (the pocket pack's takes 20 ms alone and 25 ms with two), and now and then much more.
+const SMALL_PLANE: usize = 256;
 
 /// Where a tiny autoencoder may lie inside a pack.
 const TINY: &str = "vae_tiny";
@@ -49,6 +54,8 @@ pub struct Painter<T> {
     tags: VecDeque<T>,
     last: Option<(Vec<f32>, Vec<f32>, Array3<u8>)>,
     n_skipped: u64,
+    /// One thread for small pictures; `None` uses all.
+    alone: Option<ThreadPool>,
 }
 
 impl<T> Painter<T> {
@@ -80,7 +87,13 @@ impl<T> Painter<T> {
         let empty = pack.embed_text(&[String::new()])?.row(0).to_owned();
         let texts: Vec<String> = settings.prompt.iter().map(|prompt| prompt.text.clone()).collect();
         let prompts = if texts.is_empty() { Array2::zeros((0, empty.len())) } else { pack.embed_text(&texts)? };
+        let [_, height, width] = pack.latent_shape();
+        let alone = (height * width <= SMALL_PLANE).then(|| ThreadPoolBuilder::new().num_threads(1).build());
+        let what = "a thread for small pictures";
+        let alone =
+            alone.transpose().map_err(|error| StreamError::System { what, error: std::io::Error::other(error) })?;
         Ok(Self {
+            alone,
             pack,
             flow,
             empty,
@@ -144,11 +157,18 @@ impl<T> Painter<T> {
             self.tags.push_back(job.tag);
             return self.advance();
         }
-        let mut rows = [row];
-        for _ in self.flow.steps() {
-            self.flow.advance(&mut rows)?;
-        }
-        let picture = self.finish(&rows[0])?;
+        let (flow, pack) = (&self.flow, &self.pack);
+        let whole = || {
+            let mut rows = [row];
+            for _ in flow.steps() {
+                flow.advance(&mut rows)?;
+            }
+            finish(flow, pack, &rows[0])
+        };
+        let picture = match &self.alone {
+            Some(pool) => pool.install(whole)?,
+            None => whole()?,
+        };
         if self.skip_below > 0.0 {
             self.last = Some((job.latent, job.weights, picture.clone()));
         }
@@ -197,14 +217,14 @@ impl<T> Painter<T> {
         }
         let row = self.rows.remove(0);
         let Some(tag) = self.tags.pop_front() else { return Ok(None) };
-        Ok(Some(Drawn { tag, picture: self.finish(&row)?, kept: false }))
+        Ok(Some(Drawn { tag, picture: finish(&self.flow, &self.pack, &row)?, kept: false }))
     }
+}
 
-    fn finish(&self, row: &Row) -> Result<Array3<u8>> {
-        let picture = self.pack.decode(self.flow.latent(row)?.view())?;
-        let rounded = |value: &f32| (value * 255.0).round_ties_even() as u8;
-        Ok(picture.index_axis(Axis(0), 0).map(rounded))
-    }
+fn finish(flow: &Flow, pack: &DiffusionPack, row: &Row) -> Result<Array3<u8>> {
+    let picture = pack.decode(flow.latent(row)?.view())?;
+    let rounded = |value: &f32| (value * 255.0).round_ties_even() as u8;
+    Ok(picture.index_axis(Axis(0), 0).map(rounded))
 }
 
 /// The root mean square of the difference.

@@ -15,6 +15,8 @@ const WINOGRAD_FROM: usize = 32;
 /// depend on its company.)
 const HEAVY_FROM: usize = 512;
 const SMALL: usize = 512;
+/// Output pixels up to which they never pay: alone such a picture takes three times as long, and in a batch no less.
+const TINY: usize = 64;
 
 /// How a convolution is computed.
 pub(super) enum Method {
@@ -52,11 +54,12 @@ impl ConvShape {
     /// How this shape is computed fastest.
     pub(super) fn method(&self) -> Method {
         let few = self.in_channels.min(self.out_channels);
+        let pixels = self.out_height() * self.out_width();
         if self.kernel != [3, 3] || self.stride != 1 || self.pad.iter().any(|&pad| pad > 2) {
             Method::Columns
         } else if few < WINOGRAD_FROM {
             Method::Direct
-        } else if EXACT.load(Ordering::Relaxed) || few >= HEAVY_FROM && self.out_height() * self.out_width() < SMALL {
+        } else if EXACT.load(Ordering::Relaxed) || pixels <= TINY || few >= HEAVY_FROM && pixels < SMALL {
             Method::Columns
         } else {
             Method::Winograd
