@@ -26,7 +26,8 @@ fn fsaverage5_is_found_and_drawn_alike_on_one_and_two_threads() {
     assert_eq!(surfaces.n_vertices(), 2 * 10_242);
     let left = &surfaces.hemispheres[0];
     assert!(left.folds.is_some() && left.thickness.is_some() && left.sphere.is_some());
-    assert_eq!(left.cortex.iter().filter(|cortex| !**cortex).count(), 777, "the medial wall is not in the flat map");
+    // The flat map leaves out 777 vertices: 36 of them lie on its cuts.
+    assert_eq!(left.cortex.iter().filter(|cortex| !**cortex).count(), 741, "the medial wall is not in the flat map");
     let smooth = layer(&surfaces, "smooth", |[x, y, z]| (y / 30.0).sin() + (z / 25.0).cos() + 0.01 * x);
     let outlines = surfaces.hemispheres.iter().map(|half| {
         let white = half.mesh(Shape::White).expect("there");
