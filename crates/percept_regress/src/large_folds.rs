@@ -264,10 +264,10 @@ impl<T: Real> LargeFolds<T> {
             match self.params.pooling {
                 Pooling::Folds => {
                     let mut alone = Pooled::new(self.grid.len(), width);
-                    alone.add(&found, own, fold.n_held);
+                    alone.add(&found, own, fold.n_held, false);
                     alone.add_scores(&mut scores, self.params.score, 1.0 / self.folds.len() as f64);
                 }
-                Pooling::Samples => pooled.add(&found, own, fold.n_held),
+                Pooling::Samples => pooled.add(&found, own, fold.n_held, true),
             }
         }
         if self.params.pooling == Pooling::Samples {
@@ -500,13 +500,16 @@ impl Pooled {
         Self { n: 0.0, y: vec![0.0; width], yy: vec![0.0; width], ee: zeros(), p: zeros(), pp: zeros(), py: zeros() }
     }
 
-    fn add<T>(&mut self, errors: &Errors, own: &TargetSums<T>, n_held: f64) {
+    /// Adds a fold. With `levels` its training means stay in: folds that are pooled have different ones. Without them targets are taken less
+    /// these means, since predictions that hardly move would be lost beside them.
+    fn add<T>(&mut self, errors: &Errors, own: &TargetSums<T>, n_held: f64, levels: bool) {
         self.n += n_held;
         for target in 0..self.y.len() {
             let (level, y) = (errors.train_y[target], own.y[target]);
-            self.y[target] += y;
-            self.yy[target] += own.yy[target];
             let squares = own.yy[target] - 2.0 * level * y + n_held * level * level;
+            let (level, y, yy) = if levels { (level, y, own.yy[target]) } else { (0.0, y - n_held * level, squares) };
+            self.y[target] += y;
+            self.yy[target] += yy;
             for alpha in 0..self.ee.nrows() {
                 let at = (alpha, target);
                 let (p, pp, py) = (errors.p[at], errors.pp[at], errors.py[at]);
