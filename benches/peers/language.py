@@ -10,12 +10,14 @@ hidden state is averaged over the tokens of a text. The other side takes batches
 compute in f32, in processes of their own with loading included. With --kill percept is killed once on the way and started again, and its
 rows must be those of a run that was not.
 
-Prints tokens a second without and with loading, the ratio of times, and the largest difference relative to the largest value.
+Prints tokens a second with and without loading on the other side, ratios of times over both, time of all processors (which a busy machine
+changes little), and the largest difference relative to the largest value.
 Needs torch, transformers, tokenizers, safetensors.
 """
 
 import argparse
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -117,6 +119,14 @@ def command(program, folder, name, texts, out, threads):
     return list(map(str, words))
 
 
+def timed(words, **more):
+    """Seconds, seconds of processors, and what was printed."""
+    processors = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    start, before = time.perf_counter(), processors()
+    found = subprocess.run(list(map(str, words)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start, processors() - before, found.stdout
+
+
 def stored(folder):
     return np.stack([np.load(file) for file in sorted(folder.glob("*.npy"))])
 
@@ -125,15 +135,11 @@ def compare(arguments, name):
     texts = arguments.folder / f"texts{arguments.seconds}.txt"
     pack, out, theirs = arguments.folder / name, arguments.folder / f"{name}-ours", arguments.folder / f"{name}-peer.npy"
     words = command(arguments.program, pack, name, texts, out, arguments.threads)
-    quiet = {"check": True, "stderr": subprocess.DEVNULL}
     shutil.rmtree(out, ignore_errors=True)
-    start = time.perf_counter()
-    subprocess.run(words, **quiet)
-    ours_s = time.perf_counter() - start
-    start = time.perf_counter()
+    ours_s, ours_p, _ = timed(words)
     other = [sys.executable, __file__, "--peer", pack, texts, theirs, arguments.threads]
-    found = json.loads(subprocess.run(list(map(str, other)), stdout=subprocess.PIPE, **quiet).stdout)
-    peer_s = time.perf_counter() - start
+    peer_s, peer_p, found = timed(other)
+    found = json.loads(found)
     a, b = stored(out), np.load(theirs)
     difference = np.abs(a - b).max() / np.abs(b).max()
     tokens = found["tokens"]
@@ -147,12 +153,12 @@ def compare(arguments, name):
         process.send_signal(signal.SIGKILL)
         ended = process.wait() == 0
         kept = len(list(again.glob("parts/*")))
-        subprocess.run(command(arguments.program, pack, name, texts, again, arguments.threads), **quiet)
+        timed(command(arguments.program, pack, name, texts, again, arguments.threads))
         same = all((again / file.name).read_bytes() == file.read_bytes() for file in out.glob("*.npy"))
         killed = f" killed with {kept} files{' (too late)' if ended else ''}, {'the same bytes' if same else 'OTHER BYTES'} |"
     print(
         f"| {name} | {len(a[0])} | {tokens} | {tokens / ours_s:.0f} | {tokens / peer_s:.0f} | {tokens / found['seconds']:.0f} "
-        f"| {ours_s / peer_s:.2f} | {ours_s / found['seconds']:.2f} | {difference:.1e} |{killed}",
+        f"| {ours_s / peer_s:.2f} | {ours_s / found['seconds']:.2f} | {ours_p:.0f} s, {peer_p:.0f} s | {difference:.1e} |{killed}",
         flush=True,
     )
 
@@ -179,7 +185,7 @@ if __name__ == "__main__":
             model(arguments.folder / name, name, annotations(2000))
     if arguments.make:
         sys.exit()
-    print("| model | texts | tokens | percept, tokens a second | transformers | loaded | ratio of times | over loaded | largest difference |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| model | texts | tokens | percept, tokens a second | transformers | loaded | ratio of times | over loaded | processors | largest difference |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in arguments.models:
         compare(arguments, name)
