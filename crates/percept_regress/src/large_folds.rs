@@ -123,7 +123,9 @@ impl<T: Real> LargeFolds<T> {
         }
         let mut samples = folds.members.clone();
         let mut held = vec![false; x.nrows()];
-        samples.iter().for_each(|&sample| held[sample] = true);
+        for &sample in &samples {
+            held[sample] = true;
+        }
         samples.extend((0..x.nrows()).filter(|&sample| !held[sample]));
         let mut ranges = folds.ranges.clone();
         ranges.push(folds.members.len()..samples.len());

@@ -426,7 +426,9 @@ impl Bins {
 
     fn of_units(&self, r: &[f64]) -> Vec<[f64; 2]> {
         let mut counts = vec![0.0; self.n];
-        r.iter().for_each(|&r| counts[self.bin(r)] += 1.0);
+        for &r in r {
+            counts[self.bin(r)] += 1.0;
+        }
         self.normalised(&counts)
     }
 
