@@ -5,9 +5,9 @@
 PERCEPT is the program, EXAMPLES the folder of examples of this repository, DATA the folder with `fmri_haxby2001_pymvpa`,
 `fmri_stories_uts03` and `fmri_miyawaki28`, DIR a folder for what is made. Features, delays, drifts and folds are computed here from
 the recordings themselves; of percept's run only the order of samples in its permutations and the hashed counts of words are
-taken. Ridge is himalaya's, but of joint models and of the wide spaces of the stories, which are fitted from sums in NumPy. Prints one table: the largest difference of r, R², p and q over all units and spaces; and of the unique parts of spaces that are
-fitted together by one ridge (in a second run, where the example asks for banded ridge). Versions as in ridge.py, and statsmodels 0.15,
-nibabel 5, pyarrow 26.
+taken. Ridge is himalaya's, but of joint models and of the wide spaces of the stories, which are fitted from sums in NumPy. Prints one
+table: the largest difference of r, R², p and q over all units and spaces; and of the unique parts of spaces that are fitted together by one
+ridge (in a second run, where the example asks for banded ridge). Versions as in ridge.py, and statsmodels 0.15, nibabel 5, pyarrow 26.
 """
 
 import json
