@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::banded::Band;
 use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::folds::Folds;
@@ -30,7 +29,7 @@ impl BandKernels {
     pub(crate) fn new<T: Real>(
         x: ArrayView2<'_, T>,
         standard: &Standard,
-        bands: &[Band],
+        features: Vec<Range<usize>>,
     ) -> Result<Self, RegressError> {
         let (n, p) = x.dim();
         let mut table = Array2::<f64>::zeros((n, p));
@@ -40,7 +39,6 @@ impl BandKernels {
                 .column_mut(feature)
                 .zip_mut_with(&x.column(feature), |out, value| *out = (value.as_f64() - mean) / scale);
         }
-        let features: Vec<Range<usize>> = bands.iter().map(|band| band.features.clone()).collect();
         let kernel = |band: &Range<usize>| -> Result<Array2<f64>, RegressError> {
             let part = table.slice(s![.., band.clone()]);
             // The samples are the columns of the blocks.

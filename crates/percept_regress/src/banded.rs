@@ -261,7 +261,8 @@ impl BandedCv {
         if ridge.takes_kernel(x.nrows(), x.ncols(), largest) {
             let share = crate::together::Share::default();
             let standard = Standard::fit(&x, sample_weights, ridge.centers(), ridge.standardize, share)?;
-            let kernels = BandKernels::new(x, &standard, bands)?;
+            let features = bands.iter().map(|band| band.features.clone()).collect();
+            let kernels = BandKernels::new(x, &standard, features)?;
             return Ok(Form::Kernels(standard, kernels));
         }
         Ok(Form::Gram(Gram::new(&x, sample_weights, ridge)?))
