@@ -416,7 +416,8 @@ impl Bins {
 
     /// The bin of a value; values beyond the ends are counted in the last bins.
     fn bin(&self, r: f64) -> usize {
-        (((r / self.half + 1.0) / 2.0 * self.n as f64) as usize).min(self.n - 1)
+        let share = (r + self.half) / (2.0 * self.half);
+        ((share * self.n as f64) as usize).min(self.n - 1)
     }
 
     fn normalised(&self, counts: &[f64]) -> Vec<[f64; 2]> {
