@@ -393,7 +393,14 @@ impl Probe {
     /// # Errors
     /// Texts without tokens, places that the models do not have, whole states of texts of unequal length.
     pub fn texts(&self, texts: &[String], batch: usize) -> Result<BTreeMap<String, Array2<f32>>> {
-        in_batches(&self.device(), texts.len(), batch, |rows| self.text_batch(&texts[rows]))
+        let mut rows = BTreeMap::new();
+        if self.words.is_some() || self.text.is_some() {
+            rows = in_batches(&self.device(), texts.len(), batch, |rows| self.text_batch(&texts[rows]))?;
+        }
+        if let Some((model, tokenizer)) = &self.language {
+            rows.extend(self.language_rows(model, tokenizer, texts, batch)?);
+        }
+        Ok(rows)
     }
 
     fn text_batch(&self, texts: &[String]) -> Result<BTreeMap<String, Array2<f32>>> {
@@ -414,18 +421,16 @@ impl Probe {
             let embedding = wants_embedding.then(|| model.project(&states.pooled)).transpose()?;
             self.collect(Source::ClipText, None, taps, embedding.as_ref(), &mut rows)?;
         }
-        if let Some((model, tokenizer)) = &self.language {
-            rows.extend(self.language_rows(model, tokenizer, texts)?);
-        }
         Ok(rows)
     }
 
-    /// Texts of equal length together, so that no padding is needed.
+    /// Texts of equal length together, so that no padding is needed: the more texts are given at once, the fuller passes are.
     fn language_rows(
         &self,
         model: &LanguageModel,
         tokenizer: &TextTokenizer,
         texts: &[String],
+        batch: usize,
     ) -> Result<BTreeMap<String, Array2<f32>>> {
         let mut groups: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
         for (i, text) in texts.iter().enumerate() {
@@ -436,13 +441,19 @@ impl Probe {
             }
             groups.entry(ids.len()).or_default().push((i, ids));
         }
-        let mut rows: BTreeMap<String, Array2<f32>> = BTreeMap::new();
-        for group in groups.into_values() {
-            let (order, ids): (Vec<usize>, Vec<Vec<u32>>) = group.into_iter().unzip();
+        // The longest first, so that all threads end together.
+        let passes: Vec<&[(usize, Vec<u32>)]> =
+            groups.values().rev().flat_map(|group| group.chunks(batch.max(1))).collect();
+        let found = side_by_side(&self.device(), passes.len(), |pass| {
+            let ids: Vec<Vec<u32>> = passes[pass].iter().map(|(_, ids)| ids.clone()).collect();
             let mut taps = self.taps(Source::Language, None);
             model.forward(&ids, &mut taps)?;
             let mut part = BTreeMap::new();
             self.collect(Source::Language, None, taps, None, &mut part)?;
+            Ok(part)
+        })?;
+        let mut rows: BTreeMap<String, Array2<f32>> = BTreeMap::new();
+        for (pass, part) in passes.iter().zip(found) {
             for (name, values) in part {
                 let all = rows.entry(name).or_insert_with(|| Array2::zeros((texts.len(), values.ncols())));
                 if all.ncols() != values.ncols() {
@@ -452,8 +463,8 @@ impl Probe {
                         got: format!("{} and {} numbers", all.ncols(), values.ncols()),
                     });
                 }
-                for (row, &to) in values.outer_iter().zip(&order) {
-                    all.row_mut(to).assign(&row);
+                for (row, (to, _)) in values.outer_iter().zip(*pass) {
+                    all.row_mut(*to).assign(&row);
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! Dirichlet distributions; then rounds of draws around those that most targets chose, closer from round to round. Every
 //! target takes the candidate and penalty with its best score over all.
 //!
-//! Only the covariance of features is used here: with more features than samples each candidate costs p³, not n³.
+//! With more features than samples the kernels of bands are formed instead, once each, and a candidate costs n³.
 //!
 //! References: Dupré la Tour, Eickenberg, Nunez-Elizalde and Gallant 2022, doi:10.1016/j.neuroimage.2022.119728 (random search
 //! over γ, split scores); Nunez-Elizalde, Huth and Gallant 2019, doi:10.1016/j.neuroimage.2019.04.012.
@@ -16,13 +16,16 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2};
 use percept_core::Seed;
 use percept_core::seed::{Normal, Stream};
 
+use crate::band_kernels::BandKernels;
 use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::folds::Folds;
 use crate::gram::Gram;
+use crate::large_folds::LargeFolds;
 use crate::params::RidgeParams;
 use crate::samples::{Samples, same_rows};
 use crate::solver::number::Real;
+use crate::solver::standard::Standard;
 use crate::weights::checked_roots;
 
 /// Features that share a scale.
@@ -129,7 +132,7 @@ impl BandedCv {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         check_bands(bands, x.ncols())?;
         checked_roots(sample_weights, x.nrows())?;
-        let gram = Gram::new(&x, sample_weights, &self.params.ridge)?;
+        let form = self.form(x, bands, Some(folds), sample_weights)?;
         let mut candidates = self.first(bands.len());
         let n_targets = y.ncols();
         let mut best = Best {
@@ -137,15 +140,15 @@ impl BandedCv {
             alpha: vec![0.0; n_targets],
             candidate: vec![0; n_targets],
         };
+        let grid = self.params.ridge.grid()?;
         let mut scored = 0;
         for round in 0..=self.params.n_rounds {
             if round > 0 {
                 candidates.extend(self.around(&candidates, &best, round, bands.len()));
             }
             for (candidate, scales) in candidates.iter().enumerate().skip(scored) {
-                let Some(design) = self.design(x, &gram, bands, scales, Some(folds), sample_weights)? else { continue };
-                let scores = design.scores(y)?;
-                for (&alpha, row) in design.grid().iter().zip(scores.rows()) {
+                let Some(scores) = self.table(x, y, &form, bands, scales, folds, sample_weights)? else { continue };
+                for (&alpha, row) in grid.iter().zip(scores.rows()) {
                     for (target, &score) in row.iter().enumerate() {
                         if score > best.score[target] {
                             (best.score[target], best.alpha[target], best.candidate[target]) =
@@ -156,7 +159,7 @@ impl BandedCv {
             }
             scored = candidates.len();
         }
-        self.refit(x, y, bands, &gram, &candidates, best, sample_weights)
+        self.refit(x, y, bands, &form, &candidates, best, sample_weights)
     }
 
     /// Held-out scores of given scales: n_alphas × n_targets.
@@ -174,11 +177,39 @@ impl BandedCv {
     ) -> Result<Array2<f64>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
         check_bands(bands, x.ncols())?;
-        let gram = Gram::new(&x, None, &self.params.ridge)?;
-        match self.design(x, &gram, bands, scales, Some(folds), None)? {
-            Some(design) => design.scores(y),
-            None => Err(RegressError::ConstantDesign { features: x.ncols() }),
+        let form = self.form(x, bands, Some(folds), None)?;
+        let scores = self.table(x, y, &form, bands, scales, folds, None)?;
+        scores.ok_or(RegressError::ConstantDesign { features: x.ncols() })
+    }
+
+    /// Fits with given scales (n_bands × n_targets) and penalties (n_targets), without cross-validation; scores are not defined.
+    ///
+    /// # Errors
+    /// As [`BandedCv::fit`].
+    #[inline(never)]
+    pub fn fit_fixed<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        bands: &[Band],
+        scales: ArrayView2<'_, f64>,
+        alpha: &[f64],
+    ) -> Result<Banded<T>, RegressError> {
+        same_rows("x", x.nrows(), "y", y.nrows())?;
+        check_bands(bands, x.ncols())?;
+        crate::design::per_target("alpha", y.ncols(), alpha.len())?;
+        crate::design::per_target("scales", y.ncols(), scales.ncols())?;
+        let form = self.form(x, bands, None, None)?;
+        let mut candidates: Vec<Vec<f64>> = Vec::new();
+        let mut best = Best { score: vec![f64::NAN; y.ncols()], alpha: alpha.to_vec(), candidate: Vec::new() };
+        for column in scales.columns() {
+            let known = candidates.iter().position(|candidate| column.iter().eq(candidate));
+            best.candidate.push(known.unwrap_or(candidates.len()));
+            if known.is_none() {
+                candidates.push(column.to_vec());
+            }
         }
+        self.refit(x, y, bands, &form, &candidates, best, None)
     }
 
     /// Equal scales, each band alone, and draws.
@@ -217,17 +248,64 @@ impl BandedCv {
             .collect()
     }
 
+    /// What all candidates share: the covariance of features, or the kernels of bands where features outnumber samples.
+    fn form<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        bands: &[Band],
+        folds: Option<&Folds>,
+        sample_weights: Option<&[f64]>,
+    ) -> Result<Form, RegressError> {
+        let ridge = &self.params.ridge;
+        let largest = folds.map_or(0, Folds::largest);
+        if ridge.takes_kernel(x.nrows(), x.ncols(), largest) {
+            let share = crate::together::Share::default();
+            let standard = Standard::fit(&x, sample_weights, ridge.centers(), ridge.standardize, share)?;
+            let features = bands.iter().map(|band| band.features.clone()).collect();
+            let kernels = BandKernels::new(x, &standard, features)?;
+            return Ok(Form::Kernels(standard, kernels));
+        }
+        Ok(Form::Gram(Gram::new(&x, sample_weights, ridge)?))
+    }
+
+    /// Held-out scores of one candidate: n_alphas × n_targets; none where its features do not vary.
+    fn table<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        form: &Form,
+        bands: &[Band],
+        scales: &[f64],
+        folds: &Folds,
+        sample_weights: Option<&[f64]>,
+    ) -> Result<Option<Array2<f64>>, RegressError> {
+        match form {
+            Form::Kernels(_, kernels) => {
+                let design = kernels.design::<T>(scales, &self.params.ridge, Some(folds), sample_weights)?;
+                design.map(|design| design.scores(y)).transpose()
+            }
+            Form::Gram(gram) => {
+                let factors = factors(bands, scales, x.ncols());
+                let params = RidgeParams { path: crate::Path::Covariance, ..self.params.ridge.clone() };
+                if LargeFolds::<T>::apply(x.dim(), &params, folds, sample_weights.is_some()) {
+                    let Some(standard) = gram.standard.times(&factors) else { return Ok(None) };
+                    return LargeFolds::with_standard(x, standard, &params, folds)?.scores(y).map(Some);
+                }
+                let design = self.design(x, gram, &factors, Some(folds), sample_weights)?;
+                design.map(|design| design.scores(y)).transpose()
+            }
+        }
+    }
+
     fn design<T: Real>(
         &self,
         x: ArrayView2<'_, T>,
         gram: &Gram,
-        bands: &[Band],
-        scales: &[f64],
+        factors: &[f64],
         folds: Option<&Folds>,
         sample_weights: Option<&[f64]>,
     ) -> Result<Option<Design<T>>, RegressError> {
-        let factors = factors(bands, scales, x.ncols());
-        let Some(scaled) = gram.scaled(&factors) else { return Ok(None) };
+        let Some(scaled) = gram.scaled(factors) else { return Ok(None) };
         let (mean, deviation) = gram.moments();
         let columns: Vec<(f64, f64)> = factors
             .iter()
@@ -241,12 +319,45 @@ impl BandedCv {
         Design::prepare(&samples, &params, setup).map(Some)
     }
 
+    /// The fit of one candidate with given penalties: weights of standardised features (n_features × n_targets) and the prediction
+    /// at their means.
+    fn solved<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        form: &Form,
+        bands: &[Band],
+        scales: &[f64],
+        alphas: &[f64],
+        sample_weights: Option<&[f64]>,
+    ) -> Result<Option<(Array2<f64>, Array1<T>)>, RegressError> {
+        match form {
+            Form::Kernels(_, kernels) => {
+                let Some(design) = kernels.design::<T>(scales, &self.params.ridge, None, sample_weights)? else {
+                    return Ok(None);
+                };
+                let ridge = design.fit_fixed(y, alphas)?;
+                Ok(Some((kernels.weights(scales, ridge.weights.view()), ridge.intercept)))
+            }
+            Form::Gram(gram) => {
+                let factors = factors(bands, scales, x.ncols());
+                let Some(design) = self.design(x, gram, &factors, None, sample_weights)? else { return Ok(None) };
+                let ridge = design.fit_fixed(y, alphas)?;
+                let mut weights = ridge.weights.mapv(Real::as_f64);
+                for (mut row, factor) in weights.rows_mut().into_iter().zip(&factors) {
+                    row *= *factor;
+                }
+                Ok(Some((weights, ridge.intercept)))
+            }
+        }
+    }
+
     fn refit<T: Real>(
         &self,
         x: ArrayView2<'_, T>,
         y: ArrayView2<'_, T>,
         bands: &[Band],
-        gram: &Gram,
+        form: &Form,
         candidates: &[Vec<f64>],
         best: Best,
         sample_weights: Option<&[f64]>,
@@ -255,27 +366,25 @@ impl BandedCv {
         let mut weights = Array2::<T>::zeros((n_features, n_targets));
         let mut intercept = Array1::<T>::zeros(n_targets);
         let mut scales = Array2::zeros((bands.len(), n_targets));
-        let (mean, deviation) = gram.moments();
+        let standard = form.standard();
         let mut used = best.candidate.clone();
         used.sort_unstable();
         used.dedup();
         for candidate in used {
             let targets: Vec<usize> = (0..n_targets).filter(|&target| best.candidate[target] == candidate).collect();
             let alphas: Vec<f64> = targets.iter().map(|&target| best.alpha[target]).collect();
-            let Some(design) = self.design(x, gram, bands, &candidates[candidate], None, sample_weights)? else {
-                continue;
-            };
             let part = y.select(Axis(1), &targets);
-            let ridge = design.fit_fixed(part.view(), &alphas)?;
-            let factors = factors(bands, &candidates[candidate], n_features);
+            let scales_of = &candidates[candidate];
+            let found = self.solved(x, part.view(), form, bands, scales_of, &alphas, sample_weights)?;
+            let Some((solved, level)) = found else { continue };
             for (position, &target) in targets.iter().enumerate() {
                 let mut shift = 0.0;
                 for feature in 0..n_features {
-                    let own = ridge.weights[(feature, position)].as_f64() * factors[feature] / deviation[feature];
+                    let own = solved[(feature, position)] / standard.scale[feature];
                     weights[(feature, target)] = T::from_f64(own);
-                    shift += own * mean[feature];
+                    shift += own * standard.mean[feature];
                 }
-                intercept[target] = T::from_f64(ridge.intercept[position].as_f64() - shift);
+                intercept[target] = T::from_f64(level[position].as_f64() - shift);
                 for (band, scale) in candidates[candidate].iter().enumerate() {
                     scales[(band, target)] = *scale;
                 }
@@ -359,6 +468,21 @@ impl<T: Real> Banded<T> {
             return Ok(());
         }
         Err(RegressError::Features { expected: self.weights.nrows(), got: x.ncols() })
+    }
+}
+
+/// What all candidates share.
+enum Form {
+    Gram(Gram),
+    Kernels(Standard, BandKernels),
+}
+
+impl Form {
+    fn standard(&self) -> &Standard {
+        match self {
+            Self::Gram(gram) => &gram.standard,
+            Self::Kernels(standard, _) => standard,
+        }
     }
 }
 

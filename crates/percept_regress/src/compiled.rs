@@ -4,7 +4,8 @@
 //! same types. Naming it is use enough.
 
 use crate::{
-    Banded, BandedCv, Design, Gram, Pca, Real, Regions, Repeats, Ridge, Selected, SelectedDesign, predict_part,
+    Banded, BandedCv, Design, Gram, LargeFolds, Pca, Real, Regions, Repeats, Ridge, RidgeCv, Selected, SelectedDesign,
+    predict_part,
 };
 
 /// Addresses of what is costly to compile, for one precision.
@@ -25,6 +26,12 @@ fn engine<T: Real>() -> Vec<*const ()> {
         Gram::new::<T> as *const (),
         BandedCv::fit_with::<T> as *const (),
         BandedCv::scores::<T> as *const (),
+        BandedCv::fit_fixed::<T> as *const (),
+        LargeFolds::<T>::prepare as *const (),
+        LargeFolds::<T>::fit as *const (),
+        LargeFolds::<T>::fit_part as *const (),
+        LargeFolds::<T>::scores as *const (),
+        RidgeCv::prepare::<T> as *const (),
         Banded::<T>::predict as *const (),
         Banded::<T>::predict_split as *const (),
         Banded::<T>::split_r2 as *const (),

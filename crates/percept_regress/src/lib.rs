@@ -3,6 +3,7 @@
 //! Estimators stand above, pure solvers below:
 //! - [`ridge`]: [`RidgeCv`] (chooses the penalty); [`fitted`]: [`Ridge`] (the fitted model)
 //! - [`design`]: [`Design`], the decomposed samples, reusable over sets of targets; [`gram`]: their Gram matrix, reusable over regions
+//! - [`large_folds`]: a few folds that hold more samples than there are features
 //! - `held`: predictions of held-out samples at penalties that were chosen
 //! - [`kernel`]: designs of which only the products of samples are known
 //! - [`banded`]: a scale for each band of features
@@ -22,6 +23,7 @@
 // Array views are small values that are passed by value, as everywhere with `ndarray`.
 #![allow(clippy::needless_pass_by_value)]
 
+mod band_kernels;
 pub mod banded;
 mod compiled;
 pub mod cost;
@@ -32,6 +34,7 @@ pub mod folds;
 pub mod gram;
 mod held;
 pub mod kernel;
+pub mod large_folds;
 pub mod params;
 pub mod pca;
 pub mod regions;
@@ -50,11 +53,12 @@ pub use error::RegressError;
 pub use fitted::{LinearModel, Ridge, predict_part};
 pub use folds::{Folds, LeakReport, Leaks};
 pub use gram::Gram;
+pub use large_folds::LargeFolds;
 pub use params::{AlphaChoice, Edge, FitReport, Path, Pooling, RidgeParams, Score, TAKAGI2023_ALPHAS};
 pub use pca::Pca;
 pub use regions::{Best, Region, Regions, RegionsParams};
 pub use repeats::Repeats;
-pub use ridge::RidgeCv;
+pub use ridge::{PreparedRidge, RidgeCv};
 pub use samples::{Samples, Targets};
 pub use selected::{Selected, SelectedDesign, SelectedParams};
 pub use selection::Selection;

@@ -9,6 +9,7 @@ use crate::design::{Design, Setup};
 use crate::error::RegressError;
 use crate::fitted::Ridge;
 use crate::folds::{self, Folds, LeakReport, Leaks};
+use crate::large_folds::LargeFolds;
 use crate::params::{RidgeParams, Score};
 use crate::samples::same_rows;
 use crate::solver::number::Real;
@@ -102,12 +103,71 @@ impl RidgeCv {
         sample_weights: Option<&[f64]>,
     ) -> Result<Ridge<T>, RegressError> {
         same_rows("x", x.nrows(), "y", y.nrows())?;
-        let setup = Setup { folds: Some(folds), sample_weights, ..Setup::default() };
         if self.params.score == Score::Pearson && T::is_single() {
             let [x, y] = [x, y].map(|values| values.mapv(T::as_f64));
-            return Ok(Design::prepare(&x.view(), &self.params, setup)?.fit(y.view())?.rounded());
+            return Ok(self.fit_with(x.view(), y.view(), folds, sample_weights)?.rounded());
         }
-        Design::prepare(&x, &self.params, setup)?.fit(y)
+        self.prepare(x, folds, sample_weights)?.fit(y)
+    }
+
+    /// Samples ready for any number of target sets, in the form that suits their folds.
+    ///
+    /// # Errors
+    /// Those of [`RidgeCv::fit_with`] that concern `x`; [`RegressError::Setting`] for [`Score::Pearson`] in f32.
+    #[inline(never)]
+    pub fn prepare<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        folds: Folds,
+        sample_weights: Option<&[f64]>,
+    ) -> Result<PreparedRidge<T>, RegressError> {
+        let single_pearson = self.params.score == Score::Pearson && T::is_single();
+        if !single_pearson && LargeFolds::<T>::apply(x.dim(), &self.params, &folds, sample_weights.is_some()) {
+            return LargeFolds::prepare(x, &self.params, &folds).map(PreparedRidge::Large);
+        }
+        let setup = Setup { folds: Some(folds), sample_weights, ..Setup::default() };
+        Design::prepare(&x, &self.params, setup).map(|design| PreparedRidge::Blocks(Box::new(design)))
+    }
+}
+
+/// Samples of a cross-validated ridge, prepared once for all target sets.
+pub enum PreparedRidge<T: Real = f32> {
+    /// Few folds with more samples than features: sums of folds.
+    Large(LargeFolds<T>),
+    /// Any folds: blocks of held-out samples.
+    Blocks(Box<Design<T>>),
+}
+
+impl<T: Real> PreparedRidge<T> {
+    /// How many targets one task works on when there are `n_targets` in all. Targets that are cut at multiples of it get the same bits
+    /// as all at once.
+    pub fn task_width(&self, n_targets: usize) -> usize {
+        match self {
+            Self::Large(folds) => folds.task_width(n_targets),
+            Self::Blocks(design) => design.task_width(n_targets),
+        }
+    }
+
+    /// Chooses a penalty for each target of `y` (n_samples × n_targets) and fits.
+    ///
+    /// # Errors
+    /// Those of [`RidgeCv::fit`] that concern `y`.
+    pub fn fit(&self, y: ArrayView2<'_, T>) -> Result<Ridge<T>, RegressError> {
+        match self {
+            Self::Large(folds) => folds.fit(y),
+            Self::Blocks(design) => design.fit(y),
+        }
+    }
+
+    /// The same of some of a larger set's targets, whose [`PreparedRidge::task_width`] is `width`.
+    ///
+    /// # Errors
+    /// As [`PreparedRidge::fit`]; [`RegressError::Setting`] for a penalty that all targets share.
+    pub fn fit_part(&self, y: ArrayView2<'_, T>, width: usize) -> Result<Ridge<T>, RegressError> {
+        match self {
+            Self::Large(folds) => folds.fit_part(y, width),
+            Self::Blocks(design) => design.fit_part(y, None, width),
+        }
     }
 }
 

@@ -59,10 +59,9 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
                     Some(row) => {
                         let _ = write!(
                             out,
-                            "<td><b>{}</b><span>{} to {}</span></td>",
+                            "<td><b>{}</b><span>{}</span></td>",
                             glossary.written(metric, row.value),
-                            glossary.written(metric, row.low),
-                            glossary.written(metric, row.high)
+                            glossary.interval(row)
                         );
                     }
                     None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),

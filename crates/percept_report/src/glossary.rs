@@ -4,6 +4,7 @@
 
 use percept_core::figure::Axis;
 use percept_core::outcome::{ArmSummary, MetricFacts, Outcome, Unit};
+use percept_core::score::ScoreRow;
 
 use crate::markup::{decimal, percent};
 
@@ -59,6 +60,14 @@ impl<'a> Glossary<'a> {
             Unit::Plain => decimal(value),
             Unit::Percent => percent(value),
         }
+    }
+
+    /// The interval of a row in its unit; nothing where it has none, as a count: its ends are its value.
+    pub fn interval(&self, row: &ScoreRow) -> String {
+        if row.low == row.value && row.high == row.value {
+            return String::new();
+        }
+        format!("{} to {}", self.written(&row.metric, row.low), self.written(&row.metric, row.high))
     }
 
     /// A difference of two values of a metric with its sign; percentage points without their unit.

@@ -55,11 +55,10 @@ pub fn summary(out: &mut String, glossary: &Glossary<'_>, main: &str, scores: &[
         let _ = writeln!(
             out,
             "<div class=\"card {verdict}\"><div class=\"metric\">{}</div><div class=\"value\">{}</div>\
-             <div class=\"range\">{} to {}</div><div class=\"who\">{chance}{} · {}</div></div>",
+             <div class=\"range\">{}</div><div class=\"who\">{chance}{} · {}</div></div>",
             escape(glossary.label(panel.metric)),
             written(row.value),
-            written(row.low),
-            written(row.high),
+            glossary.interval(row),
             escape(main),
             escape(panel.split),
         );
@@ -88,7 +87,7 @@ pub fn section(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
                 escape(glossary.label(&row.metric)),
                 escape(&row.split),
                 format!("<b>{}</b>", written(row.value)),
-                format!("{} to {}", written(row.low), written(row.high)),
+                glossary.interval(row),
                 row.chance.map_or_else(|| "not known".to_owned(), written),
                 if row.n_undefined == 0 {
                     count(row.n)

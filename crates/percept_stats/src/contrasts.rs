@@ -4,7 +4,9 @@
 //! the models' R² or r: +1 for the full model and −1 for the one without a space is that space's unique part. Draws are shared by all
 //! models and units, so what is common to them cancels in a difference.
 //!
-//! R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; r is Pearson's; both with the weights of a draw throughout, ȳ included.
+//! R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²; r is Pearson's; both with the weights of a draw throughout, ȳ included. Where ȳ is known beforehand
+//! (the mean of what a fold was fitted on), it must not be estimated anew in every draw: each draw's own mean lies closer to its samples, so
+//! that R² of draws would lie below R² itself. [`Measure::R2AboutZero`] leaves it alone.
 
 use ndarray::{Array2, Array3, ArrayView2};
 use rayon::prelude::*;
@@ -24,6 +26,9 @@ pub(crate) const TASKS: usize = 16;
 pub enum Measure {
     /// The coefficient of determination.
     R2,
+    /// 1 − Σ(y − ŷ)² / Σy², for truths and predictions that are already less what counts as knowing nothing: 0 is what predicting 0 scores,
+    /// in every draw.
+    R2AboutZero,
     /// Pearson's correlation.
     R,
 }
@@ -148,11 +153,12 @@ fn estimates(values: &Array2<f64>) -> Vec<Option<Estimate>> {
     values.columns().into_iter().map(|column| Estimate::new(column[0], column.iter().skip(1).copied())).collect()
 }
 
-/// R² and r of every model, draw and unit of a tile.
+/// All measures of every model, draw and unit of a tile.
 pub(crate) struct Scores {
     /// n_models × (1 + n_draws) × n_units; NaN where not defined.
-    pub(crate) r2: Array3<f64>,
-    pub(crate) r: Array3<f64>,
+    r2: Array3<f64>,
+    about_zero: Array3<f64>,
+    r: Array3<f64>,
 }
 
 impl Scores {
@@ -173,7 +179,7 @@ impl Scores {
         });
         let sizes = resampling.sizes();
         let shape = (predictions.len(), sizes.len(), width);
-        let (mut r2, mut r) = (Array3::from_elem(shape, f64::NAN), Array3::from_elem(shape, f64::NAN));
+        let [mut r2, mut about_zero, mut r] = [(); 3].map(|()| Array3::from_elem(shape, f64::NAN));
         for (model, prediction) in predictions.iter().enumerate() {
             let (p, own) = part(*prediction);
             let p_sums = resampling.sums(3 * width, |sample, row| {
@@ -197,18 +203,21 @@ impl Scores {
                     let shift = level[unit] - own[unit];
                     let error = syy + spp - 2.0 * spy + 2.0 * shift * (sy - sp) + n * shift * shift;
                     r2[(model, draw, unit)] = 1.0 - error / vy;
+                    let square = syy + 2.0 * level[unit] * sy + n * level[unit].powi(2);
+                    about_zero[(model, draw, unit)] = 1.0 - error / square;
                     if vp > 1e-12 * spp {
                         r[(model, draw, unit)] = (c / (vy * vp).sqrt()).clamp(-1.0, 1.0);
                     }
                 }
             }
         }
-        Self { r2, r }
+        Self { r2, about_zero, r }
     }
 
     pub(crate) fn of(&self, measure: Measure) -> &Array3<f64> {
         match measure {
             Measure::R2 => &self.r2,
+            Measure::R2AboutZero => &self.about_zero,
             Measure::R => &self.r,
         }
     }
@@ -256,5 +265,30 @@ mod tests {
         let mean =
             (0..35).filter(|u| u % 2 == 1 && *u != 3).map(|u| found.units[0][u].expect("value").value).sum::<f64>();
         assert!((found.regions[0][1].expect("units").value - mean / 16.0).abs() < 1e-12);
+    }
+    #[test]
+    fn r2_about_zero_keeps_its_frame_in_every_draw_and_r2_does_not() {
+        let (n, units) = (12, 3);
+        let (y, p) = (noise("y", n, units) + 0.5, noise("p", n, units));
+        let block: Vec<usize> = (0..n).map(|sample| sample / 3).collect();
+        let counts = ndarray::array![[2.0, 0.0, 1.0, 1.0], [0.0, 3.0, 1.0, 0.0], [1.0, 1.0, 2.0, 0.0]];
+        let resampling = Resampling::from_counts(block.clone(), counts.clone()).expect("valid");
+        let scores = Scores::new(y.view(), &[p.view()], 0..units, &resampling);
+        for draw in 0..=counts.nrows() {
+            for unit in 0..units {
+                let weight = |sample: usize| if draw == 0 { 1.0 } else { counts[(draw - 1, block[sample])] };
+                let sum = |value: &dyn Fn(f64, f64) -> f64| -> f64 {
+                    let of = |s: usize| weight(s) * value(f64::from(y[(s, unit)]), f64::from(p[(s, unit)]));
+                    (0..n).map(of).sum()
+                };
+                let error = sum(&|y, p| (y - p).powi(2));
+                let about_zero = scores.of(Measure::R2AboutZero)[(0, draw, unit)];
+                assert!((about_zero - (1.0 - error / sum(&|y, _| y * y))).abs() < 1e-12);
+                let mean = sum(&|y, _| y) / sum(&|_, _| 1.0);
+                let r2 = scores.of(Measure::R2)[(0, draw, unit)];
+                assert!((r2 - (1.0 - error / sum(&|y, _| (y - mean).powi(2)))).abs() < 1e-12);
+                assert!(r2 < about_zero);
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use percept_pipeline::{PipelineError, RunFolder};
 use serde::{Deserialize, Serialize};
 
 /// Of predictions, of scores; see [`percept_pipeline::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// The tensor's name in a file of predictions.
 const VALUES: &str = "values";
 /// A share of units with the penalty at an end of the grid that is worth a warning.

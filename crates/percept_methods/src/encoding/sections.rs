@@ -18,8 +18,6 @@ use super::rows::along;
 const MOST_REGIONS: usize = 8;
 /// Regions with a matrix of their own.
 const MOST_MATRICES: usize = 4;
-/// Bins of r over −1..=1 in drawn distributions.
-const BINS: usize = 50;
 
 /// All sections, in the order of the page.
 pub(super) fn sections(bench: &Bench<'_>, found: &Found) -> Result<Vec<Section>, PipelineError> {
@@ -328,15 +326,16 @@ fn distributions(bench: &Bench<'_>, found: &Found) -> Result<Section, PipelineEr
     let mut naive = Vec::new();
     for model in found.models.iter().filter_map(|models| best_model(models)) {
         let r: Vec<f64> = model.scores.r.iter().flatten().map(|of| of.value).collect();
+        let bins = Bins::around(&r, model.scores.null.as_deref());
         let null = match &model.scores.null {
-            Some(bins) => rebinned(bins),
-            None => analytic(bench.judge.n_items()),
+            Some(null) => bins.of_null(null),
+            None => bins.analytic(bench.judge.n_items()),
         };
         panels.push(Panel {
             title: model.point.words(),
             y: Axis::plain("share of units"),
             series: vec![
-                Curve { name: "units".to_owned(), points: histogram(&r) },
+                Curve { name: "units".to_owned(), points: bins.of_units(&r) },
                 Curve { name: "chance".to_owned(), points: null },
             ],
         });
@@ -383,36 +382,71 @@ fn distributions(bench: &Bench<'_>, found: &Found) -> Result<Section, PipelineEr
     })
 }
 
-fn middle(bin: usize) -> f64 {
-    2.0 * (bin as f64 + 0.5) / BINS as f64 - 1.0
+/// Bins of a drawn distribution of r: as wide as what is shown, and as fine as it is narrow.
+struct Bins {
+    /// They cover −half..=half.
+    half: f64,
+    n: usize,
 }
 
-fn normalised(counts: &[f64]) -> Vec<[f64; 2]> {
-    let total: f64 = counts.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-    counts.iter().enumerate().map(|(bin, count)| [middle(bin), count / total]).collect()
-}
-
-fn histogram(r: &[f64]) -> Vec<[f64; 2]> {
-    let mut counts = vec![0.0; BINS];
-    for r in r {
-        counts[(((r + 1.0) / 2.0 * BINS as f64) as usize).min(BINS - 1)] += 1.0;
+impl Bins {
+    /// Around all of `r`, and all but a thousandth of the null.
+    fn around(r: &[f64], null: Option<&[u64]>) -> Self {
+        let mut largest = r.iter().fold(0.1f64, |largest, r| largest.max(r.abs()));
+        if let Some(null) = null {
+            let total: u64 = null.iter().sum();
+            let place = |bin: usize| (2.0 * (bin as f64 + 0.5) / null.len() as f64 - 1.0).abs();
+            let mut seen: Vec<(f64, u64)> = null.iter().enumerate().map(|(bin, count)| (place(bin), *count)).collect();
+            seen.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let mut beyond = 0;
+            let inner = seen.into_iter().find(|(_, count)| {
+                beyond += count;
+                beyond * 1000 > total
+            });
+            largest = largest.max(inner.map_or(0.0, |(place, _)| place));
+        }
+        let tenths = (largest * 10.0).ceil().min(10.0);
+        let per_tenth = if tenths <= 5.0 { 10.0 } else { 5.0 };
+        Self { half: tenths / 10.0, n: (tenths * per_tenth) as usize }
     }
-    normalised(&counts)
-}
 
-fn rebinned(bins: &[u64]) -> Vec<[f64; 2]> {
-    let mut counts = vec![0.0; BINS];
-    for (bin, count) in bins.iter().enumerate() {
-        counts[bin * BINS / bins.len()] += *count as f64;
+    fn middle(&self, bin: usize) -> f64 {
+        self.half * (2.0 * (bin as f64 + 0.5) / self.n as f64 - 1.0)
     }
-    normalised(&counts)
-}
 
-/// The density of r between `n` independent pairs, (1 − r²)^((n − 4) / 2) up to a factor.
-fn analytic(n: usize) -> Vec<[f64; 2]> {
-    let counts: Vec<f64> =
-        (0..BINS).map(|bin| (1.0 - middle(bin).powi(2)).powf((n as f64 - 4.0).max(0.0) / 2.0)).collect();
-    normalised(&counts)
+    /// The bin of a value; values beyond the ends are counted in the last bins.
+    fn bin(&self, r: f64) -> usize {
+        let share = (r + self.half) / (2.0 * self.half);
+        ((share * self.n as f64) as usize).min(self.n - 1)
+    }
+
+    fn normalised(&self, counts: &[f64]) -> Vec<[f64; 2]> {
+        let total: f64 = counts.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        counts.iter().enumerate().map(|(bin, count)| [self.middle(bin), count / total]).collect()
+    }
+
+    fn of_units(&self, r: &[f64]) -> Vec<[f64; 2]> {
+        let mut counts = vec![0.0; self.n];
+        for &r in r {
+            counts[self.bin(r)] += 1.0;
+        }
+        self.normalised(&counts)
+    }
+
+    /// Of counts in equal bins over −1..=1.
+    fn of_null(&self, null: &[u64]) -> Vec<[f64; 2]> {
+        let mut counts = vec![0.0; self.n];
+        for (bin, count) in null.iter().enumerate() {
+            counts[self.bin(2.0 * (bin as f64 + 0.5) / null.len() as f64 - 1.0)] += *count as f64;
+        }
+        self.normalised(&counts)
+    }
+
+    /// The density of r between `n` independent pairs, (1 − r²)^((n − 4) / 2) up to a factor.
+    fn analytic(&self, n: usize) -> Vec<[f64; 2]> {
+        let density = |bin: usize| (1.0 - self.middle(bin).powi(2)).powf((n as f64 - 4.0).max(0.0) / 2.0);
+        self.normalised(&(0..self.n).map(density).collect::<Vec<f64>>())
+    }
 }
 
 fn confusion(decoded: &super::models::Decoded) -> Section {
@@ -471,4 +505,31 @@ fn limits(bench: &Bench<'_>, found: &Found) -> Section {
         said.push("A layer that predicts best is not shown to be what the brain computes: layers resemble each other, and a better one may not have been tried.".to_owned());
     }
     Section { title: "What these data cannot say".to_owned(), text: said.join(" "), figures: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_hold_all_units_and_are_finer_where_r_is_small() {
+        // A null within ±0.055, in bins of 0.01.
+        let null: Vec<u64> = (0..200).map(|bin| u64::from((95..105).contains(&bin))).collect();
+        for (r, half, n) in [(vec![0.02, 0.17], 0.2, 20), (vec![-0.31, 0.1], 0.4, 40), (vec![0.72], 0.8, 40)] {
+            let bins = Bins::around(&r, Some(&null));
+            assert_eq!((bins.half, bins.n), (half, n));
+            let shares = bins.of_units(&r);
+            assert!((shares.iter().map(|[_, share]| share).sum::<f64>() - 1.0).abs() < 1e-12);
+            for r in r {
+                let [place, share] = shares[bins.bin(r)];
+                assert!(share > 0.0 && (place - r).abs() <= half / n as f64 + 1e-12);
+            }
+            let inside: f64 = bins.of_null(&null).iter().filter(|[r, _]| r.abs() < 0.07).map(|[_, share]| share).sum();
+            assert!((inside - 1.0).abs() < 1e-12);
+            let analytic = bins.analytic(40);
+            assert!(analytic[n / 2][1] > analytic[n - 1][1]);
+        }
+        let wide: Vec<u64> = vec![1; 200];
+        assert_eq!(Bins::around(&[0.1], Some(&wide)).half, 1.0);
+    }
 }

@@ -21,12 +21,16 @@ use crate::experiment::{ArrayRef, Pack};
 use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
 
-/// Stimuli or texts read, computed and saved at a time.
+/// Stimuli read, computed and saved at a time.
 const BLOCK: usize = 64;
+/// The same of texts: among many there are enough of every length to fill passes.
+const BLOCK_OF_TEXTS: usize = 512;
 /// Stimuli in a pass of a model.
 const BATCH: usize = 8;
+/// Texts of equal length in a pass.
+const BATCH_OF_TEXTS: usize = 32;
 /// Of the computation; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// The tensor's name in its file.
 const VALUES: &str = "values";
 
@@ -160,7 +164,7 @@ fn of_pictures(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Re
         };
         from.progress.begin(&format!("features: {name}"), n as u64);
         let mut all: Option<Array2<f32>> = None;
-        for rows in blocks(n) {
+        for rows in blocks(n, BLOCK) {
             let shown = pictures::to_values(stimuli.pictures(&rows.clone().collect::<Vec<_>>())?.view());
             let part = match (&pyramid, settings) {
                 (Some(pyramid), _) => pyramid.features(shown.view(), with_colour),
@@ -176,13 +180,13 @@ fn of_pictures(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Re
     })
 }
 
-fn blocks(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(n))
+fn blocks(n: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(length).map(move |start| start..(start + length).min(n))
 }
 
 /// Whether any picture has a pixel that is not gray.
 fn has_colour(stimuli: &Stimuli) -> Result<bool, PipelineError> {
-    for rows in blocks(stimuli.len()) {
+    for rows in blocks(stimuli.len(), BLOCK) {
         let shown = stimuli.pictures(&rows.collect::<Vec<_>>())?;
         if shown.lanes(Axis(3)).into_iter().any(|pixel| pixel[0] != pixel[1] || pixel[0] != pixel[2]) {
             return Ok(true);
@@ -410,7 +414,7 @@ impl Tapping<'_> {
         let (run, progress) = (self.from.run, self.from.progress);
         let mut probe = None;
         progress.begin(&format!("features: {}", self.name), self.source.len() as u64);
-        for (rows, file) in block_files(self.name, self.source.len()) {
+        for (rows, file) in block_files(self.name, &self.source) {
             let mut is_made = false;
             let stage = format!("{}{:08}", self.prefix(), rows.start);
             let record = self.record.clone().setting("rows", &rows);
@@ -441,7 +445,7 @@ impl Tapping<'_> {
         keep(self.name, number, Axes::of_place(place), by_stimulus, record, self.from, || {
             let n = self.source.len();
             let mut all: Option<Array2<f32>> = None;
-            for (rows, file) in block_files(self.name, n) {
+            for (rows, file) in block_files(self.name, &self.source) {
                 let part = artefact::load(self.from.run, &file)?.matrix(place, rows.len(), None)?;
                 let all = all.get_or_insert_with(|| Array2::zeros((n, part.ncols())));
                 if part.ncols() != all.ncols() {
@@ -455,8 +459,10 @@ impl Tapping<'_> {
     }
 }
 
-fn block_files(name: &str, n: usize) -> Vec<(Range<usize>, String)> {
-    blocks(n).map(|rows| (rows.clone(), format!("features/{name}.block{:08}.safetensors", rows.start))).collect()
+fn block_files(name: &str, source: &Source<'_>) -> Vec<(Range<usize>, String)> {
+    blocks(source.len(), source.block())
+        .map(|rows| (rows.clone(), format!("features/{name}.block{:08}.safetensors", rows.start)))
+        .collect()
 }
 
 /// What a model reads.
@@ -494,14 +500,19 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// How many are read, computed and saved at a time.
+    fn block(&self) -> usize {
+        if matches!(self, Self::Pictures(_)) { BLOCK } else { BLOCK_OF_TEXTS }
+    }
+
     fn by_stimulus(&self) -> bool {
         !matches!(self, Self::Texts { .. })
     }
 
     fn rows(&self, probe: &Probe, rows: Range<usize>) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
         match self {
-            Self::Captions { texts, .. } => Ok(probe.texts(&texts[rows], BATCH)?),
-            Self::Texts { texts, .. } => Ok(probe.texts(&texts.texts[rows], BATCH)?),
+            Self::Captions { texts, .. } => Ok(probe.texts(&texts[rows], BATCH_OF_TEXTS)?),
+            Self::Texts { texts, .. } => Ok(probe.texts(&texts.texts[rows], BATCH_OF_TEXTS)?),
             Self::Pictures(stimuli) => {
                 let names: Vec<String> = rows.clone().map(|stimulus| stimuli.id(stimulus).to_owned()).collect();
                 let shown = pictures::to_values(stimuli.pictures(&rows.collect::<Vec<_>>())?.view());

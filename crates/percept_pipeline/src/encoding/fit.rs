@@ -4,7 +4,9 @@
 //! standardisation by the training samples, ridge with a penalty for each unit chosen by leaving out one stimulus, run or title of
 //! the training side at a time. Several sets are fitted by one ridge or by banded ridge.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use percept_core::Seed;
 use percept_regress::{
     Band, BandedCv, BandedParams, Edge, Folds, Pca, Pooling, RegressError, RidgeCv, RidgeParams, Score,
@@ -17,6 +19,8 @@ use crate::experiment::encoding::{DelayForm, EncodeSettings, ModelForm};
 
 /// Up to so many numbers in features and responses fits are made in f64, beyond them in f32.
 const MOST_NUMBERS_IN_F64: usize = 1 << 26;
+/// Responses that are copied for a fit at a time, about.
+const NUMBERS_TOGETHER: usize = 1 << 27;
 
 /// Features of one band.
 pub struct BandRows<'a> {
@@ -65,20 +69,24 @@ pub fn held_out(
         out.n_columns = prepared.features.ncols();
         let inner: Vec<usize> = fold.train.iter().map(|&sample| data.group_of_sample[sample]).collect();
         let x = prepared.features.select(Axis(0), &fold.train);
-        let y = responses.select(Axis(0), &fold.train);
         let test = plan.of_items(fold.items.clone(), prepared.features.view());
-        let job = Job { x, y, test, bands: prepared.bands, inner, params: params(settings, prepared.is_scaled) };
-        let small = job.x.len() + job.y.len() <= MOST_NUMBERS_IN_F64;
-        let fitted = if small {
-            job.run_f64(settings, seed.at(number as u64))
-        } else {
-            job.run_f32(settings, seed.at(number as u64))
+        let job = Job {
+            x,
+            responses,
+            train: &fold.train,
+            test,
+            bands: prepared.bands,
+            inner,
+            params: params(settings, prepared.is_scaled),
         };
+        let small = job.x.len() + fold.train.len() * n_units <= MOST_NUMBERS_IN_F64;
+        let seed = seed.at(number as u64);
+        let fitted = if small { job.run::<f64>(settings, seed) } else { job.run::<f32>(settings, seed) };
         let (predicted, edges) = fitted.map_err(refused)?;
         for (total, share) in out.at_edge.iter_mut().zip(edges) {
             *total += share / plan.folds.len() as f64;
         }
-        out.values.slice_mut(ndarray::s![fold.items.clone(), ..]).assign(&predicted);
+        out.values.slice_mut(s![fold.items.clone(), ..]).assign(&predicted);
     }
     Ok(out)
 }
@@ -175,9 +183,11 @@ fn delayed(rows: Array2<f32>, data: &Recording, settings: &EncodeSettings) -> Re
 }
 
 /// One fit.
-struct Job {
+struct Job<'a> {
     x: Array2<f32>,
-    y: Array2<f32>,
+    /// n_samples × n_units, of which the samples `train` are fitted on.
+    responses: ArrayView2<'a, f32>,
+    train: &'a [usize],
     test: Array2<f32>,
     bands: Vec<Band>,
     inner: Vec<usize>,
@@ -186,38 +196,50 @@ struct Job {
 
 type Predicted = (Array2<f32>, [f64; 2]);
 
-impl Job {
-    fn run_f64(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
-        let [x, y, test] = [&self.x, &self.y, &self.test].map(|values| values.mapv(f64::from));
-        let (predicted, edges) = self.fit(x.view(), y.view(), test.view(), settings, seed)?;
-        Ok((predicted.mapv(|value| value as f32), edges))
-    }
-
-    fn run_f32(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
-        self.fit(self.x.view(), self.y.view(), self.test.view(), settings, seed)
-    }
-
-    fn fit<T: percept_regress::Real>(
-        &self,
-        x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-        test: ArrayView2<'_, T>,
-        settings: &EncodeSettings,
-        seed: Seed,
-    ) -> Result<(Array2<T>, [f64; 2]), RegressError> {
+impl Job<'_> {
+    /// Predictions of `test`, and the share of units whose penalty stands at either end of the grid.
+    fn run<T: percept_regress::Real>(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
+        let [x, test] = [&self.x, &self.test].map(|values| values.mapv(|value| T::from_f64(f64::from(value))));
+        let n_units = self.responses.ncols();
         let folds = Folds::by_label(&self.inner)?;
-        let grid = self.params.grid()?;
-        let share =
-            |is: &dyn Fn(usize) -> bool, n: usize| (0..n).filter(|&unit| is(unit)).count() as f64 / n.max(1) as f64;
+        let mut predicted = Array2::zeros((test.nrows(), n_units));
+        let mut at_edge = [0usize; 2];
         if self.bands.len() == 1 || settings.model == ModelForm::Ridge {
-            let ridge = RidgeCv::new(self.params.clone()).fit_with(x, y, folds, None)?;
-            let at = |edge: Edge| share(&|unit| ridge.edge[unit] == edge, ridge.edge.len());
-            return Ok((ridge.predict(test)?, [at(Edge::Low), at(Edge::High)]));
+            // Units of a brain are fitted some thousands at a time: their responses are not held twice.
+            let prepared = RidgeCv::new(self.params.clone()).prepare(x.view(), folds, None)?;
+            let width = prepared.task_width(n_units).max(1);
+            let together = (NUMBERS_TOGETHER / self.train.len().max(1) / width).max(1) * width;
+            for start in (0..n_units).step_by(together) {
+                let units = start..(start + together).min(n_units);
+                let ridge = prepared.fit_part(self.of_units::<T>(units.clone()).view(), width)?;
+                for (count, end) in at_edge.iter_mut().zip([Edge::Low, Edge::High]) {
+                    *count += ridge.edge.iter().filter(|edge| **edge == end).count();
+                }
+                let found = ridge.predict(test.view())?;
+                predicted.slice_mut(s![.., units]).assign(&found.mapv(|value| value.as_f64() as f32));
+            }
+        } else {
+            let params = BandedParams {
+                n_draws: settings.band_draws,
+                n_rounds: 0,
+                ..BandedParams::new(self.params.clone(), seed)
+            };
+            let y = self.of_units::<T>(0..n_units);
+            let banded = BandedCv::new(params).fit(x.view(), y.view(), &self.bands, &folds)?;
+            let grid = self.params.grid()?;
+            for (count, end) in at_edge.iter_mut().zip([grid.first(), grid.last()]) {
+                *count += banded.alpha.iter().filter(|alpha| Some(*alpha) == end).count();
+            }
+            predicted.assign(&banded.predict(test.view())?.mapv(|value| value.as_f64() as f32));
         }
-        let params =
-            BandedParams { n_draws: settings.band_draws, n_rounds: 0, ..BandedParams::new(self.params.clone(), seed) };
-        let banded = BandedCv::new(params).fit(x, y, &self.bands, &folds)?;
-        let at = |end: Option<&f64>| share(&|unit| Some(&banded.alpha[unit]) == end, banded.alpha.len());
-        Ok((banded.predict(test)?, [at(grid.first()), at(grid.last())]))
+        Ok((predicted, at_edge.map(|count| count as f64 / n_units.max(1) as f64)))
+    }
+
+    /// Responses of some units to what is fitted on.
+    fn of_units<T: percept_regress::Real>(&self, units: Range<usize>) -> Array2<T> {
+        let responses = self.responses.slice(s![.., units]);
+        Array2::from_shape_fn((self.train.len(), responses.ncols()), |(row, unit)| {
+            T::from_f64(f64::from(responses[(self.train[row], unit)]))
+        })
     }
 }

@@ -279,13 +279,19 @@ impl<'a> Judge<'a> {
         wanted: &[Contrast],
     ) -> Result<(Vec<Vec<Option<Estimate>>>, Vec<Vec<RegionEstimate>>), PipelineError> {
         let measure = wanted.first().map_or(Measure::R, |contrast| contrast.measure);
+        // What knowing nothing predicts is the mean of what was fitted on, in every draw.
+        let framed = wanted.iter().map(|contrast| match contrast.measure {
+            Measure::R2 => Contrast { measure: Measure::R2AboutZero, ..contrast.clone() },
+            _ => contrast.clone(),
+        });
+        let framed: Vec<Contrast> = framed.collect();
         let shifted: Vec<Array2<f32>> = predicted.iter().map(|values| self.shifted(*values, measure)).collect();
         let views: Vec<_> = shifted.iter().map(|values| values.view()).collect();
         let mut units = Vec::new();
         let mut regions = vec![vec![None; self.regions.len()]; wanted.len()];
         for (number, map) in self.maps().into_iter().enumerate() {
             let truth = if measure == Measure::R { &self.truth } else { &self.over_mean };
-            let found: Contrasted = contrasts(truth.view(), &views, wanted, &map.of_unit, &self.resampling)?;
+            let found: Contrasted = contrasts(truth.view(), &views, &framed, &map.of_unit, &self.resampling)?;
             for (own, of_contrast) in regions.iter_mut().zip(&found.regions) {
                 for (place, &region) in map.regions.iter().enumerate() {
                     own[region] = Some(RegionEstimate {
@@ -329,7 +335,7 @@ impl<'a> Judge<'a> {
                 let own = levels(&values, self.plan);
                 take(&mut values, &own, self.plan);
             }
-            Measure::R2 => take(&mut values, &self.trained, self.plan),
+            Measure::R2 | Measure::R2AboutZero => take(&mut values, &self.trained, self.plan),
         }
         values.mapv(|value| value as f32)
     }

@@ -281,7 +281,7 @@ impl Sums {
 }
 
 /// D Zᵀy of each window for each of its functions, side by side: directions of the window × (n_functions · width).
-fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2<T>> {
+pub(crate) fn scale<T: Real>(projected: &Array2<T>, penalties: &Penalties<T>) -> Vec<Array2<T>> {
     let width = projected.nrows();
     let by_directions = projected.t().as_standard_layout().into_owned();
     let of_window = |window: &Window<T>| {

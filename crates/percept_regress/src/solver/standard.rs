@@ -109,6 +109,16 @@ impl Standard {
         }
     }
 
+    /// The same for features that are then multiplied by `factors`; those with factor 0 are left out. None when nothing is left.
+    pub(crate) fn times(&self, factors: &[f64]) -> Option<Self> {
+        let mut scaled = self.clone();
+        scaled.kept.retain(|&feature| factors[feature] > 0.0);
+        for &feature in &scaled.kept {
+            scaled.scale[feature] /= factors[feature];
+        }
+        (!scaled.kept.is_empty()).then_some(scaled)
+    }
+
     /// The kept columns of one sample, standardised and multiplied by `factor`.
     pub(crate) fn apply<T: Real, U: Real>(
         &self,

@@ -22,6 +22,7 @@
 
 mod bad_input;
 mod banded;
+mod banded_himalaya;
 mod behaviour;
 mod beyond;
 mod brute_force;
@@ -29,6 +30,7 @@ mod checks;
 mod data;
 mod fastl2lir;
 mod himalaya;
+mod large_folds;
 mod precision;
 mod presets;
 mod recipes;

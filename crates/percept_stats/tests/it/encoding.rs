@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use percept_stats::ItemScores;
 use percept_stats::best::{Profile, best};
 use percept_stats::contrasts::{Contrast, Measure, contrasts};
-use percept_stats::noise_ceiling::explainable_variance;
+use percept_stats::noise_ceiling::{ceiling, ceiling_mixed, explainable_variance, ncsnr};
 use percept_stats::partition::{commonality, product_measure, sets_for_unique, unique_parts};
 use percept_stats::permutation::{Permutations, test_columns};
 use percept_stats::resampling::{Estimate, Resampling};
@@ -135,6 +135,36 @@ fn unique_common_and_product_parts_with_intervals_are_those_of_loops_in_numpy() 
         let repeats = matrices(&problem["repeats"]);
         let found = explainable_variance(&views(&repeats)).expect("fits");
         assert_close(all(found.values), &numbers(&problem["explainable"]), "explainable variance");
+    }
+}
+
+#[test]
+fn noise_ceilings_and_r2_about_zero_are_those_of_loops_in_numpy() {
+    let labels = |value: &Value| -> Vec<usize> { numbers(value).into_iter().map(|label| label as usize).collect() };
+    let cases = problems(include_str!("../data/encoding/ceiling.json"));
+    assert_eq!(cases.len(), 20);
+    for problem in cases {
+        let units = problem["units"].as_u64().expect("a number") as usize;
+        let (z, predicted) = (matrix(&problem["z"], units), matrix(&problem["predicted"], units));
+        let (label, repeats) = (labels(&problem["label"]), labels(&problem["repeats"]));
+        let ratios = all(ncsnr(z.view(), &label, 3).expect("three repeats").values);
+        assert_close(ratios.clone(), &numbers(&problem["ncsnr"]), "ncsnr");
+        assert_close(ratios.iter().map(|ratio| ceiling(*ratio, 1)), &numbers(&problem["single"]), "one repeat");
+        assert_close(ratios.iter().map(|ratio| ceiling(*ratio, 3)), &numbers(&problem["thrice"]), "three repeats");
+        let mixed = ratios.iter().map(|ratio| ceiling_mixed(*ratio, &repeats).expect("stimuli"));
+        assert_close(mixed, &numbers(&problem["mixed"]), "unequal repeats");
+
+        let weights = numbers(&problem["weights"]);
+        let draws = Array2::from_shape_vec((weights.len() / repeats.len(), repeats.len()), weights).expect("draws");
+        let resampling = Resampling::from_counts(label, draws).expect("valid");
+        let r2 = [Contrast { name: "r2".to_owned(), measure: Measure::R2AboutZero, weights: vec![1.0] }];
+        let found = contrasts(z.view(), &[predicted.view()], &r2, &vec![None; units], &resampling).expect("fits");
+        let of = |part: fn(&Estimate) -> f64| -> Vec<f64> {
+            found.units[0].iter().map(|found| part(found.as_ref().expect("defined"))).collect()
+        };
+        assert_close(of(|found| found.value), &numbers(&problem["r2"]), "R²");
+        assert_close(of(|found| found.low), &numbers(&problem["interval"][0]), "low end");
+        assert_close(of(|found| found.high), &numbers(&problem["interval"][1]), "high end");
     }
 }
 

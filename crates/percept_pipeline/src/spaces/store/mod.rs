@@ -29,6 +29,8 @@ use stimuli::Stimuli;
 
 /// Stimuli per shard, at least; it is a multiple of the batch.
 const SHARD: usize = 64;
+/// The same of texts that become one row of pooled tokens each: among many there are enough of every length to fill passes.
+const SHARD_OF_TEXTS: usize = 512;
 /// The largest batch: beyond it nothing gets faster.
 const LARGEST_BATCH: usize = 32;
 
@@ -151,7 +153,8 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Store, Pipeline
         fs::write_bytes(&plan_path, json(&plan).as_bytes())?;
     }
 
-    let shard = plan.batch * SHARD.div_ceil(plan.batch);
+    let are_short = request.pool != Pool::Whole && matches!(request.source, StimulusFiles::Texts { .. });
+    let shard = plan.batch * (if are_short { SHARD_OF_TEXTS } else { SHARD }).div_ceil(plan.batch);
     let spaces: Vec<&str> = request.spaces.iter().map(String::as_str).collect();
     progress.begin("features", n as u64);
     for start in (0..n).step_by(shard) {
