@@ -117,7 +117,7 @@ fn check(regions: &[PlantedRegion], drives: &[Drive]) -> Result<(), Error> {
         }
         for mixture in &region.mixtures {
             let total: f32 = mixture.iter().map(|(_, share)| share).sum();
-            if mixture.iter().any(|(_, share)| !(*share > 0.0)) || (total - 1.0).abs() > 1e-3 {
+            if mixture.iter().any(|(_, share)| share.is_nan() || *share <= 0.0) || (total - 1.0).abs() > 1e-3 {
                 let what = format!("shares of a mixture of region `{}` sum to {total}", region.name);
                 return wrong(what, "give positive shares that sum to 1");
             }

@@ -204,6 +204,7 @@ fn what_cannot_be_planted_is_refused_when_the_file_is_read() {
     let measured = fail("kind = \"phantom\"\nsessions = 4", "kind = \"films\"\nroot = \".\"\nsubject = \"S01\"");
     assert!(!measured.is_empty());
     let out = tempfile::tempdir().expect("a folder");
-    let error = run(&VIEWER.replace("clip@layer=0", "clip@layer=1"), Path::new("."), out.path()).expect_err("no such set");
+    let error =
+        run(&VIEWER.replace("clip@layer=0", "clip@layer=1"), Path::new("."), out.path()).expect_err("no such set");
     assert!(error.to_string().contains("`planted.V1` follows a set of `clip` that there is not"), "{error}");
 }

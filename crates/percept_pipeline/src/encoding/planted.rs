@@ -136,7 +136,7 @@ impl Planting<'_> {
             // Under another name: the sets of the recording are made of other rows.
             let made = points(&format!("planted.{name}"), settings, &from)?;
             sets.extend(made.into_iter().map(|mut point| {
-                point.space = name.to_owned();
+                name.clone_into(&mut point.space);
                 point
             }));
         }

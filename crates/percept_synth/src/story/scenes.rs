@@ -37,7 +37,7 @@ pub(super) struct Scene {
 /// A thing in the picture.
 #[derive(Clone, Copy)]
 pub(super) struct Thing {
-    pub(super) thing: usize,
+    pub(super) kind: usize,
     pub(super) color: usize,
     pub(super) size: usize,
     pub(super) spot: usize,
@@ -106,7 +106,7 @@ fn beats(cast: &[usize], seed: Seed, n: usize) -> Vec<[usize; 3]> {
 fn views(seed: Seed, n_secs: usize) -> Vec<[Thing; 2]> {
     let mut stream = seed.stream();
     let thing = |stream: &mut Stream| Thing {
-        thing: below(stream, words::THINGS.len()),
+        kind: below(stream, words::THINGS.len()),
         color: below(stream, words::COLORS.len()),
         size: below(stream, words::SIZES.len()),
         spot: below(stream, words::SPOTS.len()),

@@ -72,7 +72,7 @@ fn happening([who, deed, whom]: [usize; 3], again: bool) -> String {
 fn seen([a, b]: [Thing; 2], again: bool) -> String {
     let name = |thing: Thing| {
         let (size, color) = (words::SIZES[thing.size], words::COLORS[thing.color]);
-        format!("a {size} {color} {} {}", words::THINGS[thing.thing], words::SPOTS[thing.spot])
+        format!("a {size} {color} {} {}", words::THINGS[thing.kind], words::SPOTS[thing.spot])
     };
     if again { format!("one sees {} and {}", name(b), name(a)) } else { format!("{} and {}", name(a), name(b)) }
 }

@@ -39,7 +39,7 @@ impl Watcher {
         })?;
         fs::remove_abandoned_below(root)?;
         self.claim(root)?;
-        self.descriptions(root)?;
+        descriptions(root)?;
         write_annotations(root, &self.films)?;
         self.regions_on_disk(root)?;
         progress.begin("films", self.films.len() as u64);
@@ -73,24 +73,6 @@ impl Watcher {
             return if found == description { Ok(()) } else { Err(Error::OtherPhantom { path }) };
         }
         Ok(fs::write_bytes(&path, description.as_bytes())?)
-    }
-
-    fn descriptions(&self, root: &Path) -> Result<(), Error> {
-        let description = json!({
-            "Name": "Simulated subjects watching films",
-            "BIDSVersion": "1.9.0",
-            "DatasetType": "raw",
-            "License": "CC0",
-            "Authors": ["percept"],
-            "GeneratedBy": [{ "Name": "percept", "Version": env!("CARGO_PKG_VERSION") }],
-        });
-        text(root.join("dataset_description.json"), || format!("{description:#}\n"))?;
-        text(root.join("README"), || {
-            "Simulated subjects watch films that nobody shot; nobody was measured. Made by percept.\n\n\
-             sub-*/func: a volume per repetition, with sidecars and events. derivatives/annotation: a line per second of each run,\n\
-             by level and annotator. derivatives/regions: labels of voxels. phantom: what drives each voxel.\n"
-                .to_owned()
-        })
     }
 
     fn run_on_disk(&self, root: &Path, run: usize) -> Result<(), Error> {
@@ -155,6 +137,24 @@ impl Watcher {
             serde_json::to_string(&self.voxels).map_err(|error| percept_io::Error::codec("the truth", error))?;
         text(path, || lines)
     }
+}
+
+fn descriptions(root: &Path) -> Result<(), Error> {
+    let description = json!({
+        "Name": "Simulated subjects watching films",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "raw",
+        "License": "CC0",
+        "Authors": ["percept"],
+        "GeneratedBy": [{ "Name": "percept", "Version": env!("CARGO_PKG_VERSION") }],
+    });
+    text(root.join("dataset_description.json"), || format!("{description:#}\n"))?;
+    text(root.join("README"), || {
+        "Simulated subjects watch films that nobody shot; nobody was measured. Made by percept.\n\n\
+         sub-*/func: a volume per repetition, with sidecars and events. derivatives/annotation: a line per second of each run,\n\
+         by level and annotator. derivatives/regions: labels of voxels. phantom: what drives each voxel.\n"
+            .to_owned()
+    })
 }
 
 /// Writes what was said about `films` alone, below `root`: a line per second for every level and annotator, in

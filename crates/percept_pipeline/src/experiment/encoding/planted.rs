@@ -65,7 +65,9 @@ fn mixture(text: &str) -> Option<Vec<PlantedTerm>> {
     let parts: Vec<&str> = text.split('+').map(str::trim).collect();
     let mut terms = parts.iter().map(|part| term(part, 1.0 / parts.len() as f32)).collect::<Option<Vec<_>>>()?;
     let total: f32 = terms.iter().map(|term| term.share).sum();
-    terms.iter_mut().for_each(|term| term.share /= total);
+    for term in &mut terms {
+        term.share /= total;
+    }
     Some(terms)
 }
 
