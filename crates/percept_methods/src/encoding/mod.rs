@@ -113,7 +113,9 @@ pub fn encode(
     tables::write(&bench, &found)?;
     let mut outcome = summary::outcome(&bench, &found, &rows, warnings)?;
     // Behind the spaces side by side, before all that a reader would have to compare by eye.
-    planted.iter().for_each(|planted| outcome.sections.insert(1, planted.section()));
+    if let Some(planted) = &planted {
+        outcome.sections.insert(1, planted.section());
+    }
     run.write_json("rows.json", &rows)?;
     run.write_json("outcome.json", &outcome)?;
     Ok(Encoded { outcome, rows })

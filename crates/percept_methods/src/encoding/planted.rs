@@ -58,7 +58,7 @@ struct PartFound {
 struct Strays {
     words: String,
     n_found: usize,
-    n_strays: usize,
+    n_wrong: usize,
     n_nothing: usize,
 }
 
@@ -202,7 +202,7 @@ impl Comparison<'_, '_> {
         Strays {
             words: model.point.words(),
             n_found: (0..self.truth.len()).filter(|&unit| is_found(unit)).count(),
-            n_strays: nothing.iter().filter(|&&unit| is_found(unit)).count(),
+            n_wrong: nothing.iter().filter(|&&unit| is_found(unit)).count(),
             n_nothing: nothing.len(),
         }
     }
@@ -307,13 +307,13 @@ impl Recovered {
         if let Some(most) =
             self.strays.iter().filter(|of| of.n_found > 0).max_by(|a, b| a.share().total_cmp(&b.share()))
         {
-            let (n_found, n_strays): (usize, usize) =
-                self.strays.iter().fold((0, 0), |sum, of| (sum.0 + of.n_found, sum.1 + of.n_strays));
+            let (n_found, n_wrong): (usize, usize) =
+                self.strays.iter().fold((0, 0), |sum, of| (sum.0 + of.n_found, sum.1 + of.n_wrong));
             said.push(format!(
                 "{} units follow nothing. Of all units that were named significant, over all sets of features, {:.1} % are of these (at most \
                  {:.1} %, for `{}`).",
                 most.n_nothing,
-                100.0 * n_strays as f64 / n_found as f64,
+                100.0 * n_wrong as f64 / n_found as f64,
                 100.0 * most.share(),
                 most.words
             ));
@@ -402,6 +402,6 @@ impl Recovered {
 
 impl Strays {
     fn share(&self) -> f64 {
-        self.n_strays as f64 / self.n_found.max(1) as f64
+        self.n_wrong as f64 / self.n_found.max(1) as f64
     }
 }

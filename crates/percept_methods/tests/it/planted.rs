@@ -59,7 +59,7 @@ fn run(toml: &str, folder: &Path, out: &Path) -> Result<Encoded, PipelineError> 
 /// A row's value and number of units.
 fn value(found: &Encoded, region: &str, space: &str, metric: &str) -> (f64, usize) {
     let row = found.rows.iter().find(|row| row.region == region && row.space == space && row.metric == metric);
-    row.map(|row| (row.value, row.n)).unwrap_or_else(|| panic!("no row {region} {space} {metric}"))
+    row.map_or_else(|| panic!("no row {region} {space} {metric}"), |row| (row.value, row.n))
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn written_films_in_which_something_does_not_fit_are_refused_with_run_and_second
     };
     let events = text("_events.tsv");
     let story = |secs: usize| format!("{secs}.000\t5.000\tstory\t1\t");
-    let late = events.clone() + &format!("158.000\t9.000\tother\t1\tmore\n");
+    let late = events.clone() + "158.000\t9.000\tother\t1\tmore\n";
     fails("_events.tsv", late, by_events, &["`harbour_run-01` lasts 160 s", "`other`", "to second 167"]);
     let first = events.lines().find(|line| line.starts_with(&story(0))).expect("a story").to_owned();
     let longer = events.replace(&first, &first.replace("\t5.000\t", "\t7.000\t"));
@@ -196,7 +196,7 @@ fn what_cannot_be_planted_is_refused_when_the_file_is_read() {
         let text = VIEWER.replace(from, to);
         assert_ne!(text, VIEWER);
         let read = EncodingExperiment::parse(&text, Path::new("x.toml"), &[]);
-        read.map(|_| String::new()).unwrap_or_else(|error| error.to_string())
+        read.map_or_else(|error| error.to_string(), |_| String::new())
     };
     assert!(fail("V1 = ", "V9 = ").contains("`midventral`"), "{}", fail("V1 = ", "V9 = "));
     assert!(fail("\"pixels\"\n[spaces", "\"pixel\"\n[spaces").contains("`pixel`"));
