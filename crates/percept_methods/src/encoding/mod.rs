@@ -11,6 +11,7 @@
 mod decode;
 mod driving;
 mod models;
+mod planted;
 mod rows;
 mod sections;
 mod summary;
@@ -22,7 +23,7 @@ use percept_core::{Outcome, Progress, Provenance, Seed};
 use percept_pipeline::data::{Recording, recording};
 use percept_pipeline::encoding::features::{Materials, Point};
 use percept_pipeline::encoding::score::Judge;
-use percept_pipeline::encoding::{EncodingPlan, points, responses};
+use percept_pipeline::encoding::{EncodingPlan, planted as simulated, points, responses};
 use percept_pipeline::{PipelineError, RunFolder};
 
 pub use percept_pipeline::experiment::encoding::EncodingExperiment;
@@ -53,6 +54,7 @@ pub fn run(
 ) -> Result<Encoded, PipelineError> {
     let folder = RunFolder::open_when_free(out, options.stop_after, || say_that_it_waits(out, progress))?;
     folder.claim("encoding", &experiment.name)?;
+    simulated::write(experiment, &folder, progress)?;
     let data = recording::open(experiment, &folder, progress)?;
     encode(experiment, &data, &folder, progress)
 }
@@ -82,7 +84,7 @@ pub fn encode(
     for warning in &warnings {
         progress.warn(warning);
     }
-    let materials = Materials { run, data, record: &record, seed: seed.named("features"), progress };
+    let materials = Materials { run, data, record: &record, seed: simulated::feature_seed(experiment), progress };
     let spaces = experiment
         .spaces
         .iter()
@@ -99,17 +101,21 @@ pub fn encode(
         seed,
         progress,
     };
-    let found = Found {
-        models: bench.models(&spaces)?,
-        joint: bench.joint(&spaces)?,
-        best: bench.best(&spaces)?,
-        decoded: decode::labels(&bench)?,
-        spaces,
+    let (models, joint, best) = (bench.models(&spaces)?, bench.joint(&spaces)?, bench.best(&spaces)?);
+    let planted = match simulated::truth(experiment, data, run)? {
+        Some(truth) => Some(planted::recovered(&bench, &truth, &spaces, &models, &joint, &best)?),
+        None => None,
     };
+    let found = Found { models, joint, best, decoded: decode::labels(&bench)?, spaces };
     warnings.extend(found.edge_warnings());
-    let rows = rows::rows(&bench, &found);
+    let mut rows = rows::rows(&bench, &found);
+    rows.extend(planted.iter().flat_map(planted::Recovered::rows));
     tables::write(&bench, &found)?;
-    let outcome = summary::outcome(&bench, &found, &rows, warnings)?;
+    let mut outcome = summary::outcome(&bench, &found, &rows, warnings)?;
+    // Behind the spaces side by side, before all that a reader would have to compare by eye.
+    if let Some(planted) = &planted {
+        outcome.sections.insert(1, planted.section());
+    }
     run.write_json("rows.json", &rows)?;
     run.write_json("outcome.json", &outcome)?;
     Ok(Encoded { outcome, rows })

@@ -17,7 +17,8 @@ pub struct EncodingRow {
     pub space: String,
     /// Layer, step, block, phase; empty where the space has one set.
     pub axes: Axes,
-    /// What is counted: `r`, `r2`, `significant`, `r_of_ceiling`, `best_probability`, `unique_r2`, `unique_r`, `common_r2`, `accuracy`.
+    /// What is counted: `r`, `r2`, `significant`, `r_of_ceiling`, `best_probability`, `margin`, `unique_r2`, `unique_r`, `common_r2`,
+    /// `accuracy`; of a simulated subject `planted_found`, `planted_unique_r2`, `planted_within`.
     pub metric: &'static str,
     /// The mean over the units of the region, or the share of them.
     pub value: f64,

@@ -11,5 +11,6 @@ mod extend;
 mod features;
 mod miyawaki;
 mod nsd;
+mod planted;
 mod resume;
 mod study;

@@ -10,7 +10,7 @@ mod array_pictures;
 mod arrays;
 mod dataset;
 mod nsd;
-mod phantom;
+pub(crate) mod phantom;
 pub mod pictures;
 pub mod recording;
 mod stimuli;

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use ndarray::{Array4, Axis};
 use percept_core::{Progress, Provenance, Seed};
 use percept_io::fs;
+use percept_synth::drawing::SIDE;
 use percept_synth::phantom::{BETA_TYPE, BetaFormat, Phantom, PhantomParams};
 
-use super::{Dataset, nsd};
+use super::{Dataset, Stimuli, nsd};
 use crate::error::PipelineError;
 use crate::experiment::{BetaForm, Needs, NonFinite, NsdData, PhantomData};
 use crate::run::{RunFolder, StageName};
@@ -23,6 +25,13 @@ pub(super) fn open(
     run: &RunFolder,
     progress: &dyn Progress,
 ) -> Result<Dataset, PipelineError> {
+    let provenance = Provenance::new(settings.seed).setting("phantom", settings);
+    written(settings, provenance, run, || Ok((simulated(settings, progress)?, Vec::new())), progress)?;
+    read(settings, needs, run, progress)
+}
+
+/// The subject that `settings` describe.
+pub(crate) fn simulated(settings: &PhantomData, progress: &dyn Progress) -> Result<Phantom, PipelineError> {
     let params = PhantomParams {
         subject: settings.subject,
         shape: settings.shape,
@@ -34,22 +43,74 @@ pub(super) fn open(
         betas: BetaFormat::Hdf5,
         ..PhantomParams::default()
     };
-    let provenance = Provenance::new(settings.seed).setting("phantom", settings);
+    Ok(Phantom::with_progress(params, Seed::new(settings.seed), progress)?)
+}
+
+/// Writes the tree of the phantom that `make` gives, unless the stage with this record is there. `make` also names further files of the
+/// run that belong to it.
+pub(crate) fn written(
+    settings: &PhantomData,
+    record: Provenance,
+    run: &RunFolder,
+    make: impl FnOnce() -> Result<(Phantom, Vec<String>), PipelineError>,
+    progress: &dyn Progress,
+) -> Result<(), PipelineError> {
     let root = run.file(TREE);
-    run.stage(StageName { name: "phantom", revision: REVISION }, provenance, || {
-        // Whatever lies there belongs to another phantom, or is damaged, or was never finished.
-        fs::create_dir(&root)?;
-        for path in fs::files_below(&root)? {
-            fs::remove_file(path)?;
-        }
-        Phantom::with_progress(params, Seed::new(settings.seed), progress)?.write(&root, progress)?;
-        let relative = |path: PathBuf| {
-            let below = path.strip_prefix(&root).unwrap_or(&path).components();
-            let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-            format!("{TREE}/{}", names.join("/"))
-        };
-        Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
+    let record = record.setting("subject", &settings.subject);
+    run.stage(StageName { name: "phantom", revision: REVISION }, record, || {
+        emptied(run)?;
+        let (phantom, mut files) = make()?;
+        phantom.write(&root, progress)?;
+        files.extend(files_of_tree(run)?);
+        Ok(files)
     })?;
+    Ok(())
+}
+
+/// Makes room for a tree: whatever lies there belongs to another phantom, or is damaged, or was never finished. Its folder.
+pub(crate) fn emptied(run: &RunFolder) -> Result<PathBuf, PipelineError> {
+    let root = run.file(TREE);
+    fs::create_dir(&root)?;
+    for path in fs::files_below(&root)? {
+        fs::remove_file(path)?;
+    }
+    Ok(root)
+}
+
+/// Folder of the tree below the run.
+pub(crate) fn tree_of(run: &RunFolder) -> PathBuf {
+    run.file(TREE)
+}
+
+/// The files of the tree, relative to the run directory.
+pub(crate) fn files_of_tree(run: &RunFolder) -> Result<Vec<String>, PipelineError> {
+    let root = run.file(TREE);
+    let relative = |path: PathBuf| {
+        let below = path.strip_prefix(&root).unwrap_or(&path).components();
+        let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+        format!("{TREE}/{}", names.join("/"))
+    };
+    Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
+}
+
+/// All pictures of the subject's stimulus file under the names that they have in an NSD tree.
+pub(crate) fn stimuli_of(phantom: &Phantom) -> Stimuli {
+    let n = phantom.drawings().len();
+    let mut pictures = Array4::zeros((n, SIDE, SIDE, 3));
+    for (stimulus, mut row) in pictures.axis_iter_mut(Axis(0)).enumerate() {
+        row.assign(&phantom.picture(stimulus));
+    }
+    Stimuli::in_memory((0..n).map(super::stimuli::nsd_name).collect(), pictures)
+}
+
+/// Reads the tree that was written.
+pub(crate) fn read(
+    settings: &PhantomData,
+    needs: Needs,
+    run: &RunFolder,
+    progress: &dyn Progress,
+) -> Result<Dataset, PipelineError> {
+    let root = run.file(TREE);
     let tree = NsdData {
         root,
         subject: settings.subject,

@@ -17,6 +17,11 @@ enum Source {
     Tree { file: Box<nsd::Stimuli>, images: Vec<usize> },
 }
 
+/// The name of a picture in an NSD tree, by its number from 0.
+pub(super) fn nsd_name(image: usize) -> String {
+    format!("nsd{image:05}")
+}
+
 /// Pictures that are hashed at a time.
 const HASHED_TOGETHER: usize = 64;
 
@@ -29,7 +34,7 @@ impl Stimuli {
 
     /// The pictures `images` of an NSD tree, named by their number from 0.
     pub(super) fn in_tree(file: nsd::Stimuli, images: Vec<usize>) -> Self {
-        let ids = images.iter().map(|image| format!("nsd{image:05}")).collect();
+        let ids = images.iter().copied().map(nsd_name).collect();
         Self { ids, source: Source::Tree { file: Box::new(file), images } }
     }
 

@@ -73,6 +73,13 @@ impl Axes {
         Self(axes)
     }
 
+    /// The same with another axis before the others.
+    pub fn with_first(self, name: &str, value: &str) -> Self {
+        let mut axes = vec![(name.to_owned(), coordinate(value))];
+        axes.extend(self.0);
+        Self(axes)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

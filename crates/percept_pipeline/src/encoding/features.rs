@@ -16,7 +16,9 @@ use super::gabor::Pyramid;
 use crate::data::recording::Annotations;
 use crate::data::{Recording, Stimuli, pictures};
 use crate::error::PipelineError;
-use crate::experiment::encoding::{ArraySpace, BagSpace, LabelSpace, SpaceSettings, TapPool, TapSpace, expand};
+use crate::experiment::encoding::{
+    ArraySpace, BagSpace, LabelSpace, RateSpace, SpaceSettings, TapPool, TapSpace, expand,
+};
 use crate::experiment::{ArrayRef, Pack};
 use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
@@ -95,16 +97,10 @@ pub fn points(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Res
     let found = match settings {
         SpaceSettings::Taps(taps) => return tapped(name, taps, from),
         SpaceSettings::Array(array) => return arrays(name, array, from),
+        SpaceSettings::Bag(bag) => return bags(name, bag, settings, from),
+        SpaceSettings::Rate(rate) => return rates(name, rate, settings, from),
         SpaceSettings::Pixels(_) | SpaceSettings::Gabor(_) => of_pictures(name, settings, from)?,
         SpaceSettings::Labels(labels) => of_labels(name, labels, from)?,
-        SpaceSettings::Bag(bag) => {
-            of_words(name, &bag.level, settings, from, |texts| hashed(texts, &from.data.session_of_sample, bag))?
-        }
-        SpaceSettings::Rate(rate) => {
-            let n_samples = from.data.n_samples();
-            let point = of_words(name, &rate.level, settings, from, |texts| counted(texts, n_samples))?;
-            Point { columns: ["words", "letters"].map(str::to_owned).to_vec(), ..point }
-        }
     };
     Ok(vec![found])
 }
@@ -228,17 +224,60 @@ fn of_labels(name: &str, settings: &LabelSpace, from: &Materials<'_>) -> Result<
     Ok(Point { columns: names, ..point })
 }
 
-/// A space whose rows are counts over the texts of each sample.
+/// The levels that a pattern names, each with what it adds to the axes: a list in braces makes the axis level.
+fn levels_of(pattern: &str) -> Result<Vec<(String, Option<String>)>, PipelineError> {
+    let names =
+        expand(pattern).map_err(|expected| PipelineError::data(format!("`{pattern}`: {expected}"), "mend it"))?;
+    Ok(names.into_iter().map(|(level, chosen)| (level, (!chosen.is_empty()).then(|| chosen.join(" ")))).collect())
+}
+
+/// The axes of a set at one level.
+fn at_level(axes: Axes, level: Option<&String>) -> Axes {
+    match level {
+        Some(level) => axes.with_first("level", level),
+        None => axes,
+    }
+}
+
+/// Counts of words, one set for every level.
+fn bags(
+    name: &str,
+    bag: &BagSpace,
+    settings: &SpaceSettings,
+    from: &Materials<'_>,
+) -> Result<Vec<Point>, PipelineError> {
+    of_words(name, &bag.level, settings, from, |texts| hashed(texts, &from.data.session_of_sample, bag))
+}
+
+/// Numbers of words and letters, one set for every level.
+fn rates(
+    name: &str,
+    rate: &RateSpace,
+    settings: &SpaceSettings,
+    from: &Materials<'_>,
+) -> Result<Vec<Point>, PipelineError> {
+    let n_samples = from.data.n_samples();
+    let points = of_words(name, &rate.level, settings, from, |texts| counted(texts, n_samples))?;
+    let columns = ["words", "letters"].map(str::to_owned).to_vec();
+    Ok(points.into_iter().map(|point| Point { columns: columns.clone(), ..point }).collect())
+}
+
+/// A space whose rows are counts over the texts of each sample: one set for every level.
 fn of_words(
     name: &str,
-    level: &str,
+    pattern: &str,
     settings: &SpaceSettings,
     from: &Materials<'_>,
     make: impl Fn(&Annotations) -> Array2<f32>,
-) -> Result<Point, PipelineError> {
-    let texts = from.data.texts_of(level)?;
-    let record = from.record.only(&["texts", "design"]).setting("space", settings);
-    keep(name, 0, Axes::none(), false, record, from, || Ok(make(texts)))
+) -> Result<Vec<Point>, PipelineError> {
+    let mut points = Vec::new();
+    for (number, (level, chosen)) in levels_of(pattern)?.into_iter().enumerate() {
+        let texts = from.data.texts_of(&level)?;
+        let record = from.record.only(&["texts", "design"]).setting("space", settings);
+        let axes = at_level(Axes::none(), chosen.as_ref());
+        points.push(keep(name, number, axes, false, record, from, || Ok(make(texts)))?);
+    }
+    Ok(points)
 }
 
 /// Rows of texts added up, or averaged, over the texts that stand in each sample.
@@ -374,22 +413,37 @@ fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<P
         .input("pack", content_of(&files)?)
         .setting("places", &places)
         .setting("pool", &settings.pool)
-        .setting("level", &settings.level)
         .setting("seed", &from.seed);
-    let source = Source::of(name, &settings.level, from.data, of_pictures)?;
-    let tapping = Tapping { name, places, source, record, from };
-    if !tapping.is_there() {
-        tapping.read(|| Ok(Probe::open(&files, spaces.clone(), pool, from.seed)?))?;
+    let mut points = Vec::new();
+    for (number, (level, chosen)) in levels_of(&settings.level)?.into_iter().enumerate() {
+        let tapping = Tapping {
+            name,
+            stem: if number == 0 { name.to_owned() } else { format!("{name}.level{number:02}") },
+            first: points.len(),
+            places: &places,
+            source: Source::of(name, &level, from.data, of_pictures)?,
+            record: record.clone().setting("level", &level),
+            from,
+        };
+        if !tapping.is_there() {
+            tapping.read(|| Ok(Probe::open(&files, spaces.clone(), pool, from.seed)?))?;
+        }
+        for place in 0..places.len() {
+            points.push(tapping.finish(place, chosen.as_ref())?);
+        }
+        from.run.remove(&tapping.prefix())?;
     }
-    let points = (0..tapping.places.len()).map(|number| tapping.finish(number)).collect::<Result<Vec<_>, _>>()?;
-    from.run.remove(&tapping.prefix())?;
     Ok(points)
 }
 
 /// Places of a model on the way to their files.
 struct Tapping<'a> {
     name: &'a str,
-    places: Vec<String>,
+    /// What its blocks are called.
+    stem: String,
+    /// The number of the set at the first place.
+    first: usize,
+    places: &'a [String],
     source: Source<'a>,
     record: Provenance,
     from: &'a Materials<'a>,
@@ -397,13 +451,13 @@ struct Tapping<'a> {
 
 impl Tapping<'_> {
     fn prefix(&self) -> String {
-        format!("features.{}.block", self.name)
+        format!("features.{}.block", self.stem)
     }
 
     /// Whether all sets were finished by an earlier run.
     fn is_there(&self) -> bool {
         self.places.iter().enumerate().all(|(number, place)| {
-            let key = format!("features.{}.{number:04}", self.name);
+            let key = format!("features.{}.{:04}", self.name, self.first + number);
             let record = self.record.clone().setting("place", place);
             self.from.run.has(StageName { name: &key, revision: REVISION }, &record)
         })
@@ -414,7 +468,7 @@ impl Tapping<'_> {
         let (run, progress) = (self.from.run, self.from.progress);
         let mut probe = None;
         progress.begin(&format!("features: {}", self.name), self.source.len() as u64);
-        for (rows, file) in block_files(self.name, &self.source) {
+        for (rows, file) in block_files(&self.stem, &self.source) {
             let mut is_made = false;
             let stage = format!("{}{:08}", self.prefix(), rows.start);
             let record = self.record.clone().setting("rows", &rows);
@@ -438,14 +492,15 @@ impl Tapping<'_> {
     }
 
     /// One place as a set of its own, from all blocks.
-    fn finish(&self, number: usize) -> Result<Point, PipelineError> {
+    fn finish(&self, number: usize, level: Option<&String>) -> Result<Point, PipelineError> {
         let place = &self.places[number];
+        let axes = at_level(Axes::of_place(place), level);
         let record = self.record.clone().setting("place", place);
         let by_stimulus = self.source.by_stimulus();
-        keep(self.name, number, Axes::of_place(place), by_stimulus, record, self.from, || {
+        keep(self.name, self.first + number, axes, by_stimulus, record, self.from, || {
             let n = self.source.len();
             let mut all: Option<Array2<f32>> = None;
-            for (rows, file) in block_files(self.name, &self.source) {
+            for (rows, file) in block_files(&self.stem, &self.source) {
                 let part = artefact::load(self.from.run, &file)?.matrix(place, rows.len(), None)?;
                 let all = all.get_or_insert_with(|| Array2::zeros((n, part.ncols())));
                 if part.ncols() != all.ncols() {

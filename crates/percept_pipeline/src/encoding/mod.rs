@@ -4,6 +4,7 @@
 //! - [`axes`]: where a set of features stands: layer, step, block, phase; [`features`]: all sets of a space
 //! - [`plan`]: folds over stimuli, runs or titles, and the items that are scored
 //! - [`fit`]: held-out predictions of all units
+//! - [`planted`]: simulated subjects whose regions follow features of the experiment, and the truth about them
 //! - [`score`]: r, R², nulls, ceilings, regions
 
 pub mod axes;
@@ -11,6 +12,7 @@ pub mod features;
 pub mod fit;
 mod gabor;
 pub mod plan;
+pub mod planted;
 pub mod responses;
 pub mod score;
 

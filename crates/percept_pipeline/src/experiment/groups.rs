@@ -49,6 +49,12 @@ impl Groups<String> {
     }
 }
 
+impl<'a, T> FromIterator<(&'a str, T)> for Groups<T> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, T)>>(named: I) -> Self {
+        Self(named.into_iter().map(|(name, of)| (name.to_owned(), of)).collect())
+    }
+}
+
 impl<T> Default for Groups<T> {
     fn default() -> Self {
         Self::none()

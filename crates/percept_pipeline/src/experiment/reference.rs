@@ -80,7 +80,10 @@ fn heading(page: &mut String, heading: &str, doc: &str) {
 
 fn section(page: &mut String, table: &KeyTable) {
     heading(page, &table.heading, &table.doc);
-    keys(page, &table.keys);
+    // A section of names of one's own has no keys.
+    if !table.keys.is_empty() {
+        keys(page, &table.keys);
+    }
 }
 
 fn keys(page: &mut String, keys: &[Key]) {

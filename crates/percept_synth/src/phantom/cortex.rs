@@ -5,7 +5,7 @@
 //! medial direction) in bands whose polar angle reverses at each border, hV4 lies below V3v, and the streams follow towards
 //! the front. Eccentricity grows with distance from the pole as the cortical magnification of human V1 demands.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::params::{Error, PhantomParams};
 
@@ -38,7 +38,7 @@ impl Hemisphere {
 }
 
 /// What a cortical voxel belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Area {
     /// V1, lower bank (upper visual field).
@@ -71,7 +71,32 @@ pub enum Area {
     Anterior,
 }
 
+/// Regions by name, each with its areas.
+const REGIONS: [(&str, &[Area]); 11] = [
+    ("V1", &[Area::V1Ventral, Area::V1Dorsal]),
+    ("V2", &[Area::V2Ventral, Area::V2Dorsal]),
+    ("V3", &[Area::V3Ventral, Area::V3Dorsal]),
+    ("hV4", &[Area::V4]),
+    ("midventral", &[Area::Midventral]),
+    ("midlateral", &[Area::Midlateral]),
+    ("midparietal", &[Area::Midparietal]),
+    ("ventral", &[Area::Ventral]),
+    ("lateral", &[Area::Lateral]),
+    ("parietal", &[Area::Parietal]),
+    ("anterior", &[Area::Anterior]),
+];
+
 impl Area {
+    /// The areas of the region `name`, such as `V1` (both banks) or `ventral`; `None` if there is none of this name.
+    pub fn of_region(name: &str) -> Option<&'static [Self]> {
+        REGIONS.iter().find(|(region, _)| *region == name).map(|(_, areas)| *areas)
+    }
+
+    /// The names of all regions, from the pole to the front.
+    pub fn regions() -> impl Iterator<Item = &'static str> {
+        REGIONS.iter().map(|(name, _)| *name)
+    }
+
     /// Label in NSD's `streams` volume.
     pub fn stream(self) -> i16 {
         match self {

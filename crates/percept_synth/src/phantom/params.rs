@@ -161,6 +161,14 @@ pub enum Error {
         /// The description found there.
         path: PathBuf,
     },
+    /// Features that cannot drive voxels.
+    #[error("{what} ({remedy})")]
+    Planted {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] percept_io::Error),

@@ -9,6 +9,7 @@ use super::schedule::Schedule;
 use super::tuning::Tuning;
 use super::{response, tuning};
 use crate::drawing::Drawing;
+use crate::planted::{self, Drive, PlantedRegion, PlantedVoxel};
 
 /// A simulated subject and everything it saw.
 pub struct Phantom {
@@ -19,6 +20,14 @@ pub struct Phantom {
     pub(super) schedule: Schedule,
     pub(super) drawings: Vec<Drawing>,
     pub(super) signal: Array2<f32>,
+    pub(super) planted: Option<PlantedBrain>,
+}
+
+/// What was planted into a subject.
+pub(super) struct PlantedBrain {
+    pub(super) regions: Vec<PlantedRegion>,
+    pub(super) voxels: Vec<PlantedVoxel>,
+    pub(super) features: String,
 }
 
 impl Phantom {
@@ -46,7 +55,42 @@ impl Phantom {
         let picture = |stimulus: usize| drawings[stimulus].render(stimulus_seed(seed, stimulus));
         let signal = response::responses(&tuning, &drawings, &picture, &|steps| progress.advance(steps));
         progress.end(&format!("{} voxels, {} pictures", tuning.len(), drawings.len()));
-        Ok(Self { params, seed, cortex, tuning, schedule, drawings, signal })
+        Ok(Self { params, seed, cortex, tuning, schedule, drawings, signal, planted: None })
+    }
+
+    /// The same subject, but the voxels of `regions` follow given features of the pictures instead of their own tuning; noise,
+    /// drifts, mean and ceiling stay.
+    ///
+    /// # Shapes
+    /// Each drive has one run with a row per stimulus, in the order of the stimulus file.
+    ///
+    /// # Errors
+    /// [`Error::Planted`] for drives that do not fit the stimuli, and what [`crate::planted::assign`] refuses.
+    pub fn planted(mut self, drives: &[Drive], regions: Vec<PlantedRegion>) -> Result<Self, Error> {
+        let n = self.drawings.len();
+        if let Some(drive) = drives.iter().find(|drive| drive.runs.len() != 1 || drive.runs[0].nrows() != n) {
+            let rows: Vec<usize> = drive.runs.iter().map(Array2::nrows).collect();
+            return Err(Error::Planted {
+                what: format!("drive `{}` has {rows:?} rows for {n} stimuli", drive.name),
+                remedy: "give one row per stimulus of the stimulus file",
+            });
+        }
+        let seed = self.subject_seed().named("planted");
+        let voxels = planted::assign(&self.cortex.voxels, &regions, drives, seed.named("mixtures"))?;
+        let signal = planted::signals(&voxels, drives, seed.named("weights"), &|_| {});
+        for (number, voxel) in voxels.iter().enumerate() {
+            if !voxel.mixture.is_empty() {
+                self.signal.column_mut(number).assign(&signal.column(number));
+            }
+        }
+        let features = planted::hash(drives);
+        self.planted = Some(PlantedBrain { regions, voxels, features });
+        Ok(self)
+    }
+
+    /// What each voxel of cortex follows, if features were planted.
+    pub fn planted_voxels(&self) -> Option<&[PlantedVoxel]> {
+        self.planted.as_ref().map(|planted| planted.voxels.as_slice())
     }
 
     /// The parameters.

@@ -93,12 +93,15 @@ impl Tree<'_> {
     /// Makes sure that the directory is empty or holds this phantom.
     fn claim(&self) -> Result<(), Error> {
         let path = self.root.join(format!("phantom/{}.json", self.subject()));
-        let description = json!({
+        let mut description = json!({
             "about": "a simulated subject made by percept; nobody was measured",
             "params": self.phantom.params,
             "seed": self.phantom.seed,
             "version": env!("CARGO_PKG_VERSION"),
         });
+        if let Some(planted) = &self.phantom.planted {
+            description["planted"] = json!({ "regions": planted.regions, "features": planted.features });
+        }
         let description = format!("{description:#}\n");
         if fs::is_file(&path) {
             let found = fs::read_text(&path, 1 << 20)?;
@@ -301,7 +304,13 @@ impl Tree<'_> {
         let stimuli: Vec<&Drawing> = phantom.drawings.iter().collect();
         json_line(self.root.join("phantom/stimuli.json"), &stimuli)?;
         let voxels = self.root.join(format!("phantom/{}_voxels.json", self.subject()));
-        json_line(voxels, &phantom.tuning)
+        json_line(voxels, &phantom.tuning)?;
+        match &phantom.planted {
+            Some(planted) => {
+                json_line(self.root.join(format!("phantom/{}_planted.json", self.subject())), &planted.voxels)
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! What phantoms promise, checked on files and on decoding.
 
 mod decoding;
+mod films;
 mod tree;

@@ -249,6 +249,47 @@ fn regions(settings: &FilmsData, voxels: &[usize], shape: [usize; 3]) -> Result<
     Ok(groups)
 }
 
+/// What is said about films before anybody watched them: a recording of texts alone, without units, from the first scan of each run on.
+/// `runs` are titles, numbers and scans of runs in the order in which [`open`] would read them.
+pub(crate) fn texts_alone(
+    settings: &FilmsData,
+    runs: &[(String, String, usize)],
+    tr_secs: f64,
+) -> Result<Recording, PipelineError> {
+    let whole = FilmsData { drop_secs: 0.0, ..settings.clone() };
+    let of = |(title, number, n_scans): &(String, String, usize)| Run {
+        title: title.clone(),
+        number: number.clone(),
+        bold: PathBuf::new(),
+        tr_secs,
+        n_scans: *n_scans,
+    };
+    let runs: Vec<Run> = runs.iter().map(of).collect();
+    let session_of_sample: Vec<usize> =
+        runs.iter().enumerate().flat_map(|(number, run)| vec![number; run.n_scans]).collect();
+    let n_samples = session_of_sample.len();
+    let names: Vec<String> = runs.iter().map(Run::name).collect();
+    Ok(Recording {
+        subject: String::new(),
+        source: "texts about films".to_owned(),
+        responses: Array2::zeros((n_samples, 0)),
+        places: Places::Columns(Vec::new()),
+        affine: None,
+        regions: Vec::new(),
+        timing: Timing::Series { tr_secs: Some(tr_secs), group: "run", sample: "scan" },
+        group_of_sample: session_of_sample.clone(),
+        groups: names.clone(),
+        session_of_sample,
+        sessions: names,
+        is_test: vec![false; n_samples],
+        stimuli: None,
+        captions: None,
+        annotations: annotations(&whole, &runs)?,
+        labels: None,
+        warnings: Vec::new(),
+    })
+}
+
 /// Texts of all levels, each with the scans during which it stands.
 fn annotations(settings: &FilmsData, runs: &[Run]) -> Result<Vec<Annotations>, PipelineError> {
     let mut levels: BTreeMap<String, Annotations> = BTreeMap::new();

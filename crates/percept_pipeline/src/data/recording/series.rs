@@ -181,6 +181,30 @@ impl Recording {
         Ok(inputs)
     }
 
+    /// Pictures with their captions, each presented once to nobody: a recording without units.
+    pub(crate) fn of_pictures(stimuli: Stimuli, captions: Vec<Vec<String>>) -> Self {
+        let n = stimuli.len();
+        Self {
+            subject: String::new(),
+            source: "pictures".to_owned(),
+            responses: Array2::zeros((n, 0)),
+            places: Places::Columns(Vec::new()),
+            affine: None,
+            regions: Vec::new(),
+            timing: Timing::Trials,
+            group_of_sample: (0..n).collect(),
+            groups: (0..n).map(|stimulus| stimuli.id(stimulus).to_owned()).collect(),
+            session_of_sample: vec![0; n],
+            sessions: Vec::new(),
+            is_test: vec![false; n],
+            stimuli: Some(stimuli),
+            captions: Some(captions),
+            annotations: Vec::new(),
+            labels: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Trials of pictures in the form of all recordings.
     pub(super) fn of_trials(data: Dataset) -> Self {
         let n = data.responses.n_units();

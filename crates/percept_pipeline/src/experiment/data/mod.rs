@@ -10,6 +10,7 @@ use toml::Value;
 pub use arrays::ArraysData;
 pub use nsd::{BetaForm, NsdData};
 pub use phantom::PhantomData;
+pub(crate) use phantom::{shortest, three_lengths};
 
 use super::error::ExperimentError;
 use super::key::{Key, KeyType, Section};

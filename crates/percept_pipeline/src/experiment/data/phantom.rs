@@ -32,7 +32,7 @@ section! {
     }
 }
 
-fn three_lengths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 3], D::Error> {
+pub(crate) fn three_lengths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 3], D::Error> {
     let shape = Vec::<usize>::deserialize(deserializer)?;
     <[usize; 3]>::try_from(shape).map_err(|shape| {
         let expected = "three numbers of voxels, such as [24, 26, 18]";
@@ -41,6 +41,6 @@ fn three_lengths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 3
 }
 
 /// The decimal number that a person would write for `value`, so that 0.45 stays 0.45 on the way through f32.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }

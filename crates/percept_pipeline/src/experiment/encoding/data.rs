@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use percept_synth::watcher::WatcherParams;
 use serde::Serialize;
 use toml::Value;
 
 use super::kinds::{kind_key, read_rest, word_of};
-use crate::experiment::data::{ArraysData, NsdData, PhantomData};
+use crate::experiment::data::{ArraysData, NsdData, PhantomData, shortest, three_lengths};
 use crate::experiment::error::ExperimentError;
 use crate::experiment::key::Section;
 use crate::experiment::origin::Origin;
@@ -28,6 +29,8 @@ words! {
         Titles = "titles",
         /// Films watched in a scanner, in BIDS, with texts about every second.
         Films = "films",
+        /// A simulated subject who watches films that nobody shot, written as BIDS below the output folder.
+        Watcher = "watcher",
     }
 }
 
@@ -122,6 +125,40 @@ section! {
     }
 }
 
+section! {
+    /// A simulated subject who watches films that nobody shot, written as BIDS below the output folder and then read as `films` are. Its
+    /// regions follow spaces of this file, which `[planted]` names.
+    pub struct WatcherData {
+        /// Which subject, from 1; subjects of one seed watch the same films with other brains.
+        subject: usize = 1, in 1..=99;
+        /// Titles of the films: words of letters and digits.
+        titles: Vec<String> = ["harbour", "winter", "express"].map(str::to_owned).to_vec();
+        /// Runs of each title.
+        runs: usize = 3, in 1..=99;
+        /// Seconds of each run.
+        run_secs: usize = 300, in 60..=100_000;
+        /// How many people wrote down what is seen and what happens; speech has one transcript.
+        annotators: usize = 2, in 1..=20;
+        /// Size of the simulated volume in voxels.
+        #[serde(deserialize_with = "three_lengths")]
+        shape: [usize; 3] = WatcherParams::default().shape, in 1..=1024;
+        /// Voxels in regions; cortex in front of them follows nothing unless `anterior` is planted.
+        voxels: usize = WatcherParams::default().n_voxels, in 1..=10_000_000;
+        /// Seconds from one scan to the next.
+        tr_secs: f64 = WatcherParams::default().tr_secs, in 0.1..=20.0;
+        /// The median over voxels of the share of variance that is signal, drift aside.
+        ceiling: f64 = shortest(WatcherParams::default().median_ceiling), in 0.0..=0.85;
+        /// Correlation of the noise of one scan with that of the next.
+        noise_memory: f64 = shortest(WatcherParams::default().noise_memory), in 0.0..=0.99;
+        /// Standard deviation of slow drifts, in units of signal and noise together.
+        drift: f64 = shortest(WatcherParams::default().drift), in 0.0..=10.0;
+        /// Seconds dropped from the start of every run.
+        drop_secs: f64 = 20.0, in 0.0..=100_000.0;
+        /// The seed of films, voxels and noise, apart from the experiment's.
+        seed: u64 = 1, in 0..=u64::MAX;
+    }
+}
+
 /// Where the data come from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -138,6 +175,25 @@ pub enum EncodingData {
     Titles(TitlesData),
     /// Films watched in a scanner.
     Films(Box<FilmsData>),
+    /// A simulated subject who watches films.
+    Watcher(Box<WatcherData>),
+}
+
+impl WatcherData {
+    /// Titles name files, and each is held out as a whole.
+    fn check_titles(&self, origin: &Origin<'_>) -> Result<(), ExperimentError> {
+        let is_word = |title: &String| !title.is_empty() && title.chars().all(|letter| letter.is_ascii_alphanumeric());
+        if let Some(title) = self.titles.iter().find(|title| !is_word(title)) {
+            return Err(origin.value("data.titles", "words of letters and digits", format!("`{title}`")));
+        }
+        let mut distinct = self.titles.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() != self.titles.len() || distinct.len() < 2 {
+            return Err(origin.value("data.titles", "two or more different titles", format!("{:?}", self.titles)));
+        }
+        Ok(())
+    }
 }
 
 impl EncodingData {
@@ -159,6 +215,11 @@ impl EncodingData {
             EncodingKind::Phantom => Self::Phantom(read_rest(PATH, table, origin)?),
             EncodingKind::Scans => Self::Scans(Box::new(read_rest(PATH, table, origin)?)),
             EncodingKind::Films => Self::Films(Box::new(read_rest(PATH, table, origin)?)),
+            EncodingKind::Watcher => {
+                let watcher: WatcherData = read_rest(PATH, table, origin)?;
+                watcher.check_titles(origin)?;
+                Self::Watcher(Box::new(watcher))
+            }
             EncodingKind::Titles => {
                 let titles: TitlesData = read_rest(PATH, table, origin)?;
                 if titles.prefixes.is_empty() {
@@ -194,6 +255,7 @@ impl EncodingData {
             table(EncodingKind::Scans, ScansData::DOC, ScansData::KEYS),
             table(EncodingKind::Titles, TitlesData::DOC, TitlesData::KEYS),
             table(EncodingKind::Films, FilmsData::DOC, FilmsData::KEYS),
+            table(EncodingKind::Watcher, WatcherData::DOC, WatcherData::KEYS),
         ]
     }
 }

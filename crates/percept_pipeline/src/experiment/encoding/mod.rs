@@ -6,6 +6,7 @@
 
 mod data;
 mod kinds;
+mod planted;
 mod settings;
 mod spaces;
 
@@ -14,7 +15,8 @@ use std::path::Path;
 use serde::Serialize;
 use toml::{Table, Value};
 
-pub use data::{AnnotationForm, EncodingData, EncodingKind, FilmsData, ScansData, TitlesData};
+pub use data::{AnnotationForm, EncodingData, EncodingKind, FilmsData, ScansData, TitlesData, WatcherData};
+pub use planted::{PlantedTerm, PlantedText, planted_terms};
 pub use settings::{DelayForm, EncodeSettings, HeldOut, ModelForm, NullKind, StatisticsSettings, Trend};
 pub use spaces::{
     ArraySpace, BagSpace, GaborSpace, LabelSpace, PixelSpace, RateSpace, SpaceKind, SpaceSettings, TapPool, TapSpace,
@@ -26,7 +28,7 @@ use super::key::Section;
 use super::origin::{self, Origin};
 use super::reader;
 use super::vocabulary::KeyTable;
-use super::{MAX_BYTES, defaults, paths};
+use super::{Groups, MAX_BYTES, defaults, paths};
 
 section! {
     /// At the top of the file, before the first section.
@@ -47,6 +49,9 @@ pub struct EncodingExperiment {
     pub seed: u64,
     /// Where responses and stimuli come from.
     pub data: EncodingData,
+    /// What the regions of a simulated subject follow, in names of spaces; none where it was not said.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub planted: Groups<String>,
     /// The feature spaces by name, in the order of the file.
     pub spaces: Spaces,
     /// How responses are predicted.
@@ -107,13 +112,17 @@ impl EncodingExperiment {
     }
 
     fn read(mut document: Table, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
-        origin.refuse_unknown("", &document, &["name", "seed", "data", "spaces", "encode", "statistics"])?;
+        origin.refuse_unknown("", &document, &["name", "seed", "data", "planted", "spaces", "encode", "statistics"])?;
         let stem =
             origin.file.file_stem().map_or_else(|| "encoding".into(), |stem| stem.to_string_lossy().into_owned());
         document.entry("name").or_insert(Value::String(stem));
         let head = Top::KEYS.iter().filter_map(|key| document.remove_entry(key.name)).collect();
         let head: Top = reader::read("", Value::Table(head), origin)?;
         let data = EncodingData::read(document.remove("data"), origin)?;
+        let planted = match document.remove("planted") {
+            Some(value) => planted::read(value, origin)?,
+            None => Groups::none(),
+        };
         let section =
             |name: &str, document: &mut Table| document.remove(name).unwrap_or_else(|| Value::Table(Table::new()));
         let encode: EncodeSettings = reader::read("encode", section("encode", &mut document), origin)?;
@@ -133,8 +142,10 @@ impl EncodingExperiment {
                 Ok((name, space))
             })
             .collect::<Result<Vec<_>, ExperimentError>>()?;
-        let experiment = Self { name: head.name, seed: head.seed, data, spaces: Spaces(spaces), encode, statistics };
+        let experiment =
+            Self { name: head.name, seed: head.seed, data, planted, spaces: Spaces(spaces), encode, statistics };
         experiment.names_exist(origin)?;
+        experiment.check_planted(origin)?;
         Ok(experiment)
     }
 
@@ -164,6 +175,7 @@ impl EncodingExperiment {
             keys: Top::KEYS.to_vec(),
         }];
         tables.extend(EncodingData::tables());
+        tables.push(planted::table());
         tables.extend(SpaceSettings::tables());
         tables.extend(KeyTable::of::<EncodeSettings>("encode"));
         tables.extend(KeyTable::of::<StatisticsSettings>("statistics"));

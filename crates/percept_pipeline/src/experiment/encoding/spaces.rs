@@ -69,7 +69,8 @@ section! {
         pack: Pack = Pack::Pocket;
         /// How tokens or pixels become one row: `whole`, `mean`, `first` or `last`.
         pool: TapPool = TapPool::Mean;
-        /// Which level of description of the texts it reads; it may stay empty where there is one.
+        /// Which level of description of the texts it reads; it may stay empty where there is one. A list in braces makes the axis
+        /// level: `{story,speech}`.
         level: String = String::new();
     }
 }
@@ -103,7 +104,8 @@ section! {
         columns: usize = 512, in 1..=1_000_000;
         /// Samples before each one whose texts count too, within the run or title.
         context: usize = 0, in 0..=10_000;
-        /// Which level of description of the texts it reads; it may stay empty where there is one.
+        /// Which level of description of the texts it reads; it may stay empty where there is one. A list in braces makes the axis
+        /// level: `{story,speech}`.
         level: String = String::new();
     }
 }
@@ -111,7 +113,8 @@ section! {
 section! {
     /// How many words and letters a text has.
     pub struct RateSpace {
-        /// Which level of description of the texts it reads; it may stay empty where there is one.
+        /// Which level of description of the texts it reads; it may stay empty where there is one. A list in braces makes the axis
+        /// level: `{story,speech}`.
         level: String = String::new();
     }
 }
@@ -174,7 +177,12 @@ impl SpaceSettings {
 
     fn patterns(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Taps(taps) => taps.places.iter().map(|place| ("places", place.clone())).collect(),
+            Self::Taps(taps) => {
+                let places = taps.places.iter().map(|place| ("places", place.clone()));
+                places.chain([("level", taps.level.clone())]).collect()
+            }
+            Self::Bag(bag) => vec![("level", bag.level.clone())],
+            Self::Rate(rate) => vec![("level", rate.level.clone())],
             Self::Array(array) => vec![("array", array.array.to_string_lossy().into_owned())],
             _ => Vec::new(),
         }
