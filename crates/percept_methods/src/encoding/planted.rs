@@ -2,7 +2,8 @@
 //! named although they follow nothing.
 //!
 //! Only units count whose true ceiling is above `statistics.least_ceiling`. The true unique part of a space is its share of the signal
-//! times the ceiling: what an analysis with endless data finds while the planted sets are not correlated.
+//! times the ceiling: what endless data would give while the planted sets are not correlated and nothing of the signal is lost
+//! to delays that are left out or to the filter of drifts. Intervals around what a fit finds need not hold it.
 
 use percept_core::Section;
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
@@ -299,13 +300,16 @@ impl Recovered {
         if within[1] > 0 {
             said.push(format!(
                 "The 95 % interval of a unit's unique part holds the truth in {:.1} % of {} cases; the truth is what endless data would \
-                 give, and a fit to less finds a little less.",
+                 give without loss by delays and filters, and a fit finds less.",
                 100.0 * within[0] as f64 / within[1] as f64,
                 within[1]
             ));
         }
-        if let Some(most) =
-            self.strays.iter().filter(|of| of.n_found > 0).max_by(|a, b| a.share().total_cmp(&b.share()))
+        if let Some(most) = self
+            .strays
+            .iter()
+            .filter(|of| of.n_found > 0 && of.n_nothing > 0)
+            .max_by(|a, b| a.share().total_cmp(&b.share()))
         {
             let (n_found, n_wrong): (usize, usize) =
                 self.strays.iter().fold((0, 0), |sum, of| (sum.0 + of.n_found, sum.1 + of.n_wrong));

@@ -63,23 +63,21 @@ fn value(found: &Encoded, region: &str, space: &str, metric: &str) -> (f64, usiz
 }
 
 #[test]
-fn planted_levels_and_unique_parts_of_films_are_found_and_what_follows_nothing_is_not() {
+fn planted_levels_of_films_are_found_and_unique_parts_only_where_they_were_planted() {
     let out = tempfile::tempdir().expect("a folder");
     let found = run(WATCHER, Path::new("."), out.path()).expect("run");
     let (share, n) = value(&found, "all", "words", "planted_found");
-    assert!(share >= 0.9 && n > 60, "{share} of {n}");
-    let (mut n_within, mut n_cases) = (0.0, 0);
-    for (space, region) in [("objects", "V2"), ("speech", "V2"), ("objects", "V3"), ("speech", "V3")] {
-        let (share, n) = value(&found, region, space, "planted_within");
-        n_within += share * n as f64;
-        n_cases += n;
-    }
-    assert!(n_within / n_cases as f64 >= 0.85 && n_cases > 100, "{n_within} of {n_cases}");
+    assert!(share >= 0.9 && n > 40, "{share} of {n}");
     // Half of the signal each where both are planted; nothing of what is not.
     let truth = |space, region| value(&found, region, space, "planted_unique_r2").0;
     assert!((truth("objects", "V2") - truth("speech", "V2")).abs() < 1e-9 && truth("objects", "V3") == 0.0);
     let unique = |space, region| value(&found, region, space, "unique_r2").0;
-    assert!(unique("objects", "V2") > 0.1 && unique("objects", "V3") < 0.02);
+    // A fit to half an hour finds part of the truth, and nothing where nothing was planted.
+    for space in ["objects", "speech"] {
+        let found = unique(space, "V2");
+        assert!(found > 0.25 * truth(space, "V2") && found < 1.2 * truth(space, "V2"), "{space}: {found}");
+    }
+    assert!(unique("objects", "V3").abs() < 0.03, "{}", unique("objects", "V3"));
     let section = &found.outcome.sections[1];
     assert!(section.title == "What was planted, and what was found" && section.figures.len() == 3, "{section:?}");
     assert!(section.text.contains("units follow nothing"), "{}", section.text);
