@@ -161,7 +161,11 @@ fn folds_splits_weights_and_shared_penalties_are_those_of_the_library() {
         fit(&job, &mut |_| {}, &Silent).expect(name);
         let ridge = RidgeCv::new(params).fit_with(problem.x.view(), problem.y.view(), folds, weighted).expect(name);
         assert_eq!(vector(&job.out, "alpha"), ridge.alpha, "{name}");
-        assert_eq!(weights(&job.out), ridge.into_linear().weights.t(), "{name}");
+        // The library takes few large folds from sums of products, the files' engine from residuals: they round apart.
+        let (ours, theirs) = (weights(&job.out), ridge.into_linear().weights.t().to_owned());
+        let largest = theirs.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
+        let apart = (&ours - &theirs).iter().fold(0.0f32, |apart, weight| apart.max(weight.abs()));
+        assert!(apart <= 1e-5 * largest, "{name}: {apart} of {largest}");
     };
     let params = problem.job("").params;
     let by_groups = HoldOut::Folds(4, Some(problem.reference("groups.npy")));
