@@ -3,8 +3,9 @@
 use percept_core::Seed;
 use rand::Rng;
 
+use super::annotation::{Annotation, Level};
 use super::scenes::{BEAT_SECS, Line, Scene, Thing};
-use super::{Annotation, Level, words};
+use super::words;
 
 /// All annotations of some scenes.
 pub(super) fn annotate(scenes: &[Scene], n_annotators: usize, seed: Seed) -> Vec<Annotation> {

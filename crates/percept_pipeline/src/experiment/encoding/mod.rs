@@ -145,8 +145,14 @@ impl EncodingExperiment {
         let experiment =
             Self { name: head.name, seed: head.seed, data, planted, spaces: Spaces(spaces), encode, statistics };
         experiment.names_exist(origin)?;
-        experiment.check_planted(origin)?;
+        let names: Vec<&str> = experiment.spaces.iter().map(|(name, _)| name).collect();
+        planted::check(&experiment.planted, &experiment.data, &names, origin)?;
         Ok(experiment)
+    }
+
+    /// What was planted into a simulated subject, region by region; empty where nothing was.
+    pub fn planted_regions(&self) -> Vec<PlantedText> {
+        planted::regions(&self.planted)
     }
 
     /// Refuses names of spaces that there are not.

@@ -6,7 +6,7 @@
 use percept_synth::phantom::Area;
 use toml::Value;
 
-use super::{EncodingData, EncodingExperiment};
+use super::data::EncodingData;
 use crate::experiment::Groups;
 use crate::experiment::error::ExperimentError;
 use crate::experiment::nearest::quoted;
@@ -91,50 +91,51 @@ fn term(text: &str, equal: f32) -> Option<PlantedTerm> {
     is_name.then(|| PlantedTerm { share, space: space.to_owned(), at })
 }
 
-impl EncodingExperiment {
-    /// What was planted into a simulated subject, region by region; empty where nothing was.
-    pub fn planted_regions(&self) -> Vec<PlantedText> {
-        let read = |(region, text): (&str, &String)| PlantedText {
-            region: region.to_owned(),
-            areas: Area::of_region(region).unwrap_or_default().to_vec(),
-            mixtures: planted_terms(text).unwrap_or_default(),
-        };
-        self.planted.iter().map(read).collect()
-    }
+/// What every region of `planted` follows; empty where nothing was planted.
+pub(super) fn regions(planted: &Groups<String>) -> Vec<PlantedText> {
+    let read = |(region, text): (&str, &String)| PlantedText {
+        region: region.to_owned(),
+        areas: Area::of_region(region).unwrap_or_default().to_vec(),
+        mixtures: planted_terms(text).unwrap_or_default(),
+    };
+    planted.iter().map(read).collect()
+}
 
-    /// Refuses regions and spaces that there are not, and planting where nobody is simulated.
-    pub(super) fn check_planted(&self, origin: &Origin<'_>) -> Result<(), ExperimentError> {
-        match (&self.data, self.planted.is_empty()) {
-            (EncodingData::Watcher(_), true) => {
-                return Err(origin.missing("planted", "[planted]\nlateral = \"NAME\", with a space `[spaces.NAME]`"));
-            }
-            (EncodingData::Watcher(_) | EncodingData::Phantom(_), _) | (_, true) => {}
-            (_, false) => {
-                return Err(origin.value(
-                    "planted",
-                    "`data.kind` to be `phantom` or `watcher`",
-                    "regions that follow features in data that are not simulated",
-                ));
-            }
+/// Refuses regions and spaces that there are not, and planting where nobody is simulated.
+pub(super) fn check(
+    planted: &Groups<String>,
+    data: &EncodingData,
+    spaces: &[&str],
+    origin: &Origin<'_>,
+) -> Result<(), ExperimentError> {
+    match (data, planted.is_empty()) {
+        (EncodingData::Watcher(_), true) => {
+            return Err(origin.missing("planted", "[planted]\nlateral = \"NAME\", with a space `[spaces.NAME]`"));
         }
-        let spaces: Vec<&str> = self.spaces.iter().map(|(name, _)| name).collect();
-        for (region, text) in self.planted.iter() {
-            let path = format!("planted.{region}");
-            if Area::of_region(region).is_none() {
-                let known: Vec<&str> = Area::regions().collect();
-                return Err(origin.value("planted", quoted(&known), format!("`{region}`")));
-            }
-            let mixtures =
-                planted_terms(text).map_err(|expected| origin.value(&path, expected, format!("`{text}`")))?;
-            for term in mixtures.iter().flatten() {
-                if !spaces.contains(&term.space.as_str()) {
-                    let expected = format!("names of spaces out of {}", quoted(&spaces));
-                    return Err(origin.value(&path, expected, format!("`{}`", term.space)));
-                }
-            }
+        (EncodingData::Watcher(_) | EncodingData::Phantom(_), _) | (_, true) => {}
+        (_, false) => {
+            return Err(origin.value(
+                "planted",
+                "`data.kind` to be `phantom` or `watcher`",
+                "regions that follow features in data that are not simulated",
+            ));
         }
-        Ok(())
     }
+    for (region, text) in planted.iter() {
+        let path = format!("planted.{region}");
+        if Area::of_region(region).is_none() {
+            let known: Vec<&str> = Area::regions().collect();
+            return Err(origin.value("planted", quoted(&known), format!("`{region}`")));
+        }
+        let mixtures = planted_terms(text).map_err(|expected| origin.value(&path, expected, format!("`{text}`")))?;
+        for term in mixtures.iter().flatten() {
+            if !spaces.contains(&term.space.as_str()) {
+                let expected = format!("names of spaces out of {}", quoted(spaces));
+                return Err(origin.value(&path, expected, format!("`{}`", term.space)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The table of the reference.
