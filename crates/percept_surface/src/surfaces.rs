@@ -458,7 +458,9 @@ fn without_wall(folded: &Mesh, flat: &Mesh) -> Vec<bool> {
     let mut cortex = vec![true; used.len()];
     for corners in &folded.triangles {
         if corners.iter().all(|&corner| !used[corner as usize]) {
-            corners.iter().for_each(|&corner| cortex[corner as usize] = false);
+            for &corner in corners {
+                cortex[corner as usize] = false;
+            }
         }
     }
     cortex
