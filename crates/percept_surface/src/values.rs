@@ -218,7 +218,9 @@ fn of_gifti(path: &Path, surfaces: &Surfaces) -> Result<Vec<Map>> {
             .zip(names)
             .map(|(array, name)| {
                 let values = array.values::<f32>().map_err(|error| error.in_file(file))?;
-                Ok((array.name().map_or(name, str::to_owned), values))
+                // FreeSurfer's converter writes the path of what it read in place of a name.
+                let own = array.name().filter(|own| !own.contains(['/', '\\']));
+                Ok((own.map_or(name, str::to_owned), values))
             })
             .collect()
     })?;
