@@ -72,7 +72,7 @@ pub fn write(experiment: &EncodingExperiment, run: &RunFolder, progress: &dyn Pr
 /// What each unit of `data` follows, if something was planted; units of which nothing is known follow nothing.
 ///
 /// # Errors
-/// When the file that [`write`] left is missing or damaged.
+/// When the file that [`write()`] left is missing or damaged.
 pub fn truth(
     experiment: &EncodingExperiment,
     data: &Recording,
