@@ -145,6 +145,20 @@ pub fn encode_png(picture: ArrayView3<'_, u8>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The same for large drawings: a few percent larger, in about half of the time.
+///
+/// # Shapes
+/// (height, width, 3).
+///
+/// # Errors
+/// As [`encode_png`].
+pub fn encode_png_quick(picture: ArrayView3<'_, u8>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Level(3), FilterType::Adaptive);
+    encode(encoder, picture, ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
 /// The bytes of a `picture` with opacity as PNG.
 ///
 /// # Shapes

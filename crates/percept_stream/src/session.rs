@@ -46,6 +46,24 @@ pub struct Request {
     pub controls: Arc<Controls>,
 }
 
+impl Request {
+    /// The source that `source` names in its own time, without a page or files, until it ends or `controls` stop it.
+    pub fn new(source: &str, settings: Settings, controls: Arc<Controls>) -> Self {
+        Self {
+            source: source.to_owned(),
+            options: SourceOptions::default(),
+            settings,
+            fast: false,
+            n_frames: None,
+            out: None,
+            wanted: Wanted::default(),
+            serve: None,
+            osc_out: None,
+            controls,
+        }
+    }
+}
+
 /// Opens what a word names.
 ///
 /// # Errors

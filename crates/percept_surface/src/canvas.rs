@@ -115,7 +115,7 @@ impl Drawing {
     /// # Errors
     /// If it is empty.
     pub fn png(&self, density: f32) -> Result<Vec<u8>> {
-        Ok(picture::encode_png(self.pixels(density).view())?)
+        Ok(picture::encode_png_quick(self.pixels(density).view())?)
     }
 
     /// The drawing as an SVG file: text stays text, lines stay lines, pictures are embedded.

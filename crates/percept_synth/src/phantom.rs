@@ -12,7 +12,7 @@ mod attributes;
 mod behaviour;
 pub mod cortex;
 mod energy;
-mod once;
+pub(crate) mod once;
 mod params;
 mod response;
 pub mod schedule;

@@ -6,7 +6,8 @@ use percept_io::hdf5::{DatasetSpec, Writer};
 use percept_io::{mat, npy, safetensors};
 use percept_linear::fit::fit;
 use percept_linear::{HoldOut, Missing, PredictJob, predict};
-use percept_regress::{AlphaChoice, Folds, RidgeCv, RidgeParams};
+use percept_regress::design::Setup;
+use percept_regress::{AlphaChoice, Design, Folds, RidgeCv, RidgeParams};
 
 use crate::files::{N_FEATURES, N_SAMPLES, N_TARGETS, Problem, bytes, vector, weights};
 
@@ -159,9 +160,14 @@ fn folds_splits_weights_and_shared_penalties_are_those_of_the_library() {
             problem.reference("weights.npy")
         });
         fit(&job, &mut |_| {}, &Silent).expect(name);
+        let setup = Setup { folds: Some(folds.clone()), sample_weights: weighted, ..Setup::default() };
+        let design = Design::prepare(&problem.x.view(), &params, setup).expect(name);
+        let exact = design.fit(problem.y.view()).expect(name);
+        assert_eq!(vector(&job.out, "alpha"), exact.alpha, "{name}");
+        assert_eq!(weights(&job.out), exact.into_linear().weights.t(), "{name}");
+        // The library takes few large folds from sums of products instead of residuals: other roundings, the same fit.
         let ridge = RidgeCv::new(params).fit_with(problem.x.view(), problem.y.view(), folds, weighted).expect(name);
         assert_eq!(vector(&job.out, "alpha"), ridge.alpha, "{name}");
-        // The library takes few large folds from sums of products, the files' engine from residuals: they round apart.
         let (ours, theirs) = (weights(&job.out), ridge.into_linear().weights.t().to_owned());
         let largest = theirs.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
         let apart = (&ours - &theirs).iter().fold(0.0f32, |apart, weight| apart.max(weight.abs()));

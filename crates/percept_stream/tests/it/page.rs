@@ -7,8 +7,6 @@ use percept_serve::Settings as ServeSettings;
 use percept_stream::controls::Controls;
 use percept_stream::session::{self, Request};
 use percept_stream::settings::Settings;
-use percept_stream::sinks::files::Wanted;
-use percept_stream::sinks::log::SourceOptions;
 use percept_testing::http;
 use serde_json::Value;
 
@@ -39,18 +37,8 @@ fn the_page_shows_obeys_and_refuses() {
     let controls = Arc::new(Controls::default());
     let mut settings = Settings::default();
     settings.picture.steps = 1;
-    let request = Request {
-        source: "synthetic".into(),
-        options: SourceOptions::default(),
-        settings,
-        fast: false,
-        n_frames: None,
-        out: None,
-        wanted: Wanted::default(),
-        serve: Some(ServeSettings::loopback(0)),
-        osc_out: None,
-        controls: controls.clone(),
-    };
+    let serve = Some(ServeSettings::loopback(0));
+    let request = Request { serve, ..Request::new("synthetic", settings, controls.clone()) };
     let (tell, told) = std::sync::mpsc::channel();
     let stream =
         std::thread::spawn(move || session::run(&request, &mut |url| tell.send(url.to_owned()).expect("heard")));

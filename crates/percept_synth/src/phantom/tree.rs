@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, IxDyn};
 use percept_core::Progress;
-use percept_io::{fs, hdf5, lock, mat, nifti};
+use percept_io::{fs, hdf5, mat, nifti};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::once::keep;
+use super::once::{self, keep, text};
 use super::params::{BetaFormat, Error, N_REPEATS, N_RUNS};
 use super::session::{Scanner, UNITS_PER_PERCENT};
 use super::subject::Phantom;
@@ -34,11 +34,7 @@ impl Phantom {
     /// If the directory holds another phantom, or the disk refuses.
     pub fn write(&self, dir: impl AsRef<Path>, progress: &dyn Progress) -> Result<(), Error> {
         let root = dir.as_ref();
-        let _lock = lock::lock(root, ".phantom.lock", || {
-            progress.warn(&format!("another process is working in `{}`: waiting until it is done", root.display()));
-            true
-        })?;
-        fs::remove_abandoned_below(root)?;
+        let _held = once::hold(root, progress)?;
         let tree = Tree { phantom: self, root, progress };
         tree.claim()?;
         tree.experiment()?;
@@ -92,7 +88,6 @@ impl Tree<'_> {
 
     /// Makes sure that the directory is empty or holds this phantom.
     fn claim(&self) -> Result<(), Error> {
-        let path = self.root.join(format!("phantom/{}.json", self.subject()));
         let mut description = json!({
             "about": "a simulated subject made by percept; nobody was measured",
             "params": self.phantom.params,
@@ -102,12 +97,7 @@ impl Tree<'_> {
         if let Some(planted) = &self.phantom.planted {
             description["planted"] = json!({ "regions": planted.regions, "features": planted.features });
         }
-        let description = format!("{description:#}\n");
-        if fs::is_file(&path) {
-            let found = fs::read_text(&path, 1 << 20)?;
-            return if found == description { Ok(()) } else { Err(Error::OtherPhantom { path }) };
-        }
-        Ok(fs::write_bytes(&path, description.as_bytes())?)
+        once::claim(self.root, &self.subject(), &description)
     }
 
     fn experiment(&self) -> Result<(), Error> {
@@ -312,10 +302,6 @@ impl Tree<'_> {
             None => Ok(()),
         }
     }
-}
-
-fn text(path: PathBuf, text: impl FnOnce() -> String) -> Result<(), Error> {
-    keep(path, |path| fs::write_bytes(path, text().as_bytes()))
 }
 
 /// `value` as JSON in one line, numbers as short as they can be read back exactly.

@@ -4,15 +4,16 @@
 //! is kept, so that a run that was killed is finished by running it again. `phantom/sub-S01.json` says what a folder holds; another
 //! watcher is refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array2, Array3, Array4, Axis};
 use percept_core::Progress;
-use percept_io::{fs, lock, nifti};
+use percept_io::{fs, nifti};
 use serde_json::json;
 
 use super::Watcher;
 use crate::phantom::Error;
+use crate::phantom::once::{self, text};
 use crate::story::{FilmRun, Level};
 
 /// What each level is called in the names of annotation files.
@@ -33,11 +34,7 @@ impl Watcher {
     /// If the directory holds another watcher, or the disk refuses.
     pub fn write(&self, dir: impl AsRef<Path>, progress: &dyn Progress) -> Result<(), Error> {
         let root = dir.as_ref();
-        let _lock = lock::lock(root, ".phantom.lock", || {
-            progress.warn(&format!("another process is working in `{}`: waiting until it is done", root.display()));
-            true
-        })?;
-        fs::remove_abandoned_below(root)?;
+        let _held = once::hold(root, progress)?;
         self.claim(root)?;
         descriptions(root)?;
         write_annotations(root, &self.films)?;
@@ -56,7 +53,6 @@ impl Watcher {
     }
 
     fn claim(&self, root: &Path) -> Result<(), Error> {
-        let path = root.join(format!("phantom/{}.json", self.name()));
         let films: Vec<_> = self.films.iter().map(|film| json!([film.title, film.run, film.n_secs])).collect();
         let description = json!({
             "about": "a simulated subject made by percept; nobody was measured",
@@ -67,12 +63,7 @@ impl Watcher {
             "seed": self.seed,
             "version": env!("CARGO_PKG_VERSION"),
         });
-        let description = format!("{description:#}\n");
-        if fs::is_file(&path) {
-            let found = fs::read_text(&path, 1 << 20)?;
-            return if found == description { Ok(()) } else { Err(Error::OtherPhantom { path }) };
-        }
-        Ok(fs::write_bytes(&path, description.as_bytes())?)
+        once::claim(root, &self.name(), &description)
     }
 
     fn run_on_disk(&self, root: &Path, run: usize) -> Result<(), Error> {
@@ -188,11 +179,4 @@ fn events(film: &FilmRun) -> String {
         format!("{onset:.3}\t{secs:.3}\t{level}\t{}\t{}\n", annotation.annotator, annotation.text)
     });
     std::iter::once("onset\tduration\ttrial_type\tannotator\ttext\n".to_owned()).chain(rows).collect()
-}
-
-fn text(path: PathBuf, text: impl FnOnce() -> String) -> Result<(), Error> {
-    if fs::is_file(&path) {
-        return Ok(());
-    }
-    Ok(fs::write_bytes(&path, text().as_bytes())?)
 }

@@ -15,7 +15,7 @@ const WINOGRAD_FROM: usize = 32;
 /// depend on its company.)
 const HEAVY_FROM: usize = 512;
 const SMALL: usize = 512;
-/// Output pixels up to which they never pay: alone such a picture takes three times as long, and in a batch no less.
+/// Output pixels up to which they never pay: a picture drawn alone takes more than twice as long with them, and a batch no less.
 const TINY: usize = 64;
 
 /// How a convolution is computed.
