@@ -26,7 +26,7 @@ pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> V
     order
 }
 
-/// Appends one table: methods downwards, metrics to the right, in every cell the value with its interval beneath.
+/// Appends one table for each split, under its name where there are several: methods downwards, metrics to the right, in every cell the value with its interval beneath.
 pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
     let mut splits: Vec<&str> = Vec::new();
     for row in scores {
@@ -34,7 +34,11 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
             splits.push(&row.split);
         }
     }
+    let several = splits.len() > 1;
     for split in splits {
+        if several {
+            let _ = writeln!(out, "<h3>{}</h3>", escape(split));
+        }
         let rows: Vec<&ScoreRow> = scores.iter().filter(|row| row.split == split).collect();
         let metrics = metrics_in_order(rows.iter().map(|row| (row.method.as_str(), row.metric.as_str())));
         let mut methods: Vec<&str> = Vec::new();
@@ -189,5 +193,28 @@ mod tests {
     fn an_arm_without_contexts_does_not_disturb_the_order() {
         let rows = [("z", "mse"), ("z", "clip"), ("c", "mse"), ("c", "context"), ("c", "clip"), ("x", "new")];
         assert_eq!(metrics_in_order(rows.into_iter()), ["mse", "context", "clip", "new"]);
+    }
+
+    #[test]
+    fn tables_of_several_splits_have_their_names() {
+        let row = |split: &str| ScoreRow {
+            method: "z".to_owned(),
+            split: split.to_owned(),
+            metric: "r".to_owned(),
+            value: 0.5,
+            low: 0.4,
+            high: 0.6,
+            chance: None,
+            n: 10,
+            n_undefined: 0,
+        };
+        let drawn = |rows: &[ScoreRow]| {
+            let mut out = String::new();
+            scores(&mut out, &Glossary::default(), rows);
+            out
+        };
+        let both = drawn(&[row("V1"), row("hV4")]);
+        assert!(both.contains("<h3>V1</h3>") && both.contains("<h3>hV4</h3>"), "{both}");
+        assert!(!drawn(&[row("test")]).contains("<h3>"));
     }
 }

@@ -9,7 +9,7 @@ use percept_core::score::ScoreRow;
 use crate::markup::{decimal, percent};
 
 /// The arms and metrics of one outcome, by name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Glossary<'a> {
     arms: &'a [ArmSummary],
     metrics: &'a [MetricFacts],
