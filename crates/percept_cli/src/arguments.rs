@@ -266,6 +266,8 @@ pub(crate) enum Part {
     Unet,
     /// Captions of pictures.
     Captioner,
+    /// The language model
+    Language,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p percept_surface --example large_page FOLDER_OF_fsaverage5 OUT.html [SUBDIVISIONS] [MAPS]`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -73,7 +74,7 @@ fn finer(half: &mut Hemisphere) {
         *mesh = subdivide(mesh).0;
     }
     if let Some(flat) = flat {
-        // The new vertices of the whole surface, placed between their parents; triangles of which one corner is not in the patch go.
+        // The new vertices of the whole surface, placed between their parents.
         let used = flat.used();
         let mut vertices = flat.vertices.clone();
         let both = |a: u32, b: u32| used[a as usize] && used[b as usize];
@@ -81,16 +82,16 @@ fn finer(half: &mut Hemisphere) {
             let (p, q) = (flat.vertices[a as usize], flat.vertices[b as usize]);
             if both(a, b) { [0, 1, 2].map(|axis| 0.5 * (p[axis] + q[axis])) } else { [f32::NAN; 3] }
         }));
-        let finer = half.shapes[&Shape::White].triangles.iter();
-        let inside = |corner: &u32| {
-            let corner = *corner as usize;
-            if corner < used.len() {
-                used[corner]
-            } else {
-                both(parents[corner - used.len()][0], parents[corner - used.len()][1])
-            }
+        // Four finer triangles stand in the place of each; those of a triangle that was cut away go with it.
+        let sorted = |corners: &[u32; 3]| {
+            let mut corners = *corners;
+            corners.sort_unstable();
+            corners
         };
-        let triangles = finer.filter(|corners| corners.iter().all(inside)).copied().collect();
+        let kept: BTreeSet<[u32; 3]> = flat.triangles.iter().map(sorted).collect();
+        let finer = half.shapes[&Shape::White].triangles.chunks_exact(4).zip(&whole.triangles);
+        let triangles =
+            finer.filter(|(_, of)| kept.contains(&sorted(of))).flat_map(|(four, _)| four.to_vec()).collect();
         half.shapes.insert(Shape::Flat, percept_core::Mesh { vertices, triangles });
     }
     half.folds = half.folds.as_deref().map(mean);

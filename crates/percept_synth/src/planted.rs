@@ -130,46 +130,112 @@ fn check(regions: &[PlantedRegion], drives: &[Drive]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Signals of all voxels over all runs, of mean 0 and deviation 1 for each voxel that follows something, 0 for others. `filter` is
-/// applied to what each drive makes in each run (a haemodynamic response).
-///
-/// # Shapes
-/// Result n_samples of all runs × voxels.
-pub(crate) fn signals(
-    voxels: &[PlantedVoxel],
-    drives: &[Drive],
+/// What one drive makes of the signals of the voxels that follow it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The drive's name.
+    pub drive: String,
+    /// The voxels, by their numbers.
+    pub voxels: Vec<usize>,
+    /// n_samples of all runs × these voxels. Parts of a voxel sum to its signal.
+    pub values: Array2<f32>,
+}
+
+/// Drives as signals are made of them.
+pub(crate) struct Signals<'a> {
+    names: Vec<&'a str>,
+    lengths: Vec<usize>,
+    standard: Vec<Array2<f32>>,
     seed: Seed,
-    filter: &(dyn Fn(&mut [f64]) + Sync),
-) -> Array2<f32> {
-    let lengths: Vec<usize> =
-        drives.first().map_or_else(Vec::new, |drive| drive.runs.iter().map(Array2::nrows).collect());
-    let n_samples: usize = lengths.iter().sum();
-    let standard: Vec<Array2<f32>> = drives.iter().map(standardised).collect();
-    let mut out = Array2::<f32>::zeros((n_samples, voxels.len()));
-    out.axis_chunks_iter_mut(Axis(1), VOXELS_PER_TASK).into_par_iter().enumerate().for_each(|(task, mut out)| {
-        for (place, mut out) in out.columns_mut().into_iter().enumerate() {
-            let number = task * VOXELS_PER_TASK + place;
-            let mut sum = Array1::<f64>::zeros(n_samples);
-            for (name, share) in &voxels[number].mixture {
-                let Some(drive) = drives.iter().position(|drive| drive.name == *name) else { continue };
-                let features = &standard[drive];
-                let mut normal = Normal::new(seed.named(name).at(number as u64).stream());
-                let weights: Array1<f32> = (0..features.ncols()).map(|_| normal.draw() as f32).collect();
-                let mut own: Vec<f64> = features.dot(&weights).iter().map(|&value| f64::from(value)).collect();
-                let mut start = 0;
-                for length in &lengths {
-                    filter(&mut own[start..start + length]);
-                    start += length;
-                }
-                standardise(&mut own);
-                sum.iter_mut().zip(&own).for_each(|(sum, own)| *sum += f64::from(*share).sqrt() * own);
-            }
-            let mut sum = sum.to_vec();
-            standardise(&mut sum);
-            out.iter_mut().zip(sum).for_each(|(out, value)| *out = value as f32);
+    filter: &'a (dyn Fn(&mut [f64]) + Sync),
+}
+
+impl<'a> Signals<'a> {
+    /// `filter` is applied to what each drive makes in each run (a haemodynamic response).
+    pub(crate) fn new(drives: &'a [Drive], seed: Seed, filter: &'a (dyn Fn(&mut [f64]) + Sync)) -> Self {
+        let first = drives.first().map_or(&[][..], |drive| &drive.runs);
+        Self {
+            names: drives.iter().map(|drive| drive.name.as_str()).collect(),
+            lengths: first.iter().map(Array2::nrows).collect(),
+            standard: drives.iter().map(standardised).collect(),
+            seed,
+            filter,
         }
-    });
-    out
+    }
+
+    fn n_samples(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    /// Signals of all voxels over all runs, of mean 0 and deviation 1 for each voxel that follows something, 0 for others.
+    ///
+    /// # Shapes
+    /// Result n_samples of all runs × voxels.
+    pub(crate) fn all(&self, voxels: &[PlantedVoxel]) -> Array2<f32> {
+        let mut out = Array2::<f32>::zeros((self.n_samples(), voxels.len()));
+        out.axis_chunks_iter_mut(Axis(1), VOXELS_PER_TASK).into_par_iter().enumerate().for_each(|(task, mut out)| {
+            for (place, mut out) in out.columns_mut().into_iter().enumerate() {
+                let number = task * VOXELS_PER_TASK + place;
+                let mut sum = vec![0.0; self.n_samples()];
+                for (_, part) in self.of(number, &voxels[number]) {
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                }
+                out.iter_mut().zip(sum).for_each(|(out, value)| *out = value as f32);
+            }
+        });
+        out
+    }
+
+    /// What each drive makes of the signals, drives without voxels left out.
+    pub(crate) fn parts(&self, voxels: &[PlantedVoxel]) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (drive, name) in self.names.iter().enumerate() {
+            let follows = |number: &usize| voxels[*number].mixture.iter().any(|(of, _)| of == name);
+            let own: Vec<usize> = (0..voxels.len()).filter(follows).collect();
+            let mut values = Array2::zeros((self.n_samples(), own.len()));
+            values.axis_iter_mut(Axis(1)).into_par_iter().zip(&own).for_each(|(mut out, &number)| {
+                let made = self.of(number, &voxels[number]);
+                for (_, part) in made.iter().filter(|(of, _)| *of == drive) {
+                    out.iter_mut().zip(part).for_each(|(out, &value)| *out = value as f32);
+                }
+            });
+            if !own.is_empty() {
+                parts.push(Part { drive: (*name).to_owned(), voxels: own, values });
+            }
+        }
+        parts
+    }
+
+    /// What each drive of a voxel's mixture makes; together they have mean 0 and deviation 1.
+    fn of(&self, number: usize, voxel: &PlantedVoxel) -> Vec<(usize, Vec<f64>)> {
+        let mut parts = Vec::new();
+        let mut sum = vec![0.0; self.n_samples()];
+        for (name, share) in &voxel.mixture {
+            let Some(drive) = self.names.iter().position(|of| of == name) else { continue };
+            let features = &self.standard[drive];
+            let mut normal = Normal::new(self.seed.named(name).at(number as u64).stream());
+            let weights: Array1<f32> = (0..features.ncols()).map(|_| normal.draw() as f32).collect();
+            let mut own: Vec<f64> = features.dot(&weights).iter().map(|&value| f64::from(value)).collect();
+            let mut start = 0;
+            for length in &self.lengths {
+                (self.filter)(&mut own[start..start + length]);
+                start += length;
+            }
+            standardise(&mut own);
+            for value in &mut own {
+                *value *= f64::from(*share).sqrt();
+            }
+            sum.iter_mut().zip(&own).for_each(|(sum, own)| *sum += own);
+            parts.push((drive, own));
+        }
+        let (mean, deviation) = moments(&sum);
+        let scale = if deviation <= 1e-9 * (1.0 + mean.abs()) { 0.0 } else { deviation.recip() };
+        // The parts have mean 0 each, and so has their sum.
+        for value in parts.iter_mut().flat_map(|(_, part)| part) {
+            *value *= scale;
+        }
+        parts
+    }
 }
 
 /// All runs in one, each column of mean 0 and deviation 1 (0 where it does not vary).
@@ -201,10 +267,14 @@ pub(crate) fn hash(drives: &[Drive]) -> String {
     percept_core::provenance::content_hash(&bytes)
 }
 
-fn standardise(values: &mut [f64]) {
+fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+fn standardise(values: &mut [f64]) {
+    let (mean, deviation) = moments(values);
     let is_constant = deviation <= 1e-9 * (1.0 + mean.abs());
     for value in values {
         *value = if is_constant { 0.0 } else { (*value - mean) / deviation };
@@ -229,13 +299,18 @@ mod tests {
             voxel(vec![("a".to_owned(), 1.0)]),
             PlantedVoxel { index: [1; 3], region: None, mixture: Vec::new() },
         ];
-        let found = signals(&voxels, &drives, Seed::new(3), &|_| {});
+        let signals = Signals::new(&drives, Seed::new(3), &|_| {});
+        let found = signals.all(&voxels);
         let deviation = |column: usize| found.column(column).mapv(|v| v * v).mean().expect("rows");
         assert!((deviation(0) - 1.0).abs() < 1e-4 && (deviation(1) - 1.0).abs() < 1e-4 && deviation(2) == 0.0);
         // The drive with three quarters of the variance explains as much of it: r² of its own part.
-        let own = signals(&[voxel(vec![("a".to_owned(), 1.0)])], &drives, Seed::new(3), &|_| {});
+        let own = signals.all(&[voxel(vec![("a".to_owned(), 1.0)])]);
         let r = (&found.column(0) * &own.column(0)).mean().expect("rows");
         assert!((r * r - 0.75).abs() < 0.03, "{r}");
+        let parts = signals.parts(&voxels);
+        assert_eq!(parts.iter().map(|part| part.voxels.clone()).collect::<Vec<_>>(), [vec![0, 1], vec![0]]);
+        let sum = &parts[0].values.column(0) + &parts[1].values.column(0);
+        assert!((&sum - &found.column(0)).iter().all(|rest| rest.abs() < 1e-5));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use percept_core::Seed;
 use serde::{Deserialize, Serialize};
 
 pub use annotation::{Annotation, Level};
+pub use words::vocabulary;
 
 /// The part of a film that is shown in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,17 @@ impl FilmRun {
     }
 }
 
+/// Of a film of `n_secs` that follows from `seed`, everything that is written on each level, in the order of time: what a language
+/// model can learn from.
+pub fn texts(n_secs: usize, seed: Seed) -> Vec<String> {
+    let film = FilmRun::random("film", 1, n_secs, 2, seed);
+    let of_level = |level: &Level| {
+        let own = film.annotations.iter().filter(|annotation| annotation.level == *level);
+        own.map(|annotation| annotation.text.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    Level::ALL.iter().map(of_level).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +121,7 @@ mod tests {
 
     #[test]
     fn all_words_are_in_the_vocabulary() {
-        let words: BTreeSet<String> = words::vocabulary().into_iter().collect();
+        let words: BTreeSet<String> = vocabulary().into_iter().collect();
         for seed in 0..20 {
             for annotation in FilmRun::random("texts", 1, 200, 2, Seed::new(seed)).annotations {
                 for word in annotation.text.split(' ') {

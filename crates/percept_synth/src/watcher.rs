@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::phantom::{Cortex, Error, PhantomParams};
-use crate::planted::{Drive, PlantedRegion, PlantedVoxel, assign, hash, signals};
+use crate::planted::{Drive, Part, PlantedRegion, PlantedVoxel, Signals, assign, hash};
 use crate::story::FilmRun;
 
 /// How long the haemodynamic response is followed.
@@ -124,6 +124,8 @@ pub struct Watcher {
     voxels: Vec<WatcherVoxel>,
     /// All runs × voxels of cortex, mean 0 and deviation 1.
     signal: Array2<f32>,
+    /// What each drive makes of the signal.
+    parts: Vec<Part>,
     /// What the drives hold, for the description of the folder.
     drives_hash: String,
 }
@@ -158,7 +160,9 @@ impl Watcher {
         let response = Hrf::SPM
             .sampled(params.tr_secs, RESPONSE_SECS)
             .map_err(|error| Error::Planted { what: error.to_string(), remedy: "choose another `tr_secs`" })?;
-        let signal = signals(&planted, drives, brain.named("weights"), &|series| convolve(series, &response));
+        let filter = |series: &mut [f64]| convolve(series, &response);
+        let signals = Signals::new(drives, brain.named("weights"), &filter);
+        let (signal, parts) = (signals.all(&planted), signals.parts(&planted));
         let mut normal = Normal::new(brain.named("voxels").stream());
         let voxels = planted
             .into_iter()
@@ -170,7 +174,7 @@ impl Watcher {
             })
             .collect();
         let drives_hash = hash(drives);
-        Ok(Self { params, seed, cortex, films, regions, voxels, signal, drives_hash })
+        Ok(Self { params, seed, cortex, films, regions, voxels, signal, parts, drives_hash })
     }
 
     /// The films, in the order of their runs.
@@ -191,6 +195,21 @@ impl Watcher {
     /// The truth about every voxel of cortex, in the order of [`Cortex::voxels`].
     pub fn voxels(&self) -> &[WatcherVoxel] {
         &self.voxels
+    }
+
+    /// What each drive makes in the images over all runs, in the scanner's units, without level, noise and drifts: what endless data
+    /// would show of it.
+    pub fn parts(&self) -> Vec<Part> {
+        let in_images = |part: &Part| {
+            let mut part = part.clone();
+            for (mut column, &number) in part.values.columns_mut().into_iter().zip(&part.voxels) {
+                let voxel = &self.voxels[number];
+                let scale = voxel.level * self.params.percent / 100.0 * voxel.ceiling.sqrt();
+                column.mapv_inplace(|value| scale * value);
+            }
+            part
+        };
+        self.parts.iter().map(in_images).collect()
     }
 
     /// What the scanner saw in one run (from 0 on): volumes × voxels of cortex, in its units.

@@ -71,6 +71,7 @@ fn parts(asked: &[arguments::Part]) -> Vec<Part> {
             arguments::Part::Clip => Part::Clip,
             arguments::Part::Unet => Part::Unet,
             arguments::Part::Captioner => Part::Captioner,
+            arguments::Part::Language => Part::Language,
         })
         .collect()
 }
@@ -86,6 +87,7 @@ fn recipe(arguments: &TrainPocket) -> anyhow::Result<Recipe> {
             &mut recipe.clip_steps,
             &mut recipe.unet_steps,
             &mut recipe.captioner_steps,
+            &mut recipe.language_steps,
         ];
         for own in own {
             *own = steps;

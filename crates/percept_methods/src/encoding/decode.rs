@@ -9,6 +9,7 @@ use percept_core::Seed;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::recording::Labels;
 use percept_pipeline::encoding::Axes;
+use percept_pipeline::encoding::responses::delays;
 use percept_regress::{Folds, Pooling, RidgeCv, RidgeParams, Score};
 use percept_stats::clusters::mean_interval;
 
@@ -49,7 +50,7 @@ pub(super) fn labels(bench: &Bench<'_>) -> Result<Option<Decoded>, PipelineError
 }
 
 fn decoded(bench: &Bench<'_>, labels: &Labels) -> Result<Decoded, PipelineError> {
-    let delays = &bench.experiment.encode.delays;
+    let delays = delays(bench.data, &bench.experiment.encode);
     let delay = delays.get(delays.len() / 2).copied().unwrap_or(0);
     let group = &bench.data.group_of_sample;
     // Of every scan with a category, the scan in which its response is read.

@@ -9,6 +9,7 @@ use percept_core::figure::{
 };
 use percept_io::picture;
 use percept_pipeline::PipelineError;
+use percept_pipeline::encoding::responses::delays;
 use percept_pipeline::run::StageName;
 
 use super::models::{Bench, Found};
@@ -124,10 +125,11 @@ fn pictures(bench: &Bench<'_>, driven: &[Driven]) -> Result<Figure, PipelineErro
 fn words(bench: &Bench<'_>, of: &Driven) -> Figure {
     let texts = said(bench);
     let runs = &bench.data.session_of_sample;
+    let delays = delays(bench.data, &bench.experiment.encode);
     let mut sums = BTreeMap::<String, (f64, usize)>::new();
     for (item, samples) in bench.plan.items.iter().enumerate() {
         let mut own: Vec<String> = Vec::new();
-        for &delay in &bench.experiment.encode.delays {
+        for &delay in &delays {
             let Some(before) = samples[0].checked_sub(delay) else { continue };
             if runs[before] == runs[samples[0]] {
                 own.extend(texts[before].iter().cloned());
@@ -180,7 +182,7 @@ fn said(bench: &Bench<'_>) -> Vec<Vec<String>> {
 /// The mean prediction while each category was seen.
 fn categories(bench: &Bench<'_>, of: &Driven) -> Option<Figure> {
     let labels = bench.data.labels.as_ref()?;
-    let delays = &bench.experiment.encode.delays;
+    let delays = delays(bench.data, &bench.experiment.encode);
     let delay = delays.get(delays.len() / 2).copied().unwrap_or(0);
     let mut sums = vec![(0.0, 0usize); labels.names.len()];
     for (item, samples) in bench.plan.items.iter().enumerate() {

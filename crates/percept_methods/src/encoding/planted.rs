@@ -1,9 +1,9 @@
 //! What was planted into a simulated subject, against what the run found: the best set of each unit, unique parts, and units that were
 //! named although they follow nothing.
 //!
-//! Only units count whose true ceiling is above `statistics.least_ceiling`. The true unique part of a space is its share of the signal
-//! times the ceiling: what endless data would give while the planted sets are not correlated and nothing of the signal is lost
-//! to delays that are left out or to the filter of drifts. Intervals around what a fit finds need not hold it.
+//! Only units count whose true ceiling is above `statistics.least_ceiling`. The true unique part of a space is what endless data would
+//! give while the planted sets are not correlated and the form of the response is known: the share of the variance of the responses, as
+//! they are predicted (without what the filter of drifts takes), that it makes. A fit on what was recorded finds a little less.
 
 use percept_core::Section;
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
@@ -167,9 +167,10 @@ impl Comparison<'_, '_> {
                     continue;
                 };
                 let truth = |unit: usize| {
-                    let mixture = &self.truth[unit].mixture;
-                    let share: f32 = mixture.iter().filter(|(name, _)| name == set).map(|(_, share)| share).sum();
-                    f64::from(share) * self.ceilings[unit]
+                    let of = &self.truth[unit];
+                    let Some(term) = of.mixture.iter().position(|(name, _)| name == set) else { return 0.0 };
+                    let known = of.explained.get(term).copied();
+                    known.unwrap_or_else(|| f64::from(of.mixture[term].1) * self.ceilings[unit])
                 };
                 let mut within = [0, 0];
                 for &unit in &high {
@@ -299,8 +300,8 @@ impl Recovered {
         let within = self.parts.iter().fold([0, 0], |sum, part| [sum[0] + part.within[0], sum[1] + part.within[1]]);
         if within[1] > 0 {
             said.push(format!(
-                "The 95 % interval of a unit's unique part holds the truth in {:.1} % of {} cases; the truth is what endless data would \
-                 give without loss by delays and filters, and a fit finds less.",
+                "The 95 % interval of a unit's unique part holds the truth in {:.1} % of {} cases. The truth is what endless data would \
+                 give with the true form of the response; a fit finds a little less.",
                 100.0 * within[0] as f64 / within[1] as f64,
                 within[1]
             ));

@@ -2,7 +2,8 @@
 //!
 //! Parts are trained in this order, each resumable: the judge (a classifier that is no part of the pack), the
 //! autoencoder, its decoder once more, CLIP (text and image encoder), the U-Net, which needs the autoencoder's latents and the text
-//! encoder's states, and the captioner, which begins with CLIP's image encoder and is a pack of its own. [`score`] and
+//! encoder's states, and the captioner, which begins with CLIP's image encoder and is a pack of its own; apart from them, a language model, a pack
+//! of its own too. [`score`] and
 //! [`score_captions`] then say what they can do on drawings that they never saw.
 
 mod captioner;
@@ -10,6 +11,7 @@ mod configs;
 mod drawings;
 mod files;
 mod judge;
+mod language;
 mod recipe;
 mod score;
 mod train;

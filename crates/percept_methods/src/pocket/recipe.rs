@@ -37,6 +37,8 @@ pub struct Recipe {
     pub unet_steps: usize,
     /// Steps of the captioner.
     pub captioner_steps: usize,
+    /// Steps of the language model.
+    pub language_steps: usize,
     /// Drawings in each step of the U-Net; a multiple of 4.
     pub unet_batch: usize,
     /// Drawings whose latents and contexts the U-Net learns from.
@@ -61,6 +63,7 @@ impl Default for Recipe {
             clip_steps: 1_200,
             unet_steps: 7_500,
             captioner_steps: 4_000,
+            language_steps: 1_500,
             unet_batch: 48,
             unet_drawings: 24_000,
             unet_figures: 1.0 - SCENE_SHARE,

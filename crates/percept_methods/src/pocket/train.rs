@@ -20,7 +20,7 @@ use percept_models::{
 use super::drawings::{self, Drawn};
 use super::recipe::{Recipe, SHARDS, work};
 use super::unet_data::UnetData;
-use super::{captioner, configs, files, judge, vocabulary};
+use super::{captioner, configs, files, judge, language, vocabulary};
 use crate::disk::{read, write};
 
 /// A part of the pack.
@@ -38,11 +38,14 @@ pub enum Part {
     Unet,
     /// Captions of pictures.
     Captioner,
+    /// The language model.
+    Language,
 }
 
 impl Part {
     /// All parts in the order of training.
-    pub const ALL: [Self; 6] = [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet, Self::Captioner];
+    pub const ALL: [Self; 7] =
+        [Self::Judge, Self::Autoencoder, Self::Decoder, Self::Clip, Self::Unet, Self::Captioner, Self::Language];
 
     /// The part's name on the command line.
     pub fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Part {
             Self::Clip => "clip",
             Self::Unet => "unet",
             Self::Captioner => "captioner",
+            Self::Language => "language",
         }
     }
 }
@@ -83,6 +87,7 @@ pub fn train(out: &Path, parts: &[Part], recipe: &Recipe, progress: &dyn Progres
                 Part::Clip => train_clip(out, recipe, seed, progress)?,
                 Part::Unet => train_unet(out, recipe, seed, progress)?,
                 Part::Captioner => captioner::train(out, recipe, seed, progress)?,
+                Part::Language => language::train(out, recipe, seed, progress)?,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A CLIP vocabulary for the words of the drawings: byte tokens as CLIP has them, and merges learnt from the words.
+//! Vocabularies for the words of drawings and films: byte tokens as CLIP or GPT-2 have them, and merges learnt from the words.
 //!
 //! The merges are ordinary byte-pair encoding (Sennrich et al. 2016) run until every word is one token; any other text
 //! still has an encoding, byte by byte.
@@ -21,18 +21,8 @@ fn byte_alphabet() -> Vec<char> {
     alphabet
 }
 
-/// Learns the vocabulary of `words` (lower case, ASCII).
-pub(super) fn learn(words: &[String]) -> Vocabulary {
-    let mut spelled: Vec<Vec<String>> = words
-        .iter()
-        .map(|word| {
-            let mut symbols: Vec<String> = word.chars().map(String::from).collect();
-            if let Some(last) = symbols.last_mut() {
-                last.push_str("</w>");
-            }
-            symbols
-        })
-        .collect();
+/// The merges of pairs, the most frequent first, that make every word of the symbols `spelled` one symbol.
+fn merges(mut spelled: Vec<Vec<String>>) -> Vec<(String, String)> {
     let mut merges = Vec::new();
     loop {
         let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -42,7 +32,7 @@ pub(super) fn learn(words: &[String]) -> Vocabulary {
             }
         }
         // The most frequent pair; among equals the alphabetically first.
-        let Some((pair, _)) = counts.into_iter().rev().max_by_key(|(_, count)| *count) else { break };
+        let Some((pair, _)) = counts.into_iter().rev().max_by_key(|(_, count)| *count) else { return merges };
         for symbols in &mut spelled {
             let mut i = 0;
             while i + 1 < symbols.len() {
@@ -55,6 +45,36 @@ pub(super) fn learn(words: &[String]) -> Vocabulary {
         }
         merges.push(pair);
     }
+}
+
+/// Tokens and merges for byte pairs with a space (`Ġ`) before each of `words` (lower case, ASCII), as GPT-2's tokenizer has them.
+pub(super) fn learn_spaced(words: &[String]) -> (Vec<String>, Vec<(String, String)>) {
+    let spelled = words.iter().map(|word| std::iter::once('\u{120}').chain(word.chars()).map(String::from).collect());
+    let merges = merges(spelled.collect());
+    let mut tokens: Vec<String> = byte_alphabet().iter().map(ToString::to_string).collect();
+    for (a, b) in &merges {
+        // Two ways to the same symbol are one token.
+        let token = format!("{a}{b}");
+        if !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
+    (tokens, merges)
+}
+
+/// Learns CLIP's kind of vocabulary of `words` (lower case, ASCII).
+pub(super) fn learn(words: &[String]) -> Vocabulary {
+    let spelled = words
+        .iter()
+        .map(|word| {
+            let mut symbols: Vec<String> = word.chars().map(String::from).collect();
+            if let Some(last) = symbols.last_mut() {
+                last.push_str("</w>");
+            }
+            symbols
+        })
+        .collect();
+    let merges = merges(spelled);
     let alphabet = byte_alphabet();
     let bytes = alphabet.iter().map(ToString::to_string);
     let endings = alphabet.iter().map(|c| format!("{c}</w>"));

@@ -1,7 +1,7 @@
 //! Language models with every hidden state: BERT, GPT-2, OPT, Llama, from transformers' `config.json` and weights.
 //!
 //! One model serves all families; each family's file says which of its pieces it has and what they are called. Heads
-//! that predict words are not built: these models are read, not sampled. All rows of a pass have the same length, so
+//! that predict words are not built, but the one that shares the embeddings, for training: these models are read, not sampled. All rows of a pass have the same length, so
 //! that no padding can reach a state; whoever has texts of many lengths sorts them first.
 
 mod bert;
@@ -92,6 +92,15 @@ impl LanguageModel {
     /// Hidden states besides the embeddings.
     pub fn n_layers(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// Scores of every token of the vocabulary behind each place of the last hidden states, by the head that shares the table of
+    /// embeddings: (B, tokens, width) → (B, tokens, vocabulary). Only right for checkpoints that say `tie_word_embeddings`.
+    ///
+    /// # Errors
+    /// States of another width.
+    pub fn scores(&self, last_hidden: &Tensor) -> Result<Tensor> {
+        self.tokens.scores(last_hidden)
     }
 
     /// Token ids to hidden states, with places that are read in passing: `layer00` (the embeddings), `layer01`, … as

@@ -208,6 +208,11 @@ impl Embedding {
         Ok(self.table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?)
     }
 
+    /// The product of states (…, width) with every row of the table → (…, entries): a head that shares the table.
+    pub(crate) fn scores(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::linear(x, &self.table, None)?)
+    }
+
     /// The first `n` rows.
     pub(crate) fn first(&self, n: usize) -> Result<Tensor> {
         Ok(self.table.narrow(0, 0, n)?)

@@ -11,6 +11,7 @@ mod classifier;
 mod clip;
 mod context;
 mod diffusion;
+mod language;
 mod optimiser;
 mod run;
 mod similarity;
@@ -24,5 +25,6 @@ pub use context::{
     is_cross_key_or_value,
 };
 pub use diffusion::DiffusionTask;
+pub use language::{LanguageTask, bits_per_token};
 pub use optimiser::{AdamW, Gradients, Group, Loss, Optimiser, sharded_gradients, two_phase_gradients};
 pub use run::{Schedule, Task, Watch, run, run_watched};

@@ -1,6 +1,6 @@
 //! Held-out predictions of all units from one set of features, or from several that are fitted together.
 //!
-//! For each fold: principal components fitted on its training samples (where they are asked for), delays within runs,
+//! Features are brought to the time of the images first. For each fold: principal components fitted on its training samples (where they are asked for), delays within runs,
 //! standardisation by the training samples, ridge with a penalty for each unit chosen by leaving out one stimulus, run or title of
 //! the training side at a time. Several sets are fitted by one ridge or by banded ridge.
 
@@ -13,6 +13,7 @@ use percept_regress::{
 };
 
 use super::plan::EncodingPlan;
+use super::responses::in_time;
 use crate::data::Recording;
 use crate::error::PipelineError;
 use crate::experiment::encoding::{DelayForm, EncodeSettings, ModelForm};
@@ -61,8 +62,11 @@ pub fn held_out(
     let mut out =
         HeldOutPredictions { values: Array2::zeros((plan.n_items(), n_units)), at_edge: [0.0; 2], n_columns: 0 };
     let refused = |error| PipelineError::Regress { feature: name.to_owned(), error };
+    let timed = bands.iter().map(|band| in_time(band.rows, data, settings)).collect::<Result<Vec<_>, _>>()?;
+    let bands: Vec<BandRows<'_>> =
+        bands.iter().zip(&timed).map(|(band, rows)| BandRows { name: band.name, rows: rows.view() }).collect();
     for (number, fold) in plan.folds.iter().enumerate() {
-        let prepared = prepared(bands, &fold.train, data, settings).map_err(|error| match error {
+        let prepared = prepared(&bands, &fold.train, data, settings).map_err(|error| match error {
             Refused::Regress(error) => refused(error),
             Refused::Other(error) => error,
         })?;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use percept_core::{Progress, Provenance, Seed};
 use percept_models::weights::PackFiles;
 use percept_synth::phantom::Phantom;
@@ -16,18 +16,23 @@ use percept_synth::watcher::{Watcher, WatcherParams, n_volumes, write_annotation
 use serde::{Deserialize, Serialize};
 
 use super::features::{Materials, Point, points};
+use super::responses::filter_drifts;
 use crate::data::recording::{films, watched};
 use crate::data::{Places, Recording, phantom};
 use crate::error::PipelineError;
-use crate::experiment::encoding::{EncodingData, EncodingExperiment, PlantedTerm, SpaceSettings, WatcherData};
+use crate::experiment::encoding::{
+    EncodeSettings, EncodingData, EncodingExperiment, PlantedTerm, SpaceSettings, WatcherData,
+};
 use crate::experiment::{Pack, PhantomData};
 use crate::packs::content_of;
-use crate::run::{RunFolder, StageName};
+use crate::run::{RunFolder, StageName, artefact};
 
 /// The truth, relative to the run directory.
 const TRUTH: &str = "planted.json";
+/// What each planted set makes in the images of a series (the samples that are kept × the voxels that follow it), relative to the run directory.
+const PARTS: &str = "planted.safetensors";
 /// Of the simulation of a watcher; see [`crate::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// What one voxel follows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +45,10 @@ pub struct PlantedUnit {
     pub mixture: Vec<(String, f32)>,
     /// The share of variance of a single trial or scan that is signal.
     pub ceiling: f64,
+    /// Of a series: the share of the variance of the responses, as they are predicted, that each of `mixture` makes. What the filter
+    /// of drifts takes is not in it. Empty for trials.
+    #[serde(skip)]
+    pub explained: Vec<f64>,
 }
 
 /// The seed of the features of `experiment`: those that are planted and those that predict are the same.
@@ -81,10 +90,59 @@ pub fn truth(
     let (false, Places::Voxels { coordinates, .. }) = (experiment.planted.is_empty(), &data.places) else {
         return Ok(None);
     };
-    let all: Vec<PlantedUnit> = run.read_json(TRUTH, "what was planted")?;
+    let mut all: Vec<PlantedUnit> = run.read_json(TRUTH, "what was planted")?;
+    if !data.is_trials() {
+        let unit_of_place = coordinates.iter().enumerate().map(|(unit, place)| (*place, unit)).collect();
+        explain(&mut all, &unit_of_place, data, &experiment.encode, run)?;
+    }
     let mut of_place: BTreeMap<[usize; 3], PlantedUnit> = all.into_iter().map(|unit| (unit.index, unit)).collect();
-    let nothing = |index| PlantedUnit { index, region: None, mixture: Vec::new(), ceiling: 0.0 };
+    let nothing = |index| PlantedUnit { index, region: None, mixture: Vec::new(), ceiling: 0.0, explained: Vec::new() };
     Ok(Some(coordinates.iter().map(|place| of_place.remove(place).unwrap_or_else(|| nothing(*place))).collect()))
+}
+
+/// Fills in `explained` of the units that `data` holds.
+fn explain(
+    all: &mut [PlantedUnit],
+    unit_of_place: &BTreeMap<[usize; 3], usize>,
+    data: &Recording,
+    settings: &EncodeSettings,
+    run: &RunFolder,
+) -> Result<(), PipelineError> {
+    let mut responses = data.responses.clone();
+    filter_drifts(responses.view_mut(), data, settings)?;
+    let whole = variances(responses.view(), data);
+    let parts = artefact::load(run, PARTS)?;
+    let sets: BTreeSet<String> = all.iter().flat_map(|unit| &unit.mixture).map(|(set, _)| set.clone()).collect();
+    for set in sets {
+        let follows = |unit: &PlantedUnit| unit.mixture.iter().any(|(name, _)| *name == set);
+        let own: Vec<usize> = (0..all.len()).filter(|&unit| follows(&all[unit])).collect();
+        let mut values = parts.matrix(&set, data.n_samples(), Some(own.len()))?;
+        filter_drifts(values.view_mut(), data, settings)?;
+        let part = variances(values.view(), data);
+        for (column, &place) in own.iter().enumerate() {
+            let unit = &mut all[place];
+            let Some(&measured) = unit_of_place.get(&unit.index) else { continue };
+            // Responses are z-scored run by run.
+            let shares =
+                part.iter().zip(&whole).map(|(part, whole)| part[column] / whole[measured].max(f64::MIN_POSITIVE));
+            let shares: Vec<f64> = shares.collect();
+            let term = unit.mixture.iter().position(|(name, _)| *name == set).unwrap_or_default();
+            unit.explained.resize(unit.mixture.len(), 0.0);
+            unit.explained[term] = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+        }
+    }
+    Ok(())
+}
+
+/// Per run, the variance of every column.
+fn variances(values: ArrayView2<'_, f32>, data: &Recording) -> Vec<Vec<f64>> {
+    let of_run = |session: usize| {
+        let first = data.session_of_sample.partition_point(|&of| of < session);
+        let end = data.session_of_sample.partition_point(|&of| of <= session);
+        let rows = values.slice(s![first..end, ..]);
+        rows.columns().into_iter().map(|column| column.mapv(f64::from).var(0.0)).collect()
+    };
+    (0..data.sessions.len()).map(of_run).collect()
 }
 
 struct Planting<'a> {
@@ -223,8 +281,20 @@ impl Planting<'_> {
             let units: Vec<PlantedUnit> =
                 watcher.voxels().iter().map(|voxel| unit(&voxel.planted, &regions, f64::from(voxel.ceiling))).collect();
             self.run.write_json(TRUTH, &units)?;
+            let parts = watcher.parts();
+            // The recording begins when the first scans of every run were dropped.
+            let n_dropped = (settings.drop_secs / settings.tr_secs).round() as usize;
+            let kept = |(start, n): (usize, usize)| start + n_dropped.min(n)..start + n;
+            let starts = runs.iter().scan(0, |start, (_, _, n)| {
+                *start += n;
+                Some((*start - n, *n))
+            });
+            let kept: Vec<usize> = starts.flat_map(kept).collect();
+            let parts: Vec<_> =
+                parts.iter().map(|part| (part.drive.as_str(), part.values.select(Axis(0), &kept).into_dyn())).collect();
+            artefact::save(self.run, PARTS, &parts)?;
             let mut files = phantom::files_of_tree(self.run)?;
-            files.push(TRUTH.to_owned());
+            files.extend([TRUTH, PARTS].map(str::to_owned));
             Ok(files)
         })?;
         Ok(())
@@ -280,5 +350,6 @@ fn unit(voxel: &PlantedVoxel, regions: &[PlantedRegion], ceiling: f64) -> Plante
         region: voxel.region.map(|region| regions[region].name.clone()),
         mixture: voxel.mixture.clone(),
         ceiling: if follows_nothing { 0.0 } else { ceiling },
+        explained: Vec::new(),
     }
 }

@@ -1,10 +1,10 @@
-//! Responses as they are predicted: drifts taken out and z-scored within each run, title or session; and how much of their variance
-//! any model could explain.
+//! Responses as they are predicted: drifts taken out and z-scored within each run, title or session; features brought to their time;
+//! and how much of the variance any model could explain.
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView2};
-use percept_signal::{Deviation, detrend, zscore_per_group};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
+use percept_signal::{Deviation, convolved, detrend, zscore_per_group};
 use percept_stats::noise_ceiling::{ceiling_mixed, ncsnr};
 
 use super::plan::EncodingPlan;
@@ -15,6 +15,8 @@ use crate::experiment::encoding::{EncodeSettings, Trend};
 
 /// Order of the polynomial of Savitzky and Golay's filter.
 const SAVITZKY_GOLAY_ORDER: usize = 3;
+/// How long the haemodynamic response is followed.
+const RESPONSE_SECS: f64 = 32.0;
 
 /// Responses without drifts, z-scored, and what the user should know of it.
 ///
@@ -23,11 +25,7 @@ const SAVITZKY_GOLAY_ORDER: usize = 3;
 pub fn prepared(data: &Recording, settings: &EncodeSettings) -> Result<(Array2<f32>, Vec<String>), PipelineError> {
     let mut values = data.responses.clone();
     let mut notes = Vec::new();
-    if let Some(trend) = trend(data, settings)? {
-        detrend(values.view_mut(), &data.session_of_sample, trend, None).map_err(|error| {
-            PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`")
-        })?;
-    }
+    filter_drifts(values.view_mut(), data, settings)?;
     let n_sessions = data.session_of_sample.iter().max().map_or(0, |last| last + 1);
     // With one session its mean and deviation are those of training and test together: then nothing is z-scored, and the
     // intercept of the regression is enough.
@@ -46,19 +44,73 @@ pub fn prepared(data: &Recording, settings: &EncodeSettings) -> Result<(Array2<f
     Ok((values, notes))
 }
 
+/// Takes slow drifts out of every run, as `encode.detrend` says; any rows of samples are filtered alike.
+///
+/// # Errors
+/// A filter that does not fit the runs, or a series without seconds.
+pub fn filter_drifts(
+    values: ArrayViewMut2<'_, f32>,
+    data: &Recording,
+    settings: &EncodeSettings,
+) -> Result<(), PipelineError> {
+    let Some(trend) = trend(data, settings)? else { return Ok(()) };
+    detrend(values, &data.session_of_sample, trend, None)
+        .map_err(|error| PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`"))
+}
+
+/// Features as they reach the images: convolved with the haemodynamic response, and without drifts, where this is asked for.
+///
+/// # Errors
+/// Stimuli shown one by one, a series without seconds, a filter that does not fit the runs.
+pub fn in_time<'a>(
+    features: ArrayView2<'a, f32>,
+    data: &Recording,
+    settings: &EncodeSettings,
+) -> Result<CowArray<'a, f32, Ix2>, PipelineError> {
+    let mut out = CowArray::from(features);
+    if let Some(hrf) = settings.hrf.form() {
+        let tr_secs = seconds(data, &format!("encode.hrf = \"{}\"", settings.hrf.name()))?;
+        let refused = |error: percept_signal::SignalError| {
+            PipelineError::data(format!("the features cannot be convolved: {error}"), "remove `encode.hrf`")
+        };
+        let kernel = hrf.sampled(tr_secs, RESPONSE_SECS).map_err(refused)?;
+        out = convolved(features, &data.session_of_sample, &kernel).map_err(refused)?.into();
+    }
+    if settings.detrend_features {
+        let mut filtered = out.into_owned();
+        filter_drifts(filtered.view_mut(), data, settings)?;
+        out = filtered.into();
+    }
+    Ok(out)
+}
+
+/// How many samples after a stimulus its response is looked for: the delays, later by the peak of the haemodynamic response where
+/// features were convolved with one.
+pub fn delays(data: &Recording, settings: &EncodeSettings) -> Vec<usize> {
+    let kernel = match (settings.hrf.form(), &data.timing) {
+        (Some(hrf), Timing::Series { tr_secs: Some(tr_secs), .. }) => hrf.sampled(*tr_secs, RESPONSE_SECS).ok(),
+        _ => None,
+    };
+    let peak =
+        kernel.and_then(|kernel| (0..kernel.len()).max_by(|&a, &b| kernel[a].total_cmp(&kernel[b]))).unwrap_or(0);
+    settings.delays.iter().map(|delay| delay + peak).collect()
+}
+
+/// Seconds between samples, for which `option` asks.
+fn seconds(data: &Recording, option: &str) -> Result<f64, PipelineError> {
+    match data.timing {
+        Timing::Series { tr_secs: Some(tr_secs), .. } => Ok(tr_secs),
+        _ => {
+            Err(PipelineError::data(format!("`{option}` needs a series with seconds between its samples"), "remove it"))
+        }
+    }
+}
+
 fn trend(data: &Recording, settings: &EncodeSettings) -> Result<Option<percept_signal::Trend>, PipelineError> {
     if settings.detrend == Trend::None {
         return Ok(None);
     }
-    let Timing::Series { tr_secs: Some(tr_secs), .. } = data.timing else {
-        return Err(PipelineError::data(
-            format!(
-                "`encode.detrend = \"{}\"` needs a series with seconds between its samples",
-                settings.detrend.name()
-            ),
-            "remove it",
-        ));
-    };
+    let tr_secs = seconds(data, &format!("encode.detrend = \"{}\"", settings.detrend.name()))?;
     let width = (settings.detrend_secs / tr_secs).round().max(1.0) as usize;
     Ok(match settings.detrend {
         Trend::None => None,

@@ -77,7 +77,7 @@ impl Phantom {
         }
         let seed = self.subject_seed().named("planted");
         let voxels = planted::assign(&self.cortex.voxels, &regions, drives, seed.named("mixtures"))?;
-        let signal = planted::signals(&voxels, drives, seed.named("weights"), &|_| {});
+        let signal = planted::Signals::new(drives, seed.named("weights"), &|_| {}).all(&voxels);
         for (number, voxel) in voxels.iter().enumerate() {
             if !voxel.mixture.is_empty() {
                 self.signal.column_mut(number).assign(&signal.column(number));

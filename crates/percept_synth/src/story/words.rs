@@ -238,13 +238,11 @@ pub(super) const REPLIES: &[&str] = &[
     "why not",
 ];
 
-#[cfg(test)]
 /// Words of the sentences that [`super::sentences`] makes itself.
 const OWN: &[&str] = &["a and tries to but with is near it plays this scene there can be seen one sees"];
 
 /// Every word of films, once, in alphabetical order.
-#[cfg(test)]
-pub(super) fn vocabulary() -> Vec<String> {
+pub fn vocabulary() -> Vec<String> {
     let lists = [
         NAMES,
         SETTINGS,

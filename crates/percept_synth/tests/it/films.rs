@@ -1,16 +1,18 @@
 //! A film watcher on the disk, and an encoding analysis that should find what was planted in it.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use percept_core::{Seed, Silent};
 use percept_io::nifti;
 use percept_regress::{Folds, RidgeCv, RidgeParams};
-use percept_signal::{Deviation, Trend, delayed, detrend, zscore_per_group};
+use percept_signal::{Deviation, Hrf, Trend, convolved, detrend, zscore_per_group};
 use percept_stats::best::{Profile, best};
 use percept_stats::contrasts::Measure;
 use percept_stats::partition::unique_parts;
 use percept_stats::resampling::Resampling;
 use percept_synth::phantom::{Area, Phantom, PhantomParams};
-use percept_synth::planted::{Drive, Mixture, PlantedRegion};
+use percept_synth::planted::{Drive, Mixture, Part, PlantedRegion};
 use percept_synth::story::{FilmRun, Level};
 use percept_synth::watcher::{Watcher, WatcherParams};
 
@@ -90,9 +92,13 @@ fn a_watcher_is_written_as_bids_with_a_line_per_second() {
     other.expect("fits").write(dir.path(), &Silent).expect_err("another watcher is there");
 }
 
-/// Responses without drifts and features at delays, per run; runs from `first_test` on are held out.
+const TREND: Trend = Trend::Cosine { period_secs: 128.0, tr_secs: 1.0 };
+
+/// Responses without drifts and features as they reach the images, per run; runs from `first_test` on are held out.
 struct Data {
     bold: Array2<f32>,
+    /// Standard deviations of the responses of each held-out run, before they were z-scored.
+    scale: Vec<Array1<f32>>,
     run: Vec<usize>,
     n_train: usize,
 }
@@ -103,21 +109,41 @@ impl Data {
         let run: Vec<usize> = runs.iter().enumerate().flat_map(|(run, bold)| vec![run; bold.nrows()]).collect();
         let views: Vec<ArrayView2<'_, f32>> = runs.iter().map(|bold| bold.view()).collect();
         let mut bold = concatenate(Axis(0), &views).expect("same voxels");
-        let trend = Trend::Cosine { period_secs: 128.0, tr_secs: 1.0 };
-        detrend(bold.view_mut(), &run, trend, None).expect("long runs");
+        detrend(bold.view_mut(), &run, TREND, None).expect("long runs");
+        let rows_of = |number: usize| (0..run.len()).filter(|&row| run[row] == number).collect::<Vec<_>>();
+        let scale =
+            (first_test..runs.len()).map(|number| bold.select(Axis(0), &rows_of(number)).std_axis(Axis(0), 0.0));
+        let scale = scale.collect();
         zscore_per_group(bold.view_mut(), &run, Deviation::Population).expect("fits");
         let n_train = run.iter().filter(|run| **run < first_test).count();
-        Self { bold, run, n_train }
+        Self { bold, scale, run, n_train }
     }
 
-    fn delayed(&self, drives: &[&Drive]) -> Array2<f32> {
+    /// Of the voxels of `part`, the share of the variance of held-out responses that it makes.
+    fn share(&self, part: &Part) -> Vec<f64> {
+        let mut values = part.values.clone();
+        detrend(values.view_mut(), &self.run, TREND, None).expect("long runs");
+        let mut start = self.n_train;
+        let mut shares = vec![0.0; part.voxels.len()];
+        for scale in &self.scale {
+            let n = self.run[start..].iter().take_while(|run| **run == self.run[start]).count();
+            let own = values.slice(s![start..start + n, ..]).std_axis(Axis(0), 0.0);
+            for (column, &voxel) in part.voxels.iter().enumerate() {
+                shares[column] += f64::from(own[column] / scale[voxel]).powi(2) / self.scale.len() as f64;
+            }
+            start += n;
+        }
+        shares
+    }
+
+    fn in_time(&self, drives: &[&Drive]) -> Array2<f32> {
         let mut parts = Vec::new();
         for drive in drives {
             let views: Vec<ArrayView2<'_, f32>> = drive.runs.iter().map(|run| run.view()).collect();
             let features = concatenate(Axis(0), &views).expect("same columns");
-            let mut features = delayed(features.view(), &self.run, &[2, 3, 4, 5, 6, 7, 8, 10]).expect("fits").features;
-            detrend(features.view_mut(), &self.run, Trend::Cosine { period_secs: 128.0, tr_secs: 1.0 }, None)
-                .expect("fits");
+            let response = Hrf::SPM.sampled(1.0, 32.0).expect("samples");
+            let mut features = convolved(features.view(), &self.run, &response).expect("fits");
+            detrend(features.view_mut(), &self.run, TREND, None).expect("fits");
             parts.push(features);
         }
         let views: Vec<ArrayView2<'_, f32>> = parts.iter().map(|part| part.view()).collect();
@@ -126,9 +152,9 @@ impl Data {
 
     /// Held-out predictions by ridge with runs as folds.
     fn predict(&self, drives: &[&Drive]) -> Array2<f32> {
-        let x = self.delayed(drives);
+        let x = self.in_time(drives);
         let (train, test) = x.view().split_at(Axis(0), self.n_train);
-        let alphas = (0..8).map(|power| 10f64.powi(power)).collect();
+        let alphas = (-2..6).map(|power| 10f64.powi(power)).collect();
         let params = RidgeParams { alphas, ..RidgeParams::default() };
         let folds = Folds::by_label(&self.run[..self.n_train]).expect("runs");
         let y = self.bold.slice(s![..self.n_train, ..]);
@@ -138,16 +164,17 @@ impl Data {
 }
 
 #[test]
-fn planted_levels_are_found_and_unique_parts_are_somewhat_smaller_than_the_truth() {
-    let films: Vec<FilmRun> = (0..9)
+fn planted_levels_are_found_and_unique_parts_lie_within_their_intervals() {
+    let films: Vec<FilmRun> = (0..15)
         .map(|run| {
-            FilmRun::random(["harbour", "winter", "express"][run / 3], run % 3 + 1, 210 + 15 * run, 1, Seed::new(3))
+            let title = ["harbour", "winter", "express", "canyon", "orchard"][run / 3];
+            FilmRun::random(title, run % 3 + 1, 210 + 15 * run, 1, Seed::new(3))
         })
         .collect();
     let levels = [Level::Speech, Level::Object, Level::Story, Level::TimePlace];
     let drives: Vec<Drive> = levels.iter().map(|&level| features(&films, level)).collect();
     let watcher = watcher(films, &drives);
-    let data = Data::new(&watcher, 6);
+    let data = Data::new(&watcher, 12);
     let units: Vec<usize> = (0..watcher.voxels().len()).filter(|&v| watcher.voxels()[v].ceiling > 0.2).collect();
     let region: Vec<Option<usize>> = units.iter().map(|&v| watcher.voxels()[v].planted.region).collect();
     let truth = data.bold.slice(s![data.n_train.., ..]).select(Axis(1), &units);
@@ -180,33 +207,39 @@ fn planted_levels_are_found_and_unique_parts_are_somewhat_smaller_than_the_truth
         assert!(region.probability[expected] > 0.95 && region.margin.low > 0.0);
     }
 
-    // The region of two levels: each has half of the signal, which is the ceiling's share of the variance.
+    // The region of two levels: each adds what its part of the signal makes of the responses.
     let (object, story) = (&drives[1], &drives[2]);
     let models = [data.predict(&[object, story]), data.predict(&[story]), data.predict(&[object])].map(chosen);
     let views: Vec<ArrayView2<'_, f32>> = models.iter().map(|prediction| prediction.view()).collect();
     let (named, parts) = unique_parts(truth.view(), &views, &["object", "story"], &region, &resampling).expect("fits");
     let mut within = [0, 0];
     let mut mean = 0.0;
+    let all = watcher.parts();
+    let shares = ["object", "story"].map(|name| {
+        let part = all.iter().find(|part| part.drive == name).expect("planted");
+        part.voxels.iter().copied().zip(data.share(part)).collect::<BTreeMap<_, _>>()
+    });
     for (unit, _) in region.iter().enumerate().filter(|(_, region)| **region == Some(3)) {
-        let expected = 0.5 * f64::from(watcher.voxels()[units[unit]].ceiling);
-        mean += expected;
-        for space in 0..2 {
+        for (space, shares) in shares.iter().enumerate() {
+            let expected = shares[&units[unit]];
+            mean += expected / 2.0;
             let part = parts.units[space][unit].expect("varies");
             within[0] += usize::from((part.low..=part.high).contains(&expected));
             within[1] += 1;
         }
     }
     mean /= f64::from(within[1] as u32 / 2);
+    eprintln!("the true unique part is {mean:.3} in the mean");
     for (contrast, parts) in named.iter().zip(&parts.regions) {
         let both = parts[3].expect("units");
-        // The filter of drifts and the shrinkage of the fit take some of it, and what is left is not more than there was.
+        // What a fit on so few runs has not learned is missing.
         if contrast.name.starts_with("unique_r2") {
-            assert!(both.value > 0.7 * mean && both.value < 1.1 * mean, "{} {} of {mean}", contrast.name, both.value);
+            assert!(both.value > 0.85 * mean && both.value < 1.1 * mean, "{} {} of {mean}", contrast.name, both.value);
         }
         eprintln!("{}: {:.3} [{:.3}, {:.3}] p {:.3}", contrast.name, both.value, both.low, both.high, both.p);
     }
     eprintln!("the true unique part lies in the interval of {} of {} voxels", within[0], within[1]);
-    assert!(2 * within[0] > within[1], "{within:?}");
+    assert!(10 * within[0] >= 9 * within[1], "{within:?}");
 }
 
 #[test]

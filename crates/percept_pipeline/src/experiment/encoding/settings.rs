@@ -1,5 +1,7 @@
 //! `[encode]` and `[statistics]`: how responses are predicted from features, and how the predictions are judged.
 
+use percept_signal::Hrf;
+
 words! {
     /// What is held out to be predicted.
     pub enum HeldOut {
@@ -17,6 +19,29 @@ words! {
         Columns = "columns",
         /// Their mean over the delays, as in Nakagi et al. 2024.
         Mean = "mean",
+    }
+}
+
+words! {
+    /// The haemodynamic response that features are convolved with.
+    pub enum Response {
+        /// None: `delays` find its form.
+        None = "none",
+        /// SPM's canonical response.
+        Spm = "spm",
+        /// Glover's.
+        Glover = "glover",
+    }
+}
+
+impl Response {
+    /// Its form, if there is one.
+    pub fn form(self) -> Option<Hrf> {
+        match self {
+            Self::None => None,
+            Self::Spm => Some(Hrf::SPM),
+            Self::Glover => Some(Hrf::GLOVER),
+        }
     }
 }
 
@@ -63,6 +88,8 @@ section! {
         /// Number of folds over stimuli, runs or titles; 0 leaves out each run or title in turn. Stimuli need at least 2 in a fold.
         #[serde(skip_serializing_if = "Option::is_none")]
         folds: Option<usize> = None, in 0..=1000, or "5 over stimuli, 0 over runs and titles";
+        /// The haemodynamic response that features are convolved with in every run, before they are delayed.
+        hrf: Response = Response::None;
         /// Delays of the features in scans or texts; 0 is the same scan.
         delays: Vec<usize> = vec![0], in 0..=1000;
         /// How delays become columns.
@@ -82,6 +109,8 @@ section! {
         detrend: Trend = Trend::None;
         /// Length of the filter in seconds.
         detrend_secs: f64 = 120.0, in 0.001..=1e6;
+        /// Whether features are filtered as the responses are; else they keep slow parts that responses have lost.
+        detrend_features: bool = false;
         /// Whether responses are z-scored in every run, session or title.
         zscore: bool = true;
         /// Whether labels are decoded from the responses beside the encoding.
