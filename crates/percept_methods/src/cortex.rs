@@ -13,20 +13,17 @@ use ndarray::{Array2, Axis};
 use percept_core::figure::{Cortex, Figure};
 use percept_core::{Responses, Section};
 use percept_pipeline::PipelineError;
-use percept_pipeline::data::{Places, SurfaceFolder};
+use percept_pipeline::data::Places;
 use percept_pipeline::decoding::normalise::normalised;
 use percept_pipeline::plan::mean_row;
 use percept_pipeline::run::StageName;
 use percept_regress::{RidgeCv, RidgeParams};
 use percept_stats::{correlation, noise_ceiling, significance};
-use percept_surface::bundle::{self, Extra, Group};
-use percept_surface::paint::{Key, Scale};
-use percept_surface::sheet::{self, Layer, Style};
-use percept_surface::surfaces::{Atlas, Surfaces};
-use percept_surface::values::{self, Map, Options};
-use percept_surface::volume::{Grid, Sampling};
+use percept_surface::bundle::{Extra, Group};
+use percept_surface::sheet::Layer;
 
 use crate::bench::Bench;
+use crate::sheets::{self, Column, Sheets};
 
 /// The most training pictures.
 pub const MOST_PICTURES: usize = 1000;
@@ -64,7 +61,8 @@ pub fn section(bench: &Bench<'_>) -> Result<Option<Section>, PipelineError> {
         for (name, table) in &tables {
             columns.push((format!("predicted by {name}"), measured.predicted(&table.values)?));
         }
-        match drawn(folder, *shape, coordinates, &columns, measured.threshold()?) {
+        let threshold = measured.threshold()?;
+        match Sheets::open(folder, *shape, coordinates).and_then(|sheets| drawn(&sheets, &columns, threshold)) {
             Ok((data, png)) => {
                 bench.run.write(bundle, &data)?;
                 bench.run.write(still, &png)?;
@@ -194,51 +192,26 @@ impl<'a> Measured<'a> {
 
 /// The data of the view and a picture of all maps.
 fn drawn(
-    folder: &SurfaceFolder,
-    shape: [usize; 3],
-    coordinates: &[[usize; 3]],
+    sheets: &Sheets,
     columns: &[(String, Vec<f32>)],
     threshold: f32,
 ) -> percept_surface::Result<(Vec<u8>, Vec<u8>)> {
-    let surfaces = Surfaces::open(std::slice::from_ref(&folder.root), Some(folder.subject.as_str()))?;
-    // Where the volume lies is only asked for subjects without NSD's transforms; then its mask says so.
-    let mask = folder.root.join(format!("nsddata/ppdata/{}/func1pt8mm/brainmask.nii.gz", folder.subject));
-    let grid = Grid { shape, affine: percept_io::nifti::open(mask)?.header().affine };
-    let weights = values::weights_of(&grid, &surfaces, &Options::default(), Sampling::Linear)?;
-    let whole = |column: &[f32]| {
-        let mut volume = vec![f32::NAN; grid.n_voxels()];
-        for ([x, y, z], &value) in coordinates.iter().zip(column) {
-            volume[x + shape[0] * (y + shape[1] * z)] = value;
-        }
-        volume
+    let column = |(name, values): &(String, Vec<f32>)| {
+        let (name, values) = (name.clone(), values.clone());
+        sheets.layer(&Column { name, values, keys: None, threshold: Some(threshold) })
     };
-    let mut layers = Vec::new();
-    for (name, column) in columns {
-        let volume = whole(column);
-        let on = weights.iter().map(|weights| weights.apply(&volume)).collect::<percept_surface::Result<_>>()?;
-        let map = Map { name: name.clone(), values: on, keys: None };
-        let scale = Scale::Numbers { low: 0.0, high: 1.0, map: percept_surface::colour::ColourMap::Ember };
-        layers.push(Layer { map, scale, unit: "r".to_owned(), threshold: Some(threshold), opacity: None });
-    }
+    let mut layers = columns.iter().map(column).collect::<percept_surface::Result<Vec<_>>>()?;
     let spaces: Vec<usize> = (1..layers.len()).collect();
+    let labels: Vec<String> = spaces.iter().map(|&i| layers[i].map.name.replace("predicted by ", "")).collect();
     if spaces.len() > 1 {
-        layers.push(best(&layers[1..], threshold));
+        layers.push(sheets::layer("best predicted by", highest(&layers[1..], threshold), Some(&labels), None));
     }
-    let labels = spaces.iter().map(|&i| layers[i].map.name.replace("predicted by ", "")).collect();
     let groups = vec![Group { name: "feature spaces".to_owned(), maps: spaces, labels }];
-    let atlas: Option<Vec<Atlas>> = surfaces
-        .hemispheres
-        .iter()
-        .map(|half| half.atlas("prf-visualrois").or_else(|_| half.atlas("streams")).ok())
-        .collect();
-    let data = bundle::encode(&surfaces, &layers, &Extra { groups, atlas, ..Extra::default() })?;
-    let style =
-        Style { panels: Style::usual_panels(&surfaces), panel_width: 170.0, columns: Some(2), ..Style::default() };
-    Ok((data, sheet::draw(&surfaces, &layers, &style)?.png(1.0)?))
+    Ok((sheets.bundle(&layers, Extra { groups, ..Extra::default() })?, sheets.still(&layers)?))
 }
 
 /// Which of the maps is highest at each vertex where one reaches the threshold.
-fn best(layers: &[Layer], threshold: f32) -> Layer {
+fn highest(layers: &[Layer], threshold: f32) -> Vec<Vec<f32>> {
     let half = |h: usize| -> Vec<f32> {
         let n = layers[0].map.values[h].len();
         (0..n)
@@ -249,17 +222,5 @@ fn best(layers: &[Layer], threshold: f32) -> Layer {
             })
             .collect()
     };
-    let names: Vec<String> = layers.iter().map(|layer| layer.map.name.replace("predicted by ", "")).collect();
-    let key = |(i, name): (usize, &String)| Key {
-        value: i as f32,
-        name: name.clone(),
-        colour: percept_surface::colour::category(i),
-    };
-    let map = Map {
-        name: "best predicted by".to_owned(),
-        values: (0..layers[0].map.values.len()).map(half).collect(),
-        keys: Some(names.iter().enumerate().map(|(i, name)| (i as i32, name.clone())).collect()),
-    };
-    let scale = Scale::Keys(names.iter().enumerate().map(key).collect());
-    Layer { map, scale, unit: String::new(), threshold: None, opacity: None }
+    (0..layers[0].map.values.len()).map(half).collect()
 }

@@ -25,6 +25,7 @@ pub mod pixel_ridge;
 pub mod pocket;
 pub mod reconstruct;
 pub mod registry;
+mod sheets;
 pub mod system;
 pub mod z_and_c;
 

@@ -144,6 +144,11 @@ impl Space {
         &self.name
     }
 
+    /// Whether it lies in a language model.
+    pub fn is_of_language(&self) -> bool {
+        self.source == Source::Language
+    }
+
     /// What it is made from.
     pub fn input(&self) -> Input {
         match self.source {

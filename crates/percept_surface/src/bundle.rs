@@ -62,6 +62,13 @@ pub struct Note {
     pub pictures: Vec<String>,
 }
 
+impl Note {
+    /// Adds a picture, the bytes of a PNG file.
+    pub fn add_png(&mut self, png: &[u8]) {
+        self.pictures.push(format!("data:image/png;base64,{}", STANDARD.encode(png)));
+    }
+}
+
 /// The bundle of `layers` on `surfaces`.
 ///
 /// # Errors

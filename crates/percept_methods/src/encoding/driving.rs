@@ -11,6 +11,7 @@ use percept_io::picture;
 use percept_pipeline::PipelineError;
 use percept_pipeline::encoding::responses::delays;
 use percept_pipeline::run::StageName;
+use percept_surface::bundle::Note;
 
 use super::models::{Bench, Found};
 
@@ -18,6 +19,8 @@ use super::models::{Bench, Found};
 const MOST_REGIONS: usize = 6;
 /// Pictures in a row.
 const PICTURES: usize = 8;
+/// Pictures beside a map.
+const THUMBNAILS: usize = 4;
 /// Words or categories of a region.
 const WORDS: usize = 14;
 /// Texts that a word must stand in.
@@ -35,19 +38,45 @@ struct Driven {
     predicted: Array1<f32>,
 }
 
-/// Figures of what drives each region; none where nothing is known of what was presented.
-pub(super) fn figures(bench: &Bench<'_>, found: &Found) -> Result<Vec<Figure>, PipelineError> {
+/// Figures of what drives each region, and the same as notes for maps; none where nothing is known of what was presented.
+pub(super) fn figures(
+    bench: &Bench<'_>,
+    found: &Found,
+) -> Result<(Vec<Figure>, BTreeMap<String, Note>), PipelineError> {
     let driven = driven(bench, found)?;
+    let note = |of: &Driven| (of.region.clone(), Note { words: vec![of.words()], pictures: Vec::new() });
+    let mut notes: BTreeMap<String, Note> = driven.iter().map(note).collect();
     if driven.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), notes));
     }
     if bench.data.stimuli.is_some() {
-        return Ok(vec![pictures(bench, &driven)?]);
+        let figure = pictures(bench, &driven)?;
+        for of in &driven {
+            add_pictures(notes.entry(of.region.clone()).or_default(), bench, of)?;
+        }
+        return Ok((vec![figure], notes));
     }
     if !bench.data.annotations.is_empty() {
-        return Ok(driven.iter().map(|of| words(bench, of)).collect());
+        return Ok((driven.iter().map(|of| words(bench, of)).collect(), notes));
     }
-    Ok(driven.iter().filter_map(|of| categories(bench, of)).collect())
+    Ok((driven.iter().filter_map(|of| categories(bench, of)).collect(), notes))
+}
+
+/// Adds the stimuli with the largest predictions.
+fn add_pictures(note: &mut Note, bench: &Bench<'_>, of: &Driven) -> Result<(), PipelineError> {
+    let Some(stimuli) = bench.data.stimuli.as_ref() else { return Ok(()) };
+    for item in order(bench, of).into_iter().take(THUMBNAILS) {
+        let levels = stimuli.pictures(&[bench.plan.group_of_item[item]])?;
+        note.add_png(&picture::encode_png(levels.index_axis(ndarray::Axis(0), 0))?);
+    }
+    Ok(())
+}
+
+/// Items, the largest prediction first.
+fn order(bench: &Bench<'_>, of: &Driven) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..bench.plan.n_items()).collect();
+    order.sort_by(|&a, &b| of.predicted[b].total_cmp(&of.predicted[a]));
+    order
 }
 
 fn driven(bench: &Bench<'_>, found: &Found) -> Result<Vec<Driven>, PipelineError> {
@@ -87,8 +116,7 @@ fn pictures(bench: &Bench<'_>, driven: &[Driven]) -> Result<Figure, PipelineErro
     let mut rows = Vec::new();
     let mut shown = BTreeMap::new();
     for of in driven {
-        let mut order: Vec<usize> = (0..bench.plan.n_items()).collect();
-        order.sort_by(|&a, &b| of.predicted[b].total_cmp(&of.predicted[a]));
+        let order = order(bench, of);
         for (word, chosen) in
             [("most", order[..most].to_vec()), ("least", order.iter().rev().take(most).copied().collect())]
         {

@@ -10,9 +10,9 @@ use percept_pipeline::encoding::score::{ALL, RegionEstimate};
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
 use percept_stats::{ItemScores, resampling};
 
-use super::driving;
 use super::models::{Bench, Found, Model};
 use super::rows::along;
+use super::{cortex, driving};
 
 /// Regions that are drawn in one figure.
 const MOST_REGIONS: usize = 8;
@@ -32,7 +32,11 @@ pub(super) fn sections(bench: &Bench<'_>, found: &Found) -> Result<Vec<Section>,
     if let Some(decoded) = &found.decoded {
         all.push(confusion(decoded));
     }
-    let figures = driving::figures(bench, found)?;
+    let (figures, notes) = driving::figures(bench, found)?;
+    // Maps stand where the eye goes first, behind the scores of the spaces.
+    if let Some(maps) = cortex::section(bench, found, notes)? {
+        all.insert(1, maps);
+    }
     if !figures.is_empty() {
         let text = "For the unit of each region that is predicted best: what makes its held-out prediction largest."
             .to_owned();

@@ -16,11 +16,11 @@ use super::gabor::Pyramid;
 use crate::data::recording::Annotations;
 use crate::data::{Recording, Stimuli, pictures};
 use crate::error::PipelineError;
+use crate::experiment::ArrayRef;
 use crate::experiment::encoding::{
     ArraySpace, BagSpace, LabelSpace, RateSpace, SpaceSettings, TapPool, TapSpace, expand,
 };
-use crate::experiment::{ArrayRef, Pack};
-use crate::packs::content_of;
+use crate::packs::{content_of, files_of};
 use crate::run::{RunFolder, StageName, artefact};
 
 /// Stimuli read, computed and saved at a time.
@@ -384,7 +384,11 @@ fn too_many(name: &str, rows: usize, data: &Recording) -> PipelineError {
     )
 }
 
-fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
+/// The places of a space inside models, and the files that these are opened from.
+///
+/// # Errors
+/// Lists in braces that are not closed, places that there are not.
+pub(super) fn tapped_in(settings: &TapSpace) -> Result<(Vec<String>, Vec<Space>, PackFiles), PipelineError> {
     let mut places = Vec::new();
     for pattern in &settings.places {
         let names =
@@ -392,15 +396,17 @@ fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<P
         places.extend(names.into_iter().map(|(place, _)| place));
     }
     let spaces = places.iter().map(|place| Space::parse(place)).collect::<Result<Vec<_>, _>>()?;
+    let files = files_of(&settings.pack, &spaces);
+    Ok((places, spaces, files))
+}
+
+fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
+    let (places, spaces, files) = tapped_in(settings)?;
     let of_pictures = spaces.first().is_some_and(|space| space.input() == Input::Pictures);
     if spaces.iter().any(|space| (space.input() == Input::Pictures) != of_pictures) {
         let what = format!("the space `{name}` has places of pictures and of texts");
         return Err(PipelineError::data(what, "make two spaces of it"));
     }
-    let files = match &settings.pack {
-        Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
-        Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
-    };
     let pool = match settings.pool {
         TapPool::Whole => Pool::Whole,
         TapPool::Mean => Pool::Mean,

@@ -8,22 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use percept_core::{Progress, Provenance, Seed};
-use percept_models::weights::PackFiles;
 use percept_synth::phantom::Phantom;
 use percept_synth::planted::{Drive, Mixture, PlantedRegion, PlantedVoxel};
 use percept_synth::story::FilmRun;
 use percept_synth::watcher::{Watcher, WatcherParams, n_volumes, write_annotations};
 use serde::{Deserialize, Serialize};
 
-use super::features::{Materials, Point, points};
+use super::features::{Materials, Point, points, tapped_in};
 use super::responses::filter_drifts;
 use crate::data::recording::{films, watched};
 use crate::data::{Places, Recording, phantom};
 use crate::error::PipelineError;
+use crate::experiment::PhantomData;
 use crate::experiment::encoding::{
     EncodeSettings, EncodingData, EncodingExperiment, PlantedTerm, SpaceSettings, WatcherData,
 };
-use crate::experiment::{Pack, PhantomData};
 use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
 
@@ -160,10 +159,7 @@ impl Planting<'_> {
         for (name, settings) in self.spaces() {
             record = record.setting(&format!("space {name}"), settings);
             if let SpaceSettings::Taps(taps) = settings {
-                let files = match &taps.pack {
-                    Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
-                    Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
-                };
+                let (_, _, files) = tapped_in(taps)?;
                 record = record.input(&format!("pack of {name}"), content_of(&files)?);
             }
         }

@@ -15,6 +15,7 @@ use percept_core::provenance::content_hash;
 use percept_io::machine;
 use percept_models::error::Result;
 use percept_models::parts::Parts;
+use percept_models::probe::Space;
 use percept_models::weights::{PackFiles, Tensors};
 use percept_models::{DiffusionPack, Generation};
 
@@ -105,6 +106,17 @@ pub struct Changes {
     pub tensors: Tensors,
     /// A hash of everything that belongs to them.
     pub content: String,
+}
+
+/// The files of the pack that `spaces` lie in: the language model inside the program is a pack of its own.
+pub fn files_of(pack: &experiment::Pack, spaces: &[Space]) -> PackFiles {
+    match pack {
+        experiment::Pack::Pocket if spaces.iter().any(Space::is_of_language) => {
+            PackFiles::Embedded(percept_pocket_words::FILES)
+        }
+        experiment::Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
+        experiment::Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
+    }
 }
 
 /// A model pack as a [`PictureModel`].

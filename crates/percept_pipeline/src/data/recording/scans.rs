@@ -77,6 +77,7 @@ pub(super) fn open(settings: &ScansData) -> Result<Recording, PipelineError> {
         responses: finite.responses.data,
         places,
         affine: scans.affine,
+        surfaces: None,
         regions: finite.groups,
         timing: Timing::Series { tr_secs: Some(settings.tr_secs), group: "run", sample: "scan" },
         session_of_sample: run_of_scan.clone(),

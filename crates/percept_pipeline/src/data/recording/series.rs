@@ -6,7 +6,7 @@ use ndarray::Array2;
 use percept_core::provenance::content_hash;
 
 use crate::data::units::{RegionUnits, UnitGroup};
-use crate::data::{Dataset, Places, Stimuli, hash_of_rows};
+use crate::data::{Dataset, Places, Stimuli, SurfaceFolder, hash_of_rows};
 use crate::error::PipelineError;
 
 /// How samples follow one another.
@@ -75,6 +75,8 @@ pub struct Recording {
     pub places: Places,
     /// Millimetres of voxels, where they are known: rows of the affine.
     pub affine: Option<[[f64; 4]; 4]>,
+    /// The surfaces of the subject, where the data come with some.
+    pub surfaces: Option<SurfaceFolder>,
     /// Named parts of the units.
     pub regions: Vec<UnitGroup>,
     /// How samples follow one another.
@@ -190,6 +192,7 @@ impl Recording {
             responses: Array2::zeros((n, 0)),
             places: Places::Columns(Vec::new()),
             affine: None,
+            surfaces: None,
             regions: Vec::new(),
             timing: Timing::Trials,
             group_of_sample: (0..n).collect(),
@@ -228,6 +231,7 @@ impl Recording {
             responses: data.responses.data,
             places: data.places,
             affine: None,
+            surfaces: data.surfaces,
             regions,
             timing: Timing::Trials,
             group_of_sample: data.responses.stimulus_of_sample,

@@ -48,6 +48,7 @@ pub(super) fn open(settings: &TitlesData) -> Result<Recording, PipelineError> {
         responses: finite.responses.data,
         places: Places::Columns(finite.kept),
         affine: None,
+        surfaces: None,
         regions: Vec::new(),
         timing: Timing::Series { tr_secs: None, group: "title", sample: "text" },
         session_of_sample: group_of_sample.clone(),

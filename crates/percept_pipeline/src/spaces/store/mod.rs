@@ -16,7 +16,6 @@ use percept_core::provenance::content_hash;
 use percept_core::{Progress, Seed};
 use percept_io::{fs, lock, npy};
 use percept_models::probe::{Input, Pool, Probe, Space};
-use percept_models::weights::PackFiles;
 use serde::{Deserialize, Serialize};
 
 pub use stimuli::StimulusFiles;
@@ -24,7 +23,7 @@ pub use stimuli::StimulusFiles;
 use crate::data::pictures;
 use crate::error::PipelineError;
 use crate::experiment::Pack;
-use crate::packs::content_of;
+use crate::packs::{content_of, files_of};
 use stimuli::Stimuli;
 
 /// Stimuli per shard, at least; it is a multiple of the batch.
@@ -216,8 +215,7 @@ fn open(request: &Request) -> Result<(Probe, String), PipelineError> {
         Models::Words(path) => {
             return refuse(format!("`{}` has no space but `words`", path.display()), "ask for `--space words`");
         }
-        Models::Pack(Pack::Pocket) => PackFiles::Embedded(percept_pocket::FILES),
-        Models::Pack(Pack::Folder(folder)) => PackFiles::Directory(folder.clone()),
+        Models::Pack(pack) => files_of(pack, &spaces),
     };
     let probe = Probe::open(&files, spaces, request.pool, Seed::new(request.seed))?;
     Ok((probe, content_of(&files)?))
