@@ -39,9 +39,10 @@ kind = \"bag\"
 columns = 6
 level = \"speechTranscription_EN\"
 [encode]
-delays = [2, 3, 4, 5, 6, 7, 8]
+hrf = \"spm\"
 detrend = \"savitzky-golay\"
 detrend_secs = 80
+detrend_features = true
 alphas = [1, 10, 100, 1000]
 together = [\"objects\", \"speech\"]
 band_draws = 4
@@ -68,14 +69,14 @@ fn planted_levels_of_films_are_found_and_unique_parts_only_where_they_were_plant
     let found = run(WATCHER, Path::new("."), out.path()).expect("run");
     let (share, n) = value(&found, "all", "words", "planted_found");
     assert!(share >= 0.9 && n > 40, "{share} of {n}");
-    // Half of the signal each where both are planted; nothing of what is not.
+    // About half of the signal each where both are planted (the filter takes more of what is slower); nothing of what is not.
     let truth = |space, region| value(&found, region, space, "planted_unique_r2").0;
-    assert!((truth("objects", "V2") - truth("speech", "V2")).abs() < 1e-9 && truth("objects", "V3") == 0.0);
+    assert!((0.8..1.25).contains(&(truth("objects", "V2") / truth("speech", "V2"))) && truth("objects", "V3") == 0.0);
     let unique = |space, region| value(&found, region, space, "unique_r2").0;
-    // A fit to half an hour finds part of the truth, and nothing where nothing was planted.
+    // A fit to twenty minutes finds most of the truth, and nothing where nothing was planted.
     for space in ["objects", "speech"] {
         let found = unique(space, "V2");
-        assert!(found > 0.25 * truth(space, "V2") && found < 1.2 * truth(space, "V2"), "{space}: {found}");
+        assert!(found > 0.7 * truth(space, "V2") && found < 1.2 * truth(space, "V2"), "{space}: {found}");
     }
     assert!(unique("objects", "V3").abs() < 0.03, "{}", unique("objects", "V3"));
     let section = &found.outcome.sections[1];
