@@ -14,7 +14,9 @@ use std::{
     time::Instant,
 };
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
+use ndarray::{Array2, Array4};
+use percept_core::Seed;
 use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     language::LanguageModel,
@@ -23,6 +25,7 @@ use percept_models::{
         clap::ClapModel,
         encodec::{EncodecConfig, EncodecModel},
         hifigan::{HifiGan, HifiGanConfig},
+        music::{MusicGeneration, MusicPack},
         w2v_bert::{W2vBertConfig, W2vBertModel},
     },
     tap::Taps,
@@ -55,7 +58,10 @@ fn main() -> Result<()> {
 }
 
 fn run_case(folder: &Path, name: &str) -> Result<()> {
-    let mut out = stdout().lock();
+    if folder.join("model_index.json").exists() {
+        return music(folder, name);
+    }
+    let out = stdout().lock();
     let config = std::fs::read_to_string(folder.join("config.json"))?;
     if config.contains("\"blip\"") {
         drop(out);
@@ -117,11 +123,18 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
         })
     };
     params.expect_all_used()?;
-    let loaded = begin.elapsed().as_secs_f64();
+    drop(out);
+    report(name, &io, begin.elapsed().as_secs_f64(), &run)
+}
+
+/// Runs a case twice, of which the second is timed, and compares what it gives.
+fn report(name: &str, io: &Tensors, loaded: f64, run: &dyn Fn() -> Result<Tensors>) -> Result<()> {
+    let mut out = stdout().lock();
     run()?;
     let begin = Instant::now();
     let outputs = run()?;
     let ran = begin.elapsed().as_secs_f64();
+    let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     let reference = input("seconds")?.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
     writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s (reference {reference:.2} s)")?;
     for (key, ours) in &outputs {
@@ -129,6 +142,36 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
         writeln!(out, "  {key}: {:?}, max relative error {:.1e}", truth.dims(), relative_error(ours, truth)?)?;
     }
     Ok(())
+}
+
+/// A whole pack that makes music, from given noise.
+fn music(folder: &Path, name: &str) -> Result<()> {
+    let begin = Instant::now();
+    let pack = MusicPack::open(folder)?;
+    let io_path = folder.join("io.safetensors");
+    let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
+    let rows = |key: &str| -> Result<Array2<f32>> {
+        let values: Vec<Vec<f32>> = io[key].to_vec2()?;
+        Ok(Array2::from_shape_vec((values.len(), values[0].len()), values.concat())?)
+    };
+    let (vectors, negative) = (rows("input.vectors")?, rows("input.negative")?);
+    let noise = Array4::from_shape_vec(io["input.noise"].dims4()?, io["input.noise"].flatten_all()?.to_vec1()?)?;
+    let request = MusicGeneration {
+        conditions: vectors.view(),
+        negative: Some(negative.view()),
+        seconds: 2.56,
+        steps: 3,
+        guidance: 2.0,
+        candidates: 1,
+        seed: Seed::new(0),
+        ids: &[0],
+        noise: Some(noise.view()),
+    };
+    report(name, &io, begin.elapsed().as_secs_f64(), &|| {
+        let samples = pack.generate(&request)?.remove(0).remove(0).samples;
+        let n = samples.len();
+        Ok([("sound".to_owned(), Tensor::from_vec(samples, (1, n), &Device::Cpu)?)].into())
+    })
 }
 
 type Run<'a> = Box<dyn Fn() -> Result<Tensors> + 'a>;
