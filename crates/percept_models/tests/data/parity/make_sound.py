@@ -65,7 +65,7 @@ def clap(name, seed, **audio):
     config = ClapConfig(text_config=TEXT | dict(pad_token_id=1), audio_config=AUDIO | audio, projection_dim=10)
     model = randomised(ClapModel(config), seed)
     fusion = config.audio_config.enable_fusion
-    mels = normal(seed + 2, 2, 4 if fusion else 1, 130 if fusion else 250, 16) * 10 - 30
+    mels = normal(seed + 2, 2, 4 if fusion else 1, 120 if fusion else 250, 16) * 10 - 30
     longer = torch.tensor([[True], [False]])
     ids = torch.tensor([[0, 7, 30, 59, 4, 2], [0, 9, 9, 12, 41, 2]])
     with torch.no_grad():
