@@ -11,6 +11,7 @@ use std::{
     error::Error,
     io::{Write, stdout},
     path::{Path, PathBuf},
+    rc::Rc,
     time::Instant,
 };
 
@@ -73,9 +74,13 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
     let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     // Building the model comes first: it is counted as loading.
-    let run: Box<dyn Fn() -> Result<Tensors>> = if let Some(run) = sound(&params, &config, &io)? {
-        run
-    } else if config.contains("UNet2DConditionModel") {
+    if let Some(parts) = sound(&params, &config, &io)? {
+        params.expect_all_used()?;
+        drop(out);
+        let parts: Vec<_> = parts.iter().map(|(part, run)| (*part, &**run)).collect();
+        return report_parts(name, &io, begin.elapsed().as_secs_f64(), &parts);
+    }
+    let run: Box<dyn Fn() -> Result<Tensors>> = if config.contains("UNet2DConditionModel") {
         let model = UNet2DConditionModel::new(&params, UnetConfig::parse(&config)?)?;
         let (sample, context) = (input("input.sample")?, input("input.encoder_hidden_states")?);
         let steps: Vec<f64> = input("input.timestep")?.to_dtype(DType::F64)?.to_vec1()?;
@@ -129,14 +134,26 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
 
 /// Runs a case twice, of which the second is timed, and compares what it gives.
 fn report(name: &str, io: &Tensors, loaded: f64, run: &dyn Fn() -> Result<Tensors>) -> Result<()> {
+    report_parts(name, io, loaded, &[("", run)])
+}
+
+/// As [`report`], for a case of several models, each timed by itself.
+fn report_parts(name: &str, io: &Tensors, loaded: f64, parts: &[(&str, &dyn Fn() -> Result<Tensors>)]) -> Result<()> {
     let mut out = stdout().lock();
-    run()?;
-    let begin = Instant::now();
-    let outputs = run()?;
-    let ran = begin.elapsed().as_secs_f64();
+    let (mut outputs, mut ran, mut each) = (Tensors::new(), 0.0, String::new());
+    for (part, run) in parts {
+        run()?;
+        let begin = Instant::now();
+        outputs.extend(run()?);
+        let seconds = begin.elapsed().as_secs_f64();
+        ran += seconds;
+        if !part.is_empty() {
+            each += &format!(", {part} {seconds:.3} s");
+        }
+    }
     let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     let reference = input("seconds")?.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
-    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s (reference {reference:.2} s)")?;
+    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s{each} (reference {reference:.2} s)")?;
     for (key, ours) in &outputs {
         let truth = input(&format!("output.{key}"))?;
         writeln!(out, "  {key}: {:?}, max relative error {:.1e}", truth.dims(), relative_error(ours, truth)?)?;
@@ -176,10 +193,11 @@ fn music(folder: &Path, name: &str) -> Result<()> {
 
 type Run<'a> = Box<dyn Fn() -> Result<Tensors> + 'a>;
 
-/// The models of sound, and the U-Net that is given a vector.
-fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Run<'a>>> {
+/// The models of sound, and the U-Net that is given a vector: what each case runs, by name where it is several things.
+fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Vec<(&'static str, Run<'a>)>>> {
     let kind: serde_json::Value = serde_json::from_str(config)?;
     let input = |key: &str| io.get(&format!("input.{key}")).ok_or_else(|| format!("there is no input `{key}`"));
+    let one = |run: Run<'a>| vec![("", run)];
     Ok(Some(match kind["model_type"].as_str() {
         Some("clap") => {
             for name in [
@@ -190,45 +208,52 @@ fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Ru
             ] {
                 params.ignore(name);
             }
-            let model = ClapModel::from_params(params, config)?;
+            let audio = Rc::new(ClapModel::from_params(params, config)?);
             let (mels, ids) = (input("mels")?, input("ids")?.to_dtype(DType::U32)?.to_vec2()?);
-            Box::new(move || {
-                let audio = model.embed_mels(mels, &[false], &mut Taps::none())?;
-                Ok([("audio".to_owned(), audio), ("text".to_owned(), model.embed_ids(&ids, &mut Taps::none())?)].into())
-            })
+            let text = audio.clone();
+            vec![
+                (
+                    "audio",
+                    Box::new(move || {
+                        Ok([("audio".to_owned(), audio.embed_mels(mels, &[false], &mut Taps::none())?)].into())
+                    }),
+                ),
+                ("text", Box::new(move || Ok([("text".to_owned(), text.embed_ids(&ids, &mut Taps::none())?)].into()))),
+            ]
         }
         Some("encodec") => {
-            let model = EncodecModel::new(params, EncodecConfig::parse(config)?)?;
+            let encoder = Rc::new(EncodecModel::new(params, EncodecConfig::parse(config)?)?);
             let (sound, latents) = (input("sound")?, input("latents")?);
-            Box::new(move || {
-                Ok([("latents".to_owned(), model.encode(sound)?), ("decoded".to_owned(), model.decode(latents)?)]
-                    .into())
-            })
+            let decoder = encoder.clone();
+            vec![
+                ("encoder", Box::new(move || Ok([("latents".to_owned(), encoder.encode(sound)?)].into()))),
+                ("decoder", Box::new(move || Ok([("decoded".to_owned(), decoder.decode(latents)?)].into()))),
+            ]
         }
         Some("wav2vec2-bert") => {
             let model = W2vBertModel::new(params, W2vBertConfig::parse(config)?)?;
             let tokens = input("tokens")?;
-            Box::new(move || {
+            one(Box::new(move || {
                 let mut taps = Taps::wanting((0..=model.config().num_hidden_layers).map(|i| format!("layer{i:02}")));
                 let states = model.forward(tokens, &mut taps)?;
                 let mut outputs = taps.finish()?;
                 outputs.insert("states".to_owned(), states);
                 Ok(outputs)
-            })
+            }))
         }
         Some("hifigan" | "speecht5_hifigan") => {
             let model = HifiGan::new(params, HifiGanConfig::parse(config)?)?;
             let mels = input("mels")?;
-            Box::new(move || Ok([("sound".to_owned(), model.forward(mels)?)].into()))
+            one(Box::new(move || Ok([("sound".to_owned(), model.forward(mels)?)].into())))
         }
         _ if kind["class_embeddings_concat"] == true => {
             let model = UNet2DConditionModel::new(params, UnetConfig::parse(config)?)?;
             let (sample, class) = (input("sample")?, input("class_labels")?);
             let steps: Vec<f64> = input("timestep")?.to_dtype(DType::F64)?.to_vec1()?;
-            Box::new(move || {
+            one(Box::new(move || {
                 let given = Conditioning { class: Some(class), ..Conditioning::default() };
                 Ok([("sample".to_owned(), model.forward_with(sample, &steps, given, &mut Taps::none())?)].into())
-            })
+            }))
         }
         _ => return Ok(None),
     }))

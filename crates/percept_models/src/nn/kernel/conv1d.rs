@@ -1,17 +1,21 @@
 //! Convolution over time, with any stride or dilation, forward and backward: samples lie behind each other as rows of channels,
 //! so that what one output sees is one stretch of memory, and a whole tile is a single matrix product whose rows overlap.
 //! Where taps lie apart (dilation d), the samples of a tile are first sorted into d sequences in which they are neighbours.
-//! And the depthwise convolution of tokens.
+//! With three taps and more, and enough channels, [`toom`] spares half of the products. And the depthwise convolution of tokens.
 
 use super::{
     Scratch, for_each_chunk, for_each_part,
     matmul::{Mat, matmul},
     pointwise::Bend,
-    vectorised,
+    toom, vectorised,
 };
 
 /// Elements of the input that a tile sees: they stay in the second-level cache.
 const TILE: usize = 1 << 16;
+/// Fewest output samples of a tile, where there are so many: for each tile all weights are read.
+const LEAST: usize = 1024;
+/// Fewest channels, in and out, for which fewer products pay for their transforms.
+const TOOM_FROM: usize = 32;
 
 /// The geometry of a convolution over time; lengths in samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,24 +50,35 @@ impl Conv1dShape {
         self.kernel * self.inputs
     }
 
-    /// Output samples that are computed together.
+    /// Output samples that are computed together: of long sounds four times as many tiles as make a whole, so that they can
+    /// be shared out evenly.
     fn tile(&self) -> usize {
-        let least = 64.max(4 * self.reach() / self.stride);
-        let tile = (TILE / (self.stride * self.inputs)).max(least);
-        // Enough tiles for a few threads, also of a short sound.
-        tile.min(self.out_length().div_ceil(8).max(least))
+        let ideal = (TILE / (self.stride * self.inputs)).max(LEAST / self.stride).max(64);
+        let n_tiles = self.out_length().div_ceil(ideal).next_multiple_of(4);
+        self.out_length().div_ceil(n_tiles).max(64).next_multiple_of(toom::SIDE * self.dilation)
     }
 
-    /// The input samples (L, C) that `n` output samples from `first` on see, each sequence of neighbours behind the other;
-    /// every sequence is as long as is returned.
-    fn window(&self, x: &[f32], first: usize, n: usize, memory: &mut Scratch) -> usize {
+    /// Whether fewer products are fewer in time.
+    fn is_toom(&self) -> bool {
+        self.stride == 1 && self.kernel >= 3 && self.inputs.min(self.outputs) >= TOOM_FROM
+    }
+
+    /// Samples of each sequence of neighbours that `n` output samples see.
+    fn each(&self, n: usize) -> usize {
+        if self.is_toom() {
+            return toom::seen(n.div_ceil(self.dilation).div_ceil(toom::SIDE), self.kernel);
+        }
+        ((n - 1) * self.stride + self.reach()).div_ceil(self.dilation)
+    }
+
+    /// The input samples (L, C) that output samples from `first` on see: sequences of `each` neighbours, one for every
+    /// remainder modulo the dilation, behind each other.
+    fn window<'a>(&self, x: &[f32], first: usize, each: usize, memory: &'a mut Scratch) -> &'a [f32] {
         let (c, d) = (self.inputs, self.dilation);
-        let seen = (n - 1) * self.stride + self.reach();
-        let each = seen.div_ceil(d);
         let to = memory.of_length(each * d * c);
         let start = (first * self.stride) as isize - self.pad[0];
-        let before = usize::try_from(-start).unwrap_or(0).min(seen);
-        let end = usize::try_from(self.length as isize - start).unwrap_or(0).clamp(before, seen);
+        let before = usize::try_from(-start).unwrap_or(0).min(each * d);
+        let end = usize::try_from(self.length as isize - start).unwrap_or(0).clamp(before, each * d);
         let from = |i: usize| &x[(start + i as isize) as usize * c..];
         if d == 1 {
             to[..before * c].fill(0.0);
@@ -80,7 +95,7 @@ impl Conv1dShape {
         if let Some(bend) = self.bend {
             bend.apply(to);
         }
-        each
+        to
     }
 
     /// Calls `product(sequence of neighbours, its first output sample, its number of output samples)` for each sequence of a
@@ -92,12 +107,29 @@ impl Conv1dShape {
     }
 }
 
-/// `x` (B, L, C) → (B, L', O), added to `onto` where that is given; `w` (k, C, O); `bias` (O).
-pub(crate) fn forward(s: &Conv1dShape, x: &[f32], w: &[f32], bias: &[f32], onto: Option<&[f32]>) -> Vec<f32> {
+/// The weights (k, C, O) as [`forward`] wants them besides, where it does; without them they are made in every pass.
+pub(crate) fn prepared(s: &Conv1dShape, w: &[f32]) -> Option<Vec<f32>> {
+    s.is_toom().then(|| toom::weights(w, s.kernel))
+}
+
+/// What a convolution does beyond its definition.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extras<'a> {
+    /// What the result is added to, (B, L', O).
+    pub(crate) onto: Option<&'a [f32]>,
+    /// The weights from [`prepared`].
+    pub(crate) prepared: Option<&'a [f32]>,
+}
+
+/// `x` (B, L, C) → (B, L', O); `w` (k, C, O); `bias` (O).
+pub(crate) fn forward(s: &Conv1dShape, x: &[f32], w: &[f32], bias: &[f32], extras: Extras<'_>) -> Vec<f32> {
+    let onto = extras.onto;
     let (length, depth, width) = (s.out_length(), s.depth(), s.outputs);
     let in_len = s.length * s.inputs;
     let mut out = vec![0.0; x.len() / in_len.max(1) * length * width];
     let tile = s.tile();
+    let made = if extras.prepared.is_none() { prepared(s, w) } else { None };
+    let toom = extras.prepared.or(made.as_deref());
     let parts: Vec<_> = out
         .chunks_mut((length * width).max(1))
         .enumerate()
@@ -114,17 +146,25 @@ pub(crate) fn forward(s: &Conv1dShape, x: &[f32], w: &[f32], bias: &[f32], onto:
             }
         }
         let (x, n) = (&x[sample * in_len..][..in_len], out.len() / width);
+        let mut memory = Scratch::take();
+        let each = s.each(n);
+        if let Some(weights) = toom {
+            let window = s.window(x, first, each, &mut memory);
+            let groups = s.kernel.div_ceil(toom::SIDE);
+            s.sequences(window, each, n, |rows, phase, n| {
+                let out = &mut out[phase * width..];
+                toom::sequence(rows, weights, [n, s.inputs, width, groups], out, width * s.dilation);
+            });
+            return;
+        }
         let w = Mat::rows(w, width);
         let start = (first * s.stride) as isize - s.pad[0];
-        let end = start + ((n - 1) * s.stride + s.reach()) as isize;
-        if s.dilation == 1 && s.bend.is_none() && start >= 0 && end <= s.length as isize {
+        if s.dilation == 1 && s.bend.is_none() && start >= 0 && start + each as isize <= s.length as isize {
             let rows = Mat::rows(&x[start as usize * s.inputs..], s.stride * s.inputs);
             matmul([n, width, depth], out, width, true, 1.0, rows, w);
             return;
         }
-        let mut memory = Scratch::take();
-        let each = s.window(x, first, n, &mut memory);
-        let window = memory.of_length(each * s.dilation * s.inputs);
+        let window = s.window(x, first, each, &mut memory);
         s.sequences(window, each, n, |rows, phase, n| {
             let (rows, out) = (Mat::rows(rows, s.stride * s.inputs), &mut out[phase * width..]);
             matmul([n, width, depth], out, width * s.dilation, true, 1.0, rows, w);
@@ -158,7 +198,7 @@ pub(crate) fn backward_input(s: &Conv1dShape, x: &[f32], w: &[f32], grad: &[f32]
         pad: [((taps - 1) * s.dilation) as isize; 2],
         bend: None,
     };
-    let whole = forward(&back, grad, &turned, &zeros, None);
+    let whole = forward(&back, grad, &turned, &zeros, Extras::default());
     let per_sample = back.out_length() * s.stride;
     let mut dx = vec![0.0; x.len()];
     for (dx, whole) in dx.chunks_exact_mut(s.length * c).zip(whole.chunks_exact(per_sample * c)) {
@@ -183,8 +223,8 @@ pub(crate) fn backward_weight(s: &Conv1dShape, x: &[f32], grad: &[f32]) -> Vec<f
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact((length * width).max(1))) {
         for (index, grad) in grad.chunks(s.tile() * width).enumerate() {
             let n = grad.len() / width;
-            let each = s.window(x, index * s.tile(), n, &mut memory);
-            let window = memory.of_length(each * s.dilation * s.inputs);
+            let each = s.each(n);
+            let window = s.window(x, index * s.tile(), each, &mut memory);
             s.sequences(window, each, n, |rows, phase, n| {
                 let rows = Mat::rows(rows, s.stride * s.inputs).t();
                 let grad = Mat::rows(&grad[phase * width..], width * s.dilation);
@@ -241,6 +281,11 @@ mod tests {
             Conv1dShape { pad: [-2, -1], bend: Some(Bend::Elu), ..base },
             Conv1dShape { length: 5000, inputs: 40, dilation: 3, ..base },
             Conv1dShape { length: 5000, inputs: 40, bend: Some(Bend::Leaky(0.2)), ..base },
+            // By fewer products: one group of taps, and several; lengths that no tile divides.
+            Conv1dShape { kernel: 3, inputs: 32, outputs: 33, pad: [1, 1], ..base },
+            Conv1dShape { kernel: 7, inputs: 36, outputs: 48, length: 1501, dilation: 3, pad: [9, 9], ..base },
+            Conv1dShape { kernel: 11, inputs: 32, outputs: 32, pad: [-2, 9], bend: Some(Bend::Elu), ..base },
+            Conv1dShape { kernel: 4, inputs: 40, outputs: 32, dilation: 7, pad: [20, 30], ..base },
         ]
     }
 
@@ -252,7 +297,10 @@ mod tests {
             let onto = noise("o", 2 * n * s.outputs);
             let mut bent = x.clone();
             s.bend.into_iter().for_each(|bend| bend.apply(&mut bent));
-            let ours = forward(&s, &x, &w, &bias, Some(&onto));
+            let ours = forward(&s, &x, &w, &bias, Extras { onto: Some(&onto), prepared: None });
+            let weights = prepared(&s, &w);
+            let again = Extras { onto: Some(&onto), prepared: weights.as_deref() };
+            assert_eq!(ours, forward(&s, &x, &w, &bias, again), "{s:?}");
             assert_eq!(ours.len(), onto.len());
             for (index, ours) in ours.iter().enumerate() {
                 let (sample, t, o) = (index / s.outputs / n, index / s.outputs % n, index % s.outputs);
@@ -278,7 +326,7 @@ mod tests {
             let (x, w) = (noise("x", 2 * s.inputs * s.length), noise("w", s.outputs * s.inputs * s.kernel));
             let grad = noise("g", 2 * s.out_length() * s.outputs);
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(p, q)| f64::from(*p) * f64::from(*q)).sum::<f64>();
-            let truth = dot(&grad, &forward(&s, &x, &w, &vec![0.0; s.outputs], None));
+            let truth = dot(&grad, &forward(&s, &x, &w, &vec![0.0; s.outputs], Extras::default()));
             let scale = truth.abs().max(1.0);
             assert!((dot(&backward_input(&s, &x, &w, &grad), &x) - truth).abs() < 1e-3 * scale, "{s:?} input");
             assert!((dot(&backward_weight(&s, &x, &grad), &w) - truth).abs() < 1e-3 * scale, "{s:?} weight");
@@ -291,7 +339,7 @@ mod tests {
             let (x, w) = (noise("x", s.inputs * s.length), noise("w", s.outputs * s.inputs * s.kernel));
             let (grad, bias) = (noise("g", s.out_length() * s.outputs), vec![0.0; s.outputs]);
             let loss = |x: &[f32], w: &[f32]| -> f64 {
-                let out = forward(&s, x, w, &bias, None);
+                let out = forward(&s, x, w, &bias, Extras::default());
                 out.iter().zip(&grad).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
             };
             let (dx, dw) = (backward_input(&s, &x, &w, &grad), backward_weight(&s, &x, &grad));
