@@ -186,15 +186,29 @@ impl Conv1d {
 
     /// (B, L, C) → (B, L', O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, None)
+        self.run(x, None, self.pad, false)
     }
 
     /// As [`Self::forward`], added to `onto` (B, L', O).
     pub(crate) fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
-        self.run(x, Some(onto))
+        self.run(x, Some(onto), self.pad, false)
     }
 
-    fn run(&self, x: &Tensor, onto: Option<&Tensor>) -> Result<Tensor> {
+    /// As [`Self::forward`] of a sound that is mirrored at its ends, so many samples before and behind (with zeros behind it
+    /// first, where it is too short for that); added to `onto` where that is given.
+    pub(crate) fn forward_mirrored(&self, x: &Tensor, pad: [usize; 2], onto: Option<&Tensor>) -> Result<Tensor> {
+        if runs_kernel(&[x, &self.bias]) && self.taps.ready.is_some() && pad.iter().all(|&pad| pad < x.dims()[1]) {
+            return self.run(x, onto, pad.map(|pad| pad as isize), true);
+        }
+        self.run(&mirrored(x, pad)?, onto, [0, 0], false)
+    }
+
+    /// As [`Self::forward`] with other zeros before and behind; added to `onto` where that is given.
+    pub(crate) fn forward_padded(&self, x: &Tensor, pad: [usize; 2], onto: Option<&Tensor>) -> Result<Tensor> {
+        self.run(x, onto, pad.map(|pad| pad as isize), false)
+    }
+
+    fn run(&self, x: &Tensor, onto: Option<&Tensor>, pad: [isize; 2], mirrored: bool) -> Result<Tensor> {
         let taps = self.taps.get()?;
         let (_, length, inputs) = x.dims3()?;
         let shape = Conv1dShape {
@@ -204,11 +218,27 @@ impl Conv1d {
             kernel: self.size,
             stride: self.stride,
             dilation: self.dilation,
-            pad: self.pad,
+            pad,
+            mirrored,
             bend: self.bend,
         };
         Ok(conv1d(shape, x, &taps, &self.bias, onto, self.taps.prepared(&shape)?)?)
     }
+}
+
+/// (B, L, C) with the sound mirrored at its ends, or with zeros behind it first, where it is too short for that.
+fn mirrored(x: &Tensor, [before, behind]: [usize; 2]) -> Result<Tensor> {
+    if before + behind == 0 {
+        return Ok(x.clone());
+    }
+    let length = x.dim(1)?;
+    let missing = (before.max(behind) + 1).saturating_sub(length);
+    let x = if missing > 0 { x.pad_with_zeros(1, 0, missing)? } else { x.clone() };
+    let last = (length + missing - 1) as u32;
+    let order = (1..=before as u32).rev().chain(0..=last).chain((0..behind as u32).map(|i| last - 1 - i));
+    let order: Vec<u32> = order.take(before + length + behind).collect();
+    let n = order.len();
+    Ok(x.index_select(&Tensor::from_vec(order, n, x.device())?, 1)?)
 }
 
 /// `x` (B, L, C), `w` (k, C, O), `bias` (O) → (B, L', O), added to `onto` where that is given; `prepared` are the weights as
@@ -292,6 +322,7 @@ impl ConvTranspose1d {
             stride: 1,
             dilation: 1,
             pad: [taps as isize - 1; 2],
+            mirrored: false,
             bend: self.bend,
         };
         let out = conv1d(shape, x, &phases, &self.bias.repeat(self.stride)?, None, self.taps.prepared(&shape)?)?;

@@ -29,6 +29,8 @@ pub(crate) struct Conv1dShape {
     pub(crate) dilation: usize,
     /// Zeros before and behind; samples are left out where it is negative.
     pub(crate) pad: [isize; 2],
+    /// Whether samples mirrored at the ends stand for the zeros; the padding is shorter than the sound then. Forward only.
+    pub(crate) mirrored: bool,
     /// What each sample goes through first.
     pub(crate) bend: Option<Bend>,
 }
@@ -90,6 +92,16 @@ impl Conv1dShape {
             for i in 0..each * d {
                 let row = &mut to[(i % d * each + i / d) * c..][..c];
                 if (before..end).contains(&i) { row.copy_from_slice(&from(i)[..c]) } else { row.fill(0.0) }
+            }
+        }
+        if self.mirrored {
+            let last = self.length as isize - 1;
+            for i in (0..before).chain(end..each * d) {
+                let at = (start + i as isize).abs();
+                let at = if at > last { 2 * last - at } else { at };
+                // Beyond what is mirrored no output looks.
+                let Some(at) = usize::try_from(at).ok() else { continue };
+                to[(i % d * each + i / d) * c..][..c].copy_from_slice(&x[at * c..][..c]);
             }
         }
         if let Some(bend) = self.bend {
@@ -196,6 +208,7 @@ pub(crate) fn backward_input(s: &Conv1dShape, x: &[f32], w: &[f32], grad: &[f32]
         stride: 1,
         dilation: s.dilation,
         pad: [((taps - 1) * s.dilation) as isize; 2],
+        mirrored: false,
         bend: None,
     };
     let whole = forward(&back, grad, &turned, &zeros, Extras::default());
@@ -268,6 +281,7 @@ mod tests {
             stride: 1,
             dilation: 1,
             pad: [2, 2],
+            mirrored: false,
             bend: None,
         };
         vec![
@@ -315,6 +329,25 @@ mod tests {
                 }
                 assert!((f64::from(*ours) - sum).abs() < 1e-4, "{s:?} at {index}: {ours} {sum}");
             }
+        }
+    }
+
+    #[test]
+    fn mirrored_ends_are_those_of_a_longer_sound() {
+        for s in shapes().into_iter().filter(|s| s.pad.iter().all(|pad| (0..s.length as isize).contains(pad))) {
+            let (x, w) = (noise("x", s.inputs * s.length), noise("w", s.outputs * s.inputs * s.kernel));
+            let bias = noise("b", s.outputs);
+            let last = s.length as isize - 1;
+            let longer: Vec<f32> = (-s.pad[0]..s.length as isize + s.pad[1])
+                .map(|at| at.abs().min(2 * last - at.abs()) as usize)
+                .flat_map(|at| x[at * s.inputs..][..s.inputs].to_vec())
+                .collect();
+            let whole = Conv1dShape { length: longer.len() / s.inputs, pad: [0, 0], ..s };
+            let ours = forward(&Conv1dShape { mirrored: true, ..s }, &x, &w, &bias, Extras::default());
+            let truth = forward(&whole, &longer, &w, &bias, Extras::default());
+            assert_eq!(ours.len(), truth.len(), "{s:?}");
+            let worst = ours.iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "{s:?}: {worst}");
         }
     }
 
