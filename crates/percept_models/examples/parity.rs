@@ -148,7 +148,7 @@ fn report_parts(name: &str, io: &Tensors, loaded: f64, parts: &[(&str, &dyn Fn()
         let seconds = begin.elapsed().as_secs_f64();
         ran += seconds;
         if !part.is_empty() {
-            each += &format!(", {part} {seconds:.3} s");
+            each.extend([", ", part, &format!(" {seconds:.3} s")]);
         }
     }
     let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));

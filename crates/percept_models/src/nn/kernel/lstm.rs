@@ -1,6 +1,10 @@
 //! One layer of a long short-term memory (Hochreiter & Schmidhuber 1997), over a whole sequence.
 
-use super::{for_each_chunk, is_parallel, sum2, vectorised};
+use super::{
+    for_each_chunk, is_parallel,
+    pointwise::{sigmoid, tanh},
+    sum2, vectorised,
+};
 
 /// Rows of a matrix whose products are summed side by side: one sum alone waits for itself.
 const TOGETHER: usize = 4;
@@ -58,12 +62,16 @@ pub(crate) fn forward(gates: &[f32], w: &[f32], [batch, width]: [usize; 2]) -> V
                 add_products(&w[from * width..], state, own);
             });
             let cell = &mut cell[sample * width..][..width];
-            for (i, (cell, to)) in cell.iter_mut().zip(&mut now[sample * width..][..width]).enumerate() {
-                let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
-                let [input, forget, new, output] = [0, 1, 2, 3].map(|gate| own[gate * width + i]);
-                *cell = sigmoid(forget) * *cell + sigmoid(input) * new.tanh();
-                *to = sigmoid(output) * cell.tanh();
-            }
+            let to = &mut now[sample * width..][..width];
+            let (input, rest) = own.split_at(width);
+            let (forget, rest) = rest.split_at(width);
+            let (new, output) = rest.split_at(width);
+            vectorised!({
+                for i in 0..width {
+                    cell[i] = sigmoid(forget[i]) * cell[i] + sigmoid(input[i]) * tanh(new[i]);
+                    to[i] = sigmoid(output[i]) * tanh(cell[i]);
+                }
+            });
         }
     }
     out

@@ -51,9 +51,12 @@ impl Layer {
         // So many more that the last sample is seen.
         let extra = (length.max(1) - 1) / self.stride * self.stride + self.stride - length;
         let (before, behind) = if self.causal { (total, extra) } else { (total - total / 2, total / 2 + extra) };
-        let convolved = |onto| match self.mirrored {
-            true => self.conv.forward_mirrored(x, [before, behind], onto),
-            false => self.conv.forward_padded(x, [before, behind], onto),
+        let convolved = |onto| {
+            if self.mirrored {
+                self.conv.forward_mirrored(x, [before, behind], onto)
+            } else {
+                self.conv.forward_padded(x, [before, behind], onto)
+            }
         };
         match &self.norm {
             None => convolved(onto),
