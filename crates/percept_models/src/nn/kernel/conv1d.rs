@@ -272,6 +272,11 @@ mod tests {
         percept_core::Seed::new(3).named(name).normal(n)
     }
 
+    /// Rounding grows with the length of the sums, whose terms are normal, and more where products are fewer.
+    fn tolerance(s: &Conv1dShape) -> f64 {
+        3e-5 * (s.depth() as f64).sqrt()
+    }
+
     fn shapes() -> Vec<Conv1dShape> {
         let base = Conv1dShape {
             inputs: 3,
@@ -327,7 +332,7 @@ mod tests {
                         sum += f64::from(x) * f64::from(w[(k * s.inputs + c) * s.outputs + o]);
                     }
                 }
-                assert!((f64::from(*ours) - sum).abs() < 1e-4, "{s:?} at {index}: {ours} {sum}");
+                assert!((f64::from(*ours) - sum).abs() < tolerance(&s), "{s:?} at {index}: {ours} {sum}");
             }
         }
     }
@@ -347,7 +352,7 @@ mod tests {
             let truth = forward(&whole, &longer, &w, &bias, Extras::default());
             assert_eq!(ours.len(), truth.len(), "{s:?}");
             let worst = ours.iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 1e-5, "{s:?}: {worst}");
+            assert!(f64::from(worst) < tolerance(&s), "{s:?}: {worst}");
         }
     }
 
