@@ -16,10 +16,10 @@ use crate::{
     device::side_by_side,
     error::{ModelError, Result},
     latent::Autoencoder,
-    nn::{host::to_vec, params::Params},
+    nn::{host::to_rows, params::Params},
     parts::Parts,
     preprocess::{Preprocess, picture_tensor},
-    scheduler::{History, NoiseSchedule, Sampler},
+    scheduler::{NoiseSchedule, Sampler},
     tap::Taps,
     text::ClipTextModel,
     tokenizer::ClipTokenizer,
@@ -287,38 +287,29 @@ impl DiffusionPack {
         let first = first_step(&sampler, request);
         // A model that takes the guidance as an input needs no second pass.
         let embedded = unet.config().time_cond_proj_dim;
-        let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
-        let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
+        let is_guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
+        let empty = if is_guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
         self.batched(n, |range| {
             let rows = range.len();
             let ids = &request.image_ids[range.clone()];
-            let mut x = self.start(&sampler, request, range.clone())?;
+            let x = self.start(&sampler, request, range.clone())?;
             let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape(), self.device())?;
             let both = match &empty {
                 Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
                 None => None,
             };
-            let mut history = History::default();
-            for (i, &step) in sampler.steps().iter().enumerate().skip(first) {
-                let input = (&x * sampler.input_scale(i))?;
-                let output = if let Some(both) = &both {
-                    let doubled = Tensor::cat(&[&input, &input], 0)?;
-                    let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
-                    let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
-                    (&free + ((bound - &free)? * request.guidance)?)?
-                } else {
-                    let scales = vec![request.guidance; rows];
-                    let guidance =
-                        embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
-                    let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
-                    unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
-                };
-                let fresh = sampler
-                    .draws_noise(i)
-                    .then(|| self.noise(request.seed.named("step noise").at(i as u64), request.sample, ids))
-                    .transpose()?;
-                x = sampler.step(i, &output, &x, fresh.as_ref(), &mut history)?;
-            }
+            let output = |input: &Tensor, step: f64| -> Result<Tensor> {
+                if let Some(both) = &both {
+                    let doubled = Tensor::cat(&[input, input], 0)?;
+                    return guided(&unet.forward(&doubled, &vec![step; 2 * rows], both)?, request.guidance);
+                }
+                let scales = vec![request.guidance; rows];
+                let guidance = embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
+                let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
+                unet.forward_with(input, &vec![step; rows], given, &mut Taps::none())
+            };
+            let noise = |i: usize| self.noise(request.seed.named("step noise").at(i as u64), request.sample, ids);
+            let x = sampler.run(first, x, output, noise)?;
             to_rows(&x)
         })
     }
@@ -429,6 +420,14 @@ impl DiffusionPack {
     }
 }
 
+/// Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): of a pass over rows without their condition and the same
+/// rows with it, the first plus `scale` times the difference.
+pub(crate) fn guided(both: &Tensor, scale: f64) -> Result<Tensor> {
+    let rows = both.dim(0)? / 2;
+    let (free, bound) = (both.narrow(0, 0, rows)?, both.narrow(0, rows, rows)?);
+    Ok((&free + ((bound - &free)? * scale)?)?)
+}
+
 /// The step at which a request begins.
 fn first_step(sampler: &Sampler, request: &Generation<'_>) -> usize {
     if request.init.is_some() { sampler.start(request.strength) } else { 0 }
@@ -446,18 +445,6 @@ pub(crate) fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize], device: &D
     let mut full = vec![rows.nrows()];
     full.extend_from_slice(shape);
     Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), full, device)?)
-}
-
-/// A tensor (n, …) → rows n × rest.
-pub(crate) fn to_rows(tensor: &Tensor) -> Result<Array2<f32>> {
-    let n = tensor.dim(0)?;
-    let columns = tensor.elem_count() / n.max(1);
-    let values = to_vec(tensor)?;
-    Array2::from_shape_vec((n, columns), values).map_err(|source| ModelError::Input {
-        what: "tensor",
-        expected: format!("{n}×{columns} values"),
-        got: source.to_string(),
-    })
 }
 
 /// A tensor (n, 3, H, W) in −1..=1 → rows n × (H·W·3) in 0..=1, clamped.

@@ -5,7 +5,10 @@
 //! - [`delays`]: copies of features at several delays, or their mean, that never cross the boundary of a run
 //! - [`volumes`]: features in time to features per volume, by averages or Lanczos' kernel
 //! - [`mod@detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
+//! - [`glance`]: outlines and gray pictures of sounds, for reports
 //! - [`hrf`]: canonical haemodynamic responses
+//! - [`mel`]: mel spectrograms in the conventions of librosa, torchaudio and transformers
+//! - [`sinc`]: whole sounds at another rate
 //! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
 //!
 //! For signals of many samples a second, whole or as they come (a form that is pushed gives the bits of the form for whole
@@ -28,11 +31,14 @@ pub mod design;
 pub mod detrend;
 pub mod error;
 pub mod fourier;
+pub mod glance;
 pub mod hrf;
+pub mod mel;
 pub mod nsd_author;
 pub mod resample;
 mod runs;
 pub mod scale;
+pub mod sinc;
 pub mod sos;
 pub mod spectrum;
 pub mod surrogate;
@@ -46,6 +52,7 @@ pub use design::{Band, butterworth, line_noise, notch};
 pub use detrend::{Trend, detrend};
 pub use error::SignalError;
 pub use hrf::{Hrf, convolved};
+pub use mel::{Mel, MelConfig};
 pub use nsd_author::{ImageResponses, normalise_as_nsd_author};
 pub use resample::Resampler;
 pub use runs::without_first;

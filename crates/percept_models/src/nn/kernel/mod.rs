@@ -8,12 +8,16 @@
 #![allow(clippy::inline_always)]
 
 pub(crate) mod attention;
+pub(crate) mod biased;
 pub(crate) mod conv;
+pub(crate) mod conv1d;
 pub(crate) mod conv_shape;
 mod direct;
+pub(crate) mod lstm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
+mod toom;
 mod winograd;
 
 use std::cell::Cell;
