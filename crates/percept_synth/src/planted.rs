@@ -6,7 +6,6 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 use percept_core::Seed;
-use percept_core::seed::Normal;
 use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -130,6 +129,17 @@ fn check(regions: &[PlantedRegion], drives: &[Drive]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Features, and how a voxel (by its number) weighs the columns of one of them (by its name).
+pub(crate) struct Sets<'a> {
+    pub drives: &'a [Drive],
+    pub weights: &'a (dyn Fn(usize, &str, usize) -> Array1<f32> + Sync),
+}
+
+/// `n` normal numbers that are this voxel's for this drive.
+pub(crate) fn normal_weights(seed: Seed, voxel: usize, drive: &str, n: usize) -> Array1<f32> {
+    Array1::from_vec(seed.named(drive).at(voxel as u64).normal(n))
+}
+
 /// Signals of all voxels over all runs, of mean 0 and deviation 1 for each voxel that follows something, 0 for others. `filter` is
 /// applied to what each drive makes in each run (a haemodynamic response).
 ///
@@ -137,8 +147,7 @@ fn check(regions: &[PlantedRegion], drives: &[Drive]) -> Result<(), Error> {
 /// Result n_samples of all runs × voxels.
 pub(crate) fn signals(
     voxels: &[PlantedVoxel],
-    drives: &[Drive],
-    seed: Seed,
+    Sets { drives, weights }: &Sets<'_>,
     filter: &(dyn Fn(&mut [f64]) + Sync),
 ) -> Array2<f32> {
     let lengths: Vec<usize> =
@@ -153,8 +162,7 @@ pub(crate) fn signals(
             for (name, share) in &voxels[number].mixture {
                 let Some(drive) = drives.iter().position(|drive| drive.name == *name) else { continue };
                 let features = &standard[drive];
-                let mut normal = Normal::new(seed.named(name).at(number as u64).stream());
-                let weights: Array1<f32> = (0..features.ncols()).map(|_| normal.draw() as f32).collect();
+                let weights = weights(number, name, features.ncols());
                 let mut own: Vec<f64> = features.dot(&weights).iter().map(|&value| f64::from(value)).collect();
                 let mut start = 0;
                 for length in &lengths {
@@ -229,11 +237,13 @@ mod tests {
             voxel(vec![("a".to_owned(), 1.0)]),
             PlantedVoxel { index: [1; 3], region: None, mixture: Vec::new() },
         ];
-        let found = signals(&voxels, &drives, Seed::new(3), &|_| {});
+        let weights = &|voxel: usize, drive: &str, n: usize| normal_weights(Seed::new(3), voxel, drive, n);
+        let sets = Sets { drives: &drives, weights };
+        let found = signals(&voxels, &sets, &|_| {});
         let deviation = |column: usize| found.column(column).mapv(|v| v * v).mean().expect("rows");
         assert!((deviation(0) - 1.0).abs() < 1e-4 && (deviation(1) - 1.0).abs() < 1e-4 && deviation(2) == 0.0);
         // The drive with three quarters of the variance explains as much of it: r² of its own part.
-        let own = signals(&[voxel(vec![("a".to_owned(), 1.0)])], &drives, Seed::new(3), &|_| {});
+        let own = signals(&[voxel(vec![("a".to_owned(), 1.0)])], &sets, &|_| {});
         let r = (&found.column(0) * &own.column(0)).mean().expect("rows");
         assert!((r * r - 0.75).abs() < 0.03, "{r}");
     }

@@ -77,7 +77,9 @@ impl Phantom {
         }
         let seed = self.subject_seed().named("planted");
         let voxels = planted::assign(&self.cortex.voxels, &regions, drives, seed.named("mixtures"))?;
-        let signal = planted::signals(&voxels, drives, seed.named("weights"), &|_| {});
+        let own = seed.named("weights");
+        let weights = &|voxel: usize, drive: &str, n: usize| planted::normal_weights(own, voxel, drive, n);
+        let signal = planted::signals(&voxels, &planted::Sets { drives, weights }, &|_| {});
         for (number, voxel) in voxels.iter().enumerate() {
             if !voxel.mixture.is_empty() {
                 self.signal.column_mut(number).assign(&signal.column(number));
