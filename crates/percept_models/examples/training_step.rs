@@ -12,7 +12,7 @@ use percept_models::{
     exact_convolution,
     nn::params::Params,
     scheduler::{NoiseSchedule, SchedulerConfig},
-    train::{AutoencoderTask, DiffusionTask, Task},
+    train::{AutoencoderTask, Condition, DiffusionTask, Task},
     unet::UnetConfig,
 };
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (rows, latent, context) = (12, [16, 8, 8], [77, 128]);
     let diffusion =
-        DiffusionTask::new(Params::random(Seed::new(1)), unet, schedule, (latent, context), 4, |_, seed| {
+        DiffusionTask::new(Params::random(Seed::new(1)), unet, schedule, (latent, Condition::Context(context)), 4, |_, seed| {
             Ok((normal(rows, 1024, seed.named("latents")), normal(rows, 77 * 128, seed.named("contexts"))))
         })?;
     let crops = AutoencoderTask::new(Params::random(Seed::new(1)), vae.clone(), 4, 1e-4, |_, seed| {

@@ -11,7 +11,7 @@
 //! - [`phantom`]: simulated brains that see drawings, with known truth and NSD's noise, written as an NSD tree
 
 pub mod drawing;
-// pub mod listener;
+pub mod listener;
 pub mod phantom;
 pub mod planted;
 pub mod rat;

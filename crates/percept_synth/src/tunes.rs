@@ -32,6 +32,9 @@ const PEAK: f32 = 0.8;
 /// The root mean square of a tune, unless its peak would be higher than [`PEAK`].
 const LOUDNESS: f32 = 0.12;
 
+/// The loudest sample of what is heard of the room while nothing is played.
+const ROOM: f32 = 1e-3;
+
 /// A piece of music.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tune {
@@ -78,16 +81,26 @@ impl Tune {
     /// # Shapes
     /// Samples, [`RATE_HZ`] in a second, in −1 … 1.
     pub fn play(&self, secs: f64) -> Vec<f32> {
+        self.excerpt(0.0, secs)
+    }
+
+    /// The part of the piece from `start_secs` on, `secs` long, as loud as any.
+    ///
+    /// # Shapes
+    /// As [`Tune::play`].
+    pub fn excerpt(&self, start_secs: f64, secs: f64) -> Vec<f32> {
         let n = (secs * f64::from(RATE_HZ)).round() as usize;
-        let mut sound = score::Score::of(self, secs).play(n);
+        let mut sound = score::Score::of(self, start_secs + secs).play(start_secs, n);
         let square: f64 = sound.iter().map(|&value| f64::from(value).powi(2)).sum();
         let peak = sound.iter().fold(0.0f32, |peak, value| peak.max(value.abs()));
         let mean = (square / n.max(1) as f64).sqrt() as f32;
         // Pieces are equally loud, as those of ds003720 are; nothing is cut off.
         let gain = (LOUDNESS / mean.max(1e-9)).min(PEAK / peak.max(1e-9));
         let fade = RATE_HZ as usize / 50;
+        let mut room = self.seed.named("room").stream();
         for (sample, value) in sound.iter_mut().enumerate() {
-            *value *= gain * ((n - sample) as f32 / fade as f32).min(1.0);
+            *value = gain * *value * ((n - sample) as f32 / fade as f32).min(1.0);
+            *value += ROOM * (room.random::<f32>() * 2.0 - 1.0);
         }
         sound
     }

@@ -46,11 +46,11 @@ impl Drum {
     }
 }
 
-/// Adds a hit to `out`.
-pub(super) fn hit(out: &mut [f32], hit: &Hit, seed: Seed) {
+/// Adds a hit to `out`, which begins at sample `first`.
+pub(super) fn hit(out: &mut [f32], first: usize, hit: &Hit, seed: Seed) {
     let rate = f64::from(RATE_HZ);
     let sound = hit.drum.sound();
-    let start = (hit.at_secs * rate) as usize;
+    let start = (hit.at_secs * rate) as usize - first;
     let length = (6.0 * sound.sine_secs.max(sound.noise_secs) * rate) as usize;
     let Some(out) = out.get_mut(start..) else { return };
     let mut stream = seed.stream();

@@ -10,10 +10,14 @@ use rand::Rng;
 use super::drums::{self, Drum};
 use super::notes::{Hit, Note, Voice};
 use super::voices::Voices;
-use super::{Genre, Instrument, Tune};
+use super::{Genre, Instrument, RATE_HZ, Tune};
 
 /// Ticks in a beat.
 const BEAT: usize = 12;
+
+/// No note is heard longer after its end, no drum after its hit.
+const LONGEST_RELEASE_SECS: f64 = 1.0;
+const LONGEST_HIT_SECS: f64 = 2.0;
 
 /// Onset and length in ticks.
 type Span = (usize, usize);
@@ -183,17 +187,24 @@ impl Score {
         score
     }
 
-    /// `n` samples.
-    pub(super) fn play(&self, n: usize) -> Vec<f32> {
-        let mut out = vec![0.0; n];
+    /// `n` samples from `start_secs` on. What begins earlier and still sounds is played from its own beginning.
+    pub(super) fn play(&self, start_secs: f64, n: usize) -> Vec<f32> {
+        let rate = f64::from(RATE_HZ);
+        let lasts = |note: &&Note| note.at_secs + note.secs + LONGEST_RELEASE_SECS > start_secs;
+        let rings = |hit: &&Hit| hit.at_secs + LONGEST_HIT_SECS > start_secs;
+        let onsets = self.notes.iter().filter(lasts).map(|note| note.at_secs);
+        let onsets = onsets.chain(self.hits.iter().filter(rings).map(|hit| hit.at_secs));
+        let first = (onsets.fold(start_secs, f64::min) * rate) as usize;
+        let start = (start_secs * rate) as usize;
+        let mut out = vec![0.0; start - first + n];
         let voices = Voices::new();
-        for (number, note) in self.notes.iter().enumerate() {
-            voices.play(&mut out, note, self.seed.named("note").at(number as u64));
+        for (number, note) in self.notes.iter().enumerate().filter(|(_, note)| lasts(note)) {
+            voices.play(&mut out, first, note, self.seed.named("note").at(number as u64));
         }
-        for (number, hit) in self.hits.iter().enumerate() {
-            drums::hit(&mut out, hit, self.seed.named("hit").at(number as u64));
+        for (number, hit) in self.hits.iter().enumerate().filter(|(_, hit)| rings(hit)) {
+            drums::hit(&mut out, first, hit, self.seed.named("hit").at(number as u64));
         }
-        out
+        out.split_off(start - first)
     }
 }
 

@@ -52,9 +52,9 @@ impl Voices {
         self.sines[entry] + within * (self.sines[entry + 1] - self.sines[entry])
     }
 
-    /// Adds `note` to `out`.
-    pub(super) fn play(&self, out: &mut [f32], note: &Note, seed: Seed) {
-        let start = (note.at_secs * f64::from(RATE_HZ)) as usize;
+    /// Adds `note` to `out`, which begins at sample `first`.
+    pub(super) fn play(&self, out: &mut [f32], first: usize, note: &Note, seed: Seed) {
+        let start = (note.at_secs * f64::from(RATE_HZ)) as usize - first;
         let Some(out) = out.get_mut(start..) else { return };
         match note.voice {
             Voice::Melody(Instrument::Guitar) => plucked(out, note, seed),
@@ -193,8 +193,12 @@ fn plucked(out: &mut [f32], note: &Note, seed: Seed) {
     let mut stream = seed.stream();
     let mut string: Vec<f32> = (0..=whole).map(|_| stream.random::<f32>() * 2.0 - 1.0).collect();
     let mean = string.iter().sum::<f32>() / string.len() as f32;
+    // Plucked by a finger and not by a nail: the highest partials are weak from the beginning.
+    let mut before = 0.0;
     for value in &mut string {
-        *value -= mean;
+        let now = *value - mean;
+        *value = 0.5 * (now + before);
+        before = now;
     }
     let keep = (-6.9 / (2.2 * note.hz())).exp() as f32;
     let (n, mut at, mut before) = (string.len(), 0, 0.0);
@@ -206,6 +210,6 @@ fn plucked(out: &mut [f32], note: &Note, seed: Seed) {
         before = delayed;
         string[at] = value;
         at = (at + 1) % n;
-        *out += 0.9 * note.loudness * envelope.at(sample) * value;
+        *out += 2.2 * note.loudness * envelope.at(sample) * value;
     }
 }
