@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Phantom(Phantom),
     /// Train the built-in models again
     Train(Train),
-    /// Features of pictures or texts in the spaces of a model, as a store on disk
+    /// Features of pictures, texts or sounds in the spaces of a model, as a store on disk
     Features(Features),
     /// Score results that came from anywhere
     Evaluate(Evaluate),

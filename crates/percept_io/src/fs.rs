@@ -121,6 +121,11 @@ impl Source {
         Ok(())
     }
 
+    /// Its first byte, for code that reads and seeks with a buffer of its own.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { source: self.clone(), position: 0 }
+    }
+
     /// A buffered sequential reader that starts at `offset`.
     pub fn reader_at(&self, offset: u64) -> BufReader<Cursor> {
         let capacity = BLOCK_BYTES.min(self.len.saturating_sub(offset) as usize).max(1);

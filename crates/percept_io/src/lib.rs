@@ -18,6 +18,7 @@
 //! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
+//! - [`sound`]: WAV, FLAC, MP3 and Ogg Vorbis by blocks; WAV, written
 //! - [`hub`]: the Hugging Face cache of models on this machine
 //! - [`parquet`]: tables of results
 //! - [`fs`]: opening, bounded reading, atomic writing, hashing
@@ -56,6 +57,7 @@ pub mod pieces;
 pub mod pycortex;
 pub mod recording;
 pub mod safetensors;
+pub mod sound;
 pub mod table;
 mod xml;
 

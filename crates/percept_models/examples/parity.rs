@@ -1,4 +1,4 @@
-//! Runs the real-size cases that `tests/data/parity/full_size.py` wrote and prints how far each output is from the
+//! Runs the real-size cases that `tests/data/parity/full_size.py` and `full_size_sound.py` wrote and prints how far each output is from the
 //! reference, with the time both took.
 //!
 //! ```text
@@ -19,9 +19,15 @@ use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     language::LanguageModel,
     nn::params::Params,
+    sound::{
+        clap::ClapModel,
+        encodec::{EncodecConfig, EncodecModel},
+        hifigan::{HifiGan, HifiGanConfig},
+        w2v_bert::{W2vBertConfig, W2vBertModel},
+    },
     tap::Taps,
     text::{ClipTextModel, TextConfig},
-    unet::{UNet2DConditionModel, UnetConfig},
+    unet::{Conditioning, UNet2DConditionModel, UnetConfig},
     vision::{ClipVisionModel, VisionConfig},
     weights::{PackFiles, read_tensors},
 };
@@ -61,7 +67,9 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
     let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     // Building the model comes first: it is counted as loading.
-    let run: Box<dyn Fn() -> Result<Tensors>> = if config.contains("UNet2DConditionModel") {
+    let run: Box<dyn Fn() -> Result<Tensors>> = if let Some(run) = sound(&params, &config, &io)? {
+        run
+    } else if config.contains("UNet2DConditionModel") {
         let model = UNet2DConditionModel::new(&params, UnetConfig::parse(&config)?)?;
         let (sample, context) = (input("input.sample")?, input("input.encoder_hidden_states")?);
         let steps: Vec<f64> = input("input.timestep")?.to_dtype(DType::F64)?.to_vec1()?;
@@ -110,16 +118,77 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     };
     params.expect_all_used()?;
     let loaded = begin.elapsed().as_secs_f64();
+    run()?;
     let begin = Instant::now();
     let outputs = run()?;
     let ran = begin.elapsed().as_secs_f64();
     let reference = input("seconds")?.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
-    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.2} s (reference {reference:.2} s)")?;
+    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s (reference {reference:.2} s)")?;
     for (key, ours) in &outputs {
         let truth = input(&format!("output.{key}"))?;
         writeln!(out, "  {key}: {:?}, max relative error {:.1e}", truth.dims(), relative_error(ours, truth)?)?;
     }
     Ok(())
+}
+
+type Run<'a> = Box<dyn Fn() -> Result<Tensors> + 'a>;
+
+/// The models of sound, and the U-Net that is given a vector.
+fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Run<'a>>> {
+    let kind: serde_json::Value = serde_json::from_str(config)?;
+    let input = |key: &str| io.get(&format!("input.{key}")).ok_or_else(|| format!("there is no input `{key}`"));
+    Ok(Some(match kind["model_type"].as_str() {
+        Some("clap") => {
+            for name in [
+                "logit_scale_a",
+                "logit_scale_t",
+                "text_model.embeddings.position_ids",
+                "text_model.embeddings.token_type_ids",
+            ] {
+                params.ignore(name);
+            }
+            let model = ClapModel::from_params(params, config)?;
+            let (mels, ids) = (input("mels")?, input("ids")?.to_dtype(DType::U32)?.to_vec2()?);
+            Box::new(move || {
+                let audio = model.embed_mels(mels, &[false], &mut Taps::none())?;
+                Ok([("audio".to_owned(), audio), ("text".to_owned(), model.embed_ids(&ids, &mut Taps::none())?)].into())
+            })
+        }
+        Some("encodec") => {
+            let model = EncodecModel::new(params, EncodecConfig::parse(config)?)?;
+            let (sound, latents) = (input("sound")?, input("latents")?);
+            Box::new(move || {
+                Ok([("latents".to_owned(), model.encode(sound)?), ("decoded".to_owned(), model.decode(latents)?)]
+                    .into())
+            })
+        }
+        Some("wav2vec2-bert") => {
+            let model = W2vBertModel::new(params, W2vBertConfig::parse(config)?)?;
+            let tokens = input("tokens")?;
+            Box::new(move || {
+                let mut taps = Taps::wanting((0..=model.config().num_hidden_layers).map(|i| format!("layer{i:02}")));
+                let states = model.forward(tokens, &mut taps)?;
+                let mut outputs = taps.finish()?;
+                outputs.insert("states".to_owned(), states);
+                Ok(outputs)
+            })
+        }
+        Some("hifigan" | "speecht5_hifigan") => {
+            let model = HifiGan::new(params, HifiGanConfig::parse(config)?)?;
+            let mels = input("mels")?;
+            Box::new(move || Ok([("sound".to_owned(), model.forward(mels)?)].into()))
+        }
+        _ if kind["class_embeddings_concat"] == true => {
+            let model = UNet2DConditionModel::new(params, UnetConfig::parse(config)?)?;
+            let (sample, class) = (input("sample")?, input("class_labels")?);
+            let steps: Vec<f64> = input("timestep")?.to_dtype(DType::F64)?.to_vec1()?;
+            Box::new(move || {
+                let given = Conditioning { class: Some(class), ..Conditioning::default() };
+                Ok([("sample".to_owned(), model.forward_with(sample, &steps, given, &mut Taps::none())?)].into())
+            })
+        }
+        _ => return Ok(None),
+    }))
 }
 
 /// max |ours − truth| / max |truth|.

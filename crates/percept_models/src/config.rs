@@ -110,6 +110,7 @@ const MOST_LISTED: usize = 1 << 16;
 /// Keys of what is repeated.
 const REPEATED: &[&str] = &[
     "attention_head_dim",
+    "depths",
     "layers_per_block",
     "motion_num_attention_heads",
     "n_head",
@@ -120,6 +121,8 @@ const REPEATED: &[&str] = &[
     "num_hidden_layers",
     "num_key_value_heads",
     "num_layers",
+    "num_lstm_layers",
+    "num_residual_layers",
     "reverse_transformer_layers_per_block",
     "transformer_layers_per_block",
 ];
@@ -149,6 +152,17 @@ fn check_numbers(component: &'static str, key: &str, value: &Value) -> Result<()
         Value::Object(entries) => entries.iter().try_for_each(|(key, item)| check_numbers(component, key, item)),
         _ => Ok(()),
     }
+}
+
+/// The config of an encoder that is a part of another config, as text. Old files spell out every setting of generation, none
+/// of which concerns an encoder.
+pub(crate) fn of_part(config: &Value) -> String {
+    let mut config = config.clone();
+    if let Value::Object(keys) = &mut config {
+        without_generation(keys);
+        keys.insert("architectures".into(), Value::Array(Vec::new()));
+    }
+    config.to_string()
 }
 
 /// Refuses a factor by which nothing can be multiplied and divided again.

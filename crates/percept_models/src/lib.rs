@@ -7,6 +7,7 @@
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
 //! - [`caption`]: captions of pictures, or of features that stand for them, by [`blip`]
+//! - [`sound`]: models of sound, and music from a vector
 //! - [`context_encoder`]: groups of numbers to the context of a U-Net
 //! - [`train`]: losses, optimiser, checkpoints, and the recipes of the pocket pack
 //! - [`weights`]: files to tensors; [`device`]: the CPU, or a GPU
@@ -32,6 +33,7 @@ mod pth;
 mod resnet;
 pub mod run;
 pub mod scheduler;
+pub mod sound;
 pub mod tap;
 pub mod text;
 pub mod threads;

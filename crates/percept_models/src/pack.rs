@@ -19,7 +19,7 @@ use crate::{
     nn::{host::to_vec, params::Params},
     parts::Parts,
     preprocess::{Preprocess, picture_tensor},
-    scheduler::{History, NoiseSchedule, Sampler},
+    scheduler::{NoiseSchedule, Sampler},
     tap::Taps,
     text::ClipTextModel,
     tokenizer::ClipTokenizer,
@@ -287,38 +287,29 @@ impl DiffusionPack {
         let first = first_step(&sampler, request);
         // A model that takes the guidance as an input needs no second pass.
         let embedded = unet.config().time_cond_proj_dim;
-        let guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
-        let empty = if guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
+        let is_guided = embedded.is_none() && (request.guidance - 1.0).abs() > 1e-9;
+        let empty = if is_guided { Some(self.text_states(&[String::new()])?.last_hidden.detach()) } else { None };
         self.batched(n, |range| {
             let rows = range.len();
             let ids = &request.image_ids[range.clone()];
-            let mut x = self.start(&sampler, request, range.clone())?;
+            let x = self.start(&sampler, request, range.clone())?;
             let context = row_tensor(&request.context.slice(s![range, ..]), &self.context_shape(), self.device())?;
             let both = match &empty {
                 Some(empty) => Some(Tensor::cat(&[&empty.broadcast_as(context.shape())?.contiguous()?, &context], 0)?),
                 None => None,
             };
-            let mut history = History::default();
-            for (i, &step) in sampler.steps().iter().enumerate().skip(first) {
-                let input = (&x * sampler.input_scale(i))?;
-                let output = if let Some(both) = &both {
-                    let doubled = Tensor::cat(&[&input, &input], 0)?;
-                    let output = unet.forward(&doubled, &vec![step; 2 * rows], both)?;
-                    let (free, bound) = (output.narrow(0, 0, rows)?, output.narrow(0, rows, rows)?);
-                    (&free + ((bound - &free)? * request.guidance)?)?
-                } else {
-                    let scales = vec![request.guidance; rows];
-                    let guidance =
-                        embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
-                    let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
-                    unet.forward_with(&input, &vec![step; rows], given, &mut Taps::none())?
-                };
-                let fresh = sampler
-                    .draws_noise(i)
-                    .then(|| self.noise(request.seed.named("step noise").at(i as u64), request.sample, ids))
-                    .transpose()?;
-                x = sampler.step(i, &output, &x, fresh.as_ref(), &mut history)?;
-            }
+            let output = |input: &Tensor, step: f64| -> Result<Tensor> {
+                if let Some(both) = &both {
+                    let doubled = Tensor::cat(&[input, input], 0)?;
+                    return guided(&unet.forward(&doubled, &vec![step; 2 * rows], both)?, request.guidance);
+                }
+                let scales = vec![request.guidance; rows];
+                let guidance = embedded.map(|width| guidance_embedding(&scales, width, self.device())).transpose()?;
+                let given = Conditioning { context: Some(&context), guidance: guidance.as_ref(), class: None };
+                unet.forward_with(input, &vec![step; rows], given, &mut Taps::none())
+            };
+            let noise = |i: usize| self.noise(request.seed.named("step noise").at(i as u64), request.sample, ids);
+            let x = sampler.run(first, x, output, noise)?;
             to_rows(&x)
         })
     }
@@ -427,6 +418,14 @@ impl DiffusionPack {
             got: format!("{:?}", pictures.dim()),
         })
     }
+}
+
+/// Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): of a pass over rows without their condition and the same
+/// rows with it, the first plus `scale` times the difference.
+pub(crate) fn guided(both: &Tensor, scale: f64) -> Result<Tensor> {
+    let rows = both.dim(0)? / 2;
+    let (free, bound) = (both.narrow(0, 0, rows)?, both.narrow(0, rows, rows)?);
+    Ok((&free + ((bound - &free)? * scale)?)?)
 }
 
 /// The step at which a request begins.

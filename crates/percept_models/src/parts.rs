@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     blip::{self, Blip, BlipConfig},
@@ -19,6 +19,12 @@ use crate::{
     nn::params::Params,
     preprocess::Preprocess,
     scheduler::{NoiseSchedule, SchedulerConfig},
+    sound::{
+        clap::ClapModel,
+        encodec::{EncodecConfig, EncodecModel},
+        hifigan::{HifiGan, HifiGanConfig},
+        w2v_bert::{W2vBertConfig, W2vBertModel},
+    },
     text::{ClipTextModel, TextConfig},
     tokenizer::{ClipTokenizer, TextTokenizer},
     unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
@@ -238,12 +244,7 @@ impl<'a> Parts<'a> {
         if let Some(width) = both.get("projection_dim") {
             side["projection_dim"] = width.clone();
         }
-        // Old files spell out every setting of generation, none of which concerns an encoder.
-        if let Value::Object(keys) = &mut side {
-            config::without_generation(keys);
-            keys.insert("architectures".into(), json!([]));
-        }
-        Ok(Some(side.to_string()))
+        Ok(Some(config::of_part(&side)))
     }
 
     /// The parameters of one side of a CLIP with both.
@@ -349,6 +350,51 @@ impl<'a> Parts<'a> {
         let model = Blip::new(&p, config)?;
         self.finish(&p)?;
         Ok((model, content))
+    }
+
+    /// The CLAP in a folder of the pack, or at its top (`""`).
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn clap(&mut self, folder: &str) -> Result<ClapModel> {
+        let (tensors, config) = (self.files.tensors(folder)?, self.files.read_text(&in_folder(folder, "config.json"))?);
+        let p = self.mode(ClapModel::params(tensors, &self.files.origin()));
+        let model = ClapModel::from_params(&p, &config)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The vocoder of a pack that makes sound.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn vocoder(&mut self) -> Result<HifiGan> {
+        let p = self.params("vocoder")?;
+        let model = HifiGan::new(&p, HifiGanConfig::parse(&self.config("vocoder")?)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// EnCodec, at the top of its pack.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn encodec(&mut self) -> Result<EncodecModel> {
+        let p = self.params("")?;
+        let model = EncodecModel::new(&p, EncodecConfig::parse(&self.files.read_text("config.json")?)?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// w2v-BERT 2.0, at the top of its pack.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn w2v_bert(&mut self) -> Result<W2vBertModel> {
+        let p = self.params("")?;
+        let model = W2vBertModel::new(&p, W2vBertConfig::parse(&self.files.read_text("config.json")?)?)?;
+        self.finish(&p)?;
+        Ok(model)
     }
 
     /// The tokenizer of the language model, for texts of at most `longest` tokens.
@@ -464,6 +510,10 @@ impl<'a> Parts<'a> {
 const BLIP: &str = "blip";
 /// Endings of checkpoints in the original naming.
 const ORIGINAL: [&str; 3] = ["pth", "ckpt", "safetensors"];
+
+fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
 
 /// What a pack in the diffusers layout consists of.
 const INDEX: &str = "model_index.json";

@@ -1,4 +1,4 @@
-//! Feature spaces of a model pack: pictures and texts to rows of numbers, read at named places in one pass.
+//! Feature spaces of a model pack: pictures, texts and sounds to rows of numbers, read at named places in one pass.
 //!
 //! | name | from | what |
 //! |---|---|---|
@@ -12,6 +12,10 @@
 //! | `words` | texts | the mean word vector |
 //! | `blip.vision`, `blip.vision.layerNN` | pictures | the tokens that a captioner's decoder looks at, and those behind each layer |
 //! | `blip.text.layerNN` | pictures | the states that the tokens of the picture's caption were chosen from (beam search) |
+//! | `clap.audio` | sounds | CLAP's embedding, of length 1 |
+//! | `clap.text` | texts | the same of a text |
+//! | `encodec.latent` | sounds | EnCodec's latents before quantisation |
+//! | `w2v.layerNN` | sounds | the tokens behind a layer of w2v-BERT 2.0 |
 //!
 //! Only the parts that the wanted spaces need are loaded, and only wanted values are kept. The noise of a picture depends
 //! on its name alone.
@@ -37,6 +41,10 @@ use crate::{
     preprocess::Preprocess,
     preprocess::picture_tensor,
     scheduler::NoiseSchedule,
+    sound::{
+        clap::ClapModel,
+        listener::{self, Listener},
+    },
     tap::Taps,
     text::ClipTextModel,
     tokenizer::{ClipTokenizer, TextTokenizer},
@@ -46,6 +54,9 @@ use crate::{
     words::WordTable,
 };
 
+/// The memory of a pass over a sound of half a minute.
+const SOUND_BYTES: u64 = 1 << 29;
+
 /// What a space is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -53,6 +64,19 @@ pub enum Input {
     Pictures,
     /// Texts.
     Texts,
+    /// Sounds.
+    Sounds,
+}
+
+impl Input {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pictures => "pictures",
+            Self::Texts => "texts",
+            Self::Sounds => "sounds",
+        }
+    }
 }
 
 /// How the tokens or pixels of a place become one row.
@@ -79,6 +103,10 @@ enum Source {
     Words,
     BlipVision,
     BlipText,
+    ClapSound,
+    ClapWords,
+    Encodec,
+    W2v,
 }
 
 /// A named feature space.
@@ -101,7 +129,7 @@ impl Space {
             what: "feature space",
             expected: "sd.z, sd.c, vae.mid, unet.PLACE@tSTEP, clip.image, clip.image.layer07, clip.text, \
                        clip.text.layer07, bert.layer07 (gpt2, opt, llama), words, blip.vision, blip.vision.layer07, \
-                       blip.text.layer07"
+                       blip.text.layer07, clap.audio, clap.text, encodec.latent, w2v.layer07"
                 .into(),
             got: format!("`{name}`"),
         };
@@ -122,6 +150,10 @@ impl Space {
                 (_, Some(place)) => (Source::BlipText, place),
                 _ => return Err(refuse()),
             },
+            "clap.audio" => (Source::ClapSound, String::new()),
+            "clap.text" => (Source::ClapWords, String::new()),
+            "encodec.latent" => (Source::Encodec, "latent".to_owned()),
+            _ if path.starts_with("w2v.layer") => (Source::W2v, path["w2v.".len()..].to_owned()),
             _ if LanguageModel::FAMILIES.iter().any(|family| path.starts_with(&format!("{family}."))) => {
                 (Source::Language, path.split_once('.').map_or_else(String::new, |(_, place)| place.to_owned()))
             }
@@ -148,7 +180,8 @@ impl Space {
     pub fn input(&self) -> Input {
         match self.source {
             Source::Vae | Source::Unet | Source::ClipImage | Source::BlipVision | Source::BlipText => Input::Pictures,
-            Source::ClipText | Source::Language | Source::Words => Input::Texts,
+            Source::ClipText | Source::Language | Source::Words | Source::ClapWords => Input::Texts,
+            Source::ClapSound | Source::Encodec | Source::W2v => Input::Sounds,
         }
     }
 }
@@ -166,6 +199,8 @@ pub struct Probe {
     language: Option<(LanguageModel, TextTokenizer)>,
     words: Option<WordTable>,
     captioner: Option<Captioner>,
+    clap_words: Option<(ClapModel, TextTokenizer)>,
+    listener: Option<Listener>,
 }
 
 impl Probe {
@@ -222,7 +257,24 @@ impl Probe {
         let text = wants(Source::ClipText).then(|| clip_text(&mut parts)).transpose()?;
         let wants_captions = wants(Source::BlipVision) || wants(Source::BlipText);
         let captioner = wants_captions.then(|| Captioner::load(files)).transpose()?;
-        Ok(Self { spaces, pool, seed, vae, unet, image_size, vision, text, language, words: None, captioner })
+        let clap_words = wants(Source::ClapWords).then(|| listener::clap_words(files, &mut parts)).transpose()?;
+        let heard = [Source::ClapSound, Source::Encodec, Source::W2v].map(wants);
+        let listener = Listener::open(files, &mut parts, heard)?;
+        Ok(Self {
+            spaces,
+            pool,
+            seed,
+            vae,
+            unet,
+            image_size,
+            vision,
+            text,
+            language,
+            words: None,
+            captioner,
+            clap_words,
+            listener,
+        })
     }
 
     /// A table of word vectors, whose one space is `words`.
@@ -242,6 +294,8 @@ impl Probe {
             language: None,
             words: Some(WordTable::open(path)?),
             captioner: None,
+            clap_words: None,
+            listener: None,
         })
     }
 
@@ -254,7 +308,9 @@ impl Probe {
             self.language.as_ref().map(|(model, _)| model.device()),
             self.captioner.as_ref().map(Captioner::device),
         ];
-        parts.into_iter().flatten().next().cloned().unwrap_or(Device::Cpu)
+        let heard = self.listener.as_ref().map(Listener::device);
+        let words = self.clap_words.as_ref().map(|(model, _)| model.device().clone());
+        parts.into_iter().flatten().next().cloned().or(heard).or(words).unwrap_or(Device::Cpu)
     }
 
     /// The side that pictures must have for the autoencoder and U-Net; `None` where only CLIP, which resizes for itself,
@@ -279,11 +335,37 @@ impl Probe {
             .map_or(0, |(model, _)| floats(model.config().max_position_embeddings * model.config().intermediate_size));
         // A text of 256 tokens; longer ones are rare, and their batch is small.
         let language = self.language.as_ref().map_or(0, |(model, _)| floats(256 * 4 * model.width()));
+        if self.listener.is_some() {
+            return SOUND_BYTES;
+        }
         let captions = self.captioner.as_ref().map_or(0, |captioner| {
             let inner = captioner.blip().config.vision.intermediate_size;
             floats(captioner.n_tokens() * inner) + captioner.bytes_per_picture(&Search::default()) / COPIES
         });
         (COPIES * pixels.max(vision).max(text).max(language).max(captions)).max(1 << 16)
+    }
+
+    /// Samples in a second, and channels, of the sounds that are read.
+    pub fn sound_format(&self) -> Option<(u32, usize)> {
+        self.listener.as_ref().map(|listener| (listener.rate_hz(), listener.channels()))
+    }
+
+    /// Sounds (channels, samples) at [`Self::sound_format`]'s rate to one row each in every space.
+    ///
+    /// # Errors
+    /// Sounds that are empty, too short or too long for the model, places that it does not have.
+    pub fn sounds(&self, sounds: &[Array2<f32>]) -> Result<BTreeMap<String, Array2<f32>>> {
+        let Some(listener) = &self.listener else { return Ok(BTreeMap::new()) };
+        let heard: Vec<&Space> = self.spaces.iter().filter(|space| space.input() == Input::Sounds).collect();
+        let places: Vec<&str> = heard.iter().map(|space| space.place.as_str()).collect();
+        in_batches(&self.device(), sounds.len(), 1, |rows| {
+            let found = listener.hear(sounds[rows.start].view(), &places)?;
+            let row = |space: &&Space| -> Result<Option<(String, Array2<f32>)>> {
+                let Some(value) = found.get(&space.place) else { return Ok(None) };
+                Ok(Some((space.name.clone(), to_rows(&pooled(value, self.pool)?)?)))
+            };
+            heard.iter().filter_map(|space| row(space).transpose()).collect()
+        })
     }
 
     /// Pictures (n, height, width, 3) in 0..=1 to one row each in every space, `batch` of them in a pass; `names` are
@@ -420,6 +502,9 @@ impl Probe {
                 self.spaces.iter().any(|space| space.source == Source::ClipText && space.place.is_empty());
             let embedding = wants_embedding.then(|| model.project(&states.pooled)).transpose()?;
             self.collect(Source::ClipText, None, taps, embedding.as_ref(), &mut rows)?;
+        }
+        if let Some((model, tokenizer)) = &self.clap_words {
+            rows.insert("clap.text".to_owned(), model.embed_texts(tokenizer, texts)?);
         }
         Ok(rows)
     }

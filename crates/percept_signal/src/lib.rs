@@ -6,6 +6,8 @@
 //! - [`volumes`]: features in time to features per volume, by averages or Lanczos' kernel
 //! - [`mod@detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
 //! - [`hrf`]: canonical haemodynamic responses
+//! - [`mel`]: mel spectrograms in the conventions of librosa, torchaudio and transformers
+//! - [`sinc`]: whole sounds at another rate
 //! - [`nsd_author`]: the recipe of the Natural Scenes Dataset's own author, from trials to one row per image
 //!
 //! For signals of many samples a second, whole or as they come (a form that is pushed gives the bits of the form for whole
@@ -29,10 +31,12 @@ pub mod detrend;
 pub mod error;
 pub mod fourier;
 pub mod hrf;
+pub mod mel;
 pub mod nsd_author;
 pub mod resample;
 mod runs;
 pub mod scale;
+pub mod sinc;
 pub mod sos;
 pub mod spectrum;
 pub mod surrogate;
@@ -46,6 +50,7 @@ pub use design::{Band, butterworth, line_noise, notch};
 pub use detrend::{Trend, detrend};
 pub use error::SignalError;
 pub use hrf::{Hrf, convolved};
+pub use mel::{Mel, MelConfig};
 pub use nsd_author::{ImageResponses, normalise_as_nsd_author};
 pub use resample::Resampler;
 pub use runs::without_first;

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, u32)] = &[
 const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("percept_pocket", "percept_models", "the pack is opened by the models it holds weights for"),
     ("percept_pocket_captions", "percept_models", "as percept_pocket"),
+    ("percept_models", "percept_signal", "what a model hears is a mel spectrogram that its config names"),
     ("percept_synth", "percept_io", "a phantom is written in the true on-disk formats"),
     ("percept_surface", "percept_io", "surfaces and maps are opened from files of any format"),
     ("percept_synth", "percept_signal", "a phantom's noise and drifts are filtered as real ones are"),

@@ -127,15 +127,18 @@ pub(crate) struct Features {
     /// The pack's folder, `hf:ORG/NAME`, `pocket`, or a table of word vectors (GloVe, word2vec)
     #[arg(value_name = "PACK")]
     pub(crate) pack: PathBuf,
-    /// A feature space, such as `sd.z`, `clip.image.layer07`, `unet.mid@t600` or `llama.layer16`; may be repeated
+    /// A feature space, such as `sd.z`, `clip.image.layer07`, `unet.mid@t600`, `llama.layer16` or `clap.audio`; may be repeated
     #[arg(long = "space", value_name = "NAME", required = true)]
     pub(crate) spaces: Vec<String>,
     /// A folder of PNG and JPEG pictures, or `FILE.hdf5:dataset`
-    #[arg(long, value_name = "SOURCE", conflicts_with = "texts", required_unless_present = "texts")]
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["texts", "sounds"], required_unless_present_any = ["texts", "sounds"])]
     pub(crate) images: Option<PathBuf>,
     /// Captions one per line (.txt), or a table with a column of texts (.csv, .tsv)
     #[arg(long, value_name = "FILE")]
     pub(crate) texts: Option<PathBuf>,
+    /// A folder of WAV, FLAC, MP3 and Ogg files
+    #[arg(long, value_name = "DIR", conflicts_with = "texts")]
+    pub(crate) sounds: Option<PathBuf>,
     /// The table's column of texts [default: text, caption, sentence or word]
     #[arg(long, value_name = "NAME", requires = "texts")]
     pub(crate) column: Option<String>,

@@ -32,10 +32,11 @@ fn request(arguments: Features) -> anyhow::Result<Request> {
     } else {
         bail!("there is no `{}` (name a model pack, a table of word vectors, or `pocket`)", arguments.pack.display());
     };
-    let source = match (arguments.images, arguments.texts) {
-        (Some(images), _) => StimulusFiles::Pictures(images),
-        (None, Some(path)) => StimulusFiles::Texts { path, column: arguments.column, context: arguments.context },
-        (None, None) => bail!("there are no stimuli (name them with `--images` or `--texts`)"),
+    let source = match (arguments.images, arguments.texts, arguments.sounds) {
+        (Some(images), ..) => StimulusFiles::Pictures(images),
+        (_, Some(path), _) => StimulusFiles::Texts { path, column: arguments.column, context: arguments.context },
+        (.., Some(sounds)) => StimulusFiles::Sounds(sounds),
+        (None, None, None) => bail!("there are no stimuli (name them with `--images`, `--texts` or `--sounds`)"),
     };
     let memory = arguments.memory;
     if !(memory > 0.0 && memory.is_finite()) {

@@ -31,7 +31,7 @@ mod records;
 mod rows;
 mod spikeglx;
 mod stamps;
-mod wav;
+pub(crate) mod wav;
 mod xdf;
 
 pub use facts::{Annotation, Channel, Facts, Gap, Recording, Start};

@@ -33,12 +33,12 @@ struct Head {
 }
 
 /// Whether `start` is the start of a WAV file, be it longer than 4 GiB.
-pub(super) fn is_wav(start: &[u8]) -> bool {
+pub(crate) fn is_wav(start: &[u8]) -> bool {
     start.len() >= 12 && matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..12] == b"WAVE"
 }
 
 /// Opens the WAV file `source`.
-pub(super) fn open(source: Source) -> Result<Recording> {
+pub(crate) fn open(source: Source) -> Result<Recording> {
     let head = Head::read(source.reader_at(0))?;
     let n_bytes = match head.len {
         Some(len) => {

@@ -16,4 +16,5 @@ mod picture;
 mod recording;
 mod recording_damage;
 mod safetensors;
+mod sound;
 mod surfaces;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use percept_core::{Progress, Silent};
+use percept_io::sound::{SampleFormat, write_wav};
 use percept_io::{npy, picture};
 use percept_models::probe::Pool;
 use percept_pipeline::experiment::Pack;
@@ -104,4 +105,47 @@ fn a_row_is_the_stimulus_of_its_name_whatever_stands_beside_it() {
     for (a, b) in rows(&many, "a").iter().zip(rows(&one, "b").iter()) {
         assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "{a} {b}");
     }
+}
+
+/// Tones of several rates, lengths and numbers of channels.
+fn tones(folder: &Path, n: usize) {
+    for i in 0..n {
+        let (rate, channels) = (4000 + 1000 * (i as u32 % 5), 1 + i % 2);
+        let shape = (channels, 1500 + 100 * i);
+        let tone = Array2::from_shape_fn(shape, |(c, t)| {
+            (t as f32 * (100 + 37 * i + 50 * c) as f32 * std::f32::consts::TAU / rate as f32).sin() * 0.3
+        });
+        write_wav(folder.join(format!("tone {i:03}.wav")), tone.view(), rate, SampleFormat::Int16).expect("writable");
+    }
+}
+
+#[test]
+fn sounds_become_rows_and_a_killed_run_ends_in_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sounds = folder.path().join("sounds");
+    std::fs::create_dir(&sounds).expect("a folder");
+    tones(&sounds, 70);
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../percept_models/tests/data/parity/music_pack");
+    let request = |out: &str| Request {
+        models: Models::Pack(Pack::Folder(pack.clone())),
+        spaces: vec!["clap.audio".into()],
+        source: StimulusFiles::Sounds(sounds.clone()),
+        batch: Some(2),
+        ..request(&sounds, &folder.path().join(out))
+    };
+    let store = run(&request("whole"), &Silent).expect("the run ends");
+    assert_eq!((store.stimuli.len(), store.spaces["clap.audio"].n_features), (70, 10));
+    let rows = npy::open(folder.path().join("whole/clap.audio.npy")).expect("a file").rows::<f32>(0..70).expect("rows");
+    for row in rows.to_shape((70, 10)).expect("a matrix").outer_iter() {
+        assert!((row.dot(&row) - 1.0).abs() < 1e-5, "{row}");
+    }
+    let death = Killed { left: 66, done: AtomicU64::new(0) };
+    let outcome = std::panic::catch_unwind(|| run(&request("killed"), &death));
+    assert!(outcome.is_err() || folder.path().join("killed/index.json").exists());
+    assert_eq!(run(&request("killed"), &Silent).expect("the run ends"), store);
+    assert_eq!(contents(&folder.path().join("killed")), contents(&folder.path().join("whole")));
+
+    let wrong = Request { spaces: vec!["clap.text".into()], ..request("texts") };
+    let words = run(&wrong, &Silent).expect_err("a space of texts").to_string();
+    assert!(words.contains("made from texts, not from sounds"), "{words}");
 }

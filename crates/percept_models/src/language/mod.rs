@@ -1,4 +1,4 @@
-//! Language models with every hidden state: BERT, GPT-2, OPT, Llama, from transformers' `config.json` and weights.
+//! Language models with every hidden state: BERT, RoBERTa, GPT-2, OPT, Llama, from transformers' `config.json` and weights.
 //!
 //! One model serves all families; each family's file says which of its pieces it has and what they are called. Heads
 //! that predict words are not built: these models are read, not sampled. All rows of a pass have the same length, so
@@ -27,7 +27,7 @@ use model::NAME;
 
 impl LanguageModel {
     /// The families that can be read, as configs name them.
-    pub const FAMILIES: [&str; 4] = ["bert", "gpt2", "opt", "llama"];
+    pub const FAMILIES: [&str; 5] = ["bert", "roberta", "gpt2", "opt", "llama"];
 
     /// Builds the family that the config's `model_type` names.
     ///
@@ -57,6 +57,7 @@ impl LanguageModel {
         let kind: Kind = config::parse(NAME, text)?;
         match kind.model_type.as_str() {
             "bert" => bert::build(p, text),
+            "roberta" => bert::build_roberta(p, text),
             "gpt2" => gpt2::build(p, text),
             "opt" => opt::build(p, text),
             "llama" => llama::build(p, text),
@@ -69,7 +70,15 @@ impl LanguageModel {
         }
     }
 
-    /// `bert`, `gpt2`, `opt` or `llama`.
+    /// The text side of CLAP, which is a RoBERTa.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn of_clap(p: &Params, text: &str) -> Result<Self> {
+        bert::build_roberta(p, text)
+    }
+
+    /// `bert`, `roberta`, `gpt2`, `opt` or `llama`.
     pub fn family(&self) -> &'static str {
         self.family
     }

@@ -11,7 +11,14 @@ use std::sync::Arc;
 use candle_core::{D, Result, Tensor};
 
 use super::{
-    kernel::{attention::AttentionShape, conv_shape::ConvShape, norm::NormShape, pointwise::Activation},
+    kernel::{
+        attention::AttentionShape,
+        biased::BiasedShape,
+        conv_shape::ConvShape,
+        conv1d::Conv1dShape,
+        norm::NormShape,
+        pointwise::{Activation, Bend},
+    },
     opaque::opaque,
     recompute::checkpoint,
 };
@@ -67,6 +74,60 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, turned: bool
         }
         Ok(own)
     })
+}
+
+/// A rectifier that lets something through below zero.
+pub(super) fn bend(x: &Tensor, bend: Bend) -> Result<Tensor> {
+    match bend {
+        Bend::Leaky(slope) => x.relu()? - (x.neg()?.relu()? * f64::from(slope))?,
+        Bend::Elu => x.elu(1.0),
+    }
+}
+
+/// Convolution over time: `x` (B, L, C), `w` (k, C, O), `bias` (O) → (B, L', O).
+pub(super) fn conv1d(s: &Conv1dShape, x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let x = s.bend.map_or(Ok(x.clone()), |f| bend(x, f))?;
+    // So many zeros more that a whole stride follows each output.
+    let x = fit(&x, 1, [s.pad[0], s.pad[1] + s.stride as isize - 1])?;
+    let (batch, n) = (x.dim(0)?, s.out_length());
+    let seen = |tap: usize| {
+        let from = x.narrow(1, tap * s.dilation, n * s.stride)?.reshape((batch, n, s.stride, s.inputs))?;
+        from.narrow(2, 0, 1)?.squeeze(2)
+    };
+    let columns = Tensor::cat(&(0..s.kernel).map(seen).collect::<Result<Vec<_>>>()?, 2)?; // B, L', k·C
+    linear(&columns, &w.reshape((s.kernel * s.inputs, s.outputs))?, Some(bias), true)
+}
+
+/// A layer of long short-term memory: `gates` (L, B, 4 D) of the inputs, `w` (4 D, D) of the state → (L, B, D).
+pub(super) fn lstm(gates: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let (length, batch, width) = (gates.dim(0)?, gates.dim(1)?, w.dim(1)?);
+    let sigmoid = |x: Tensor| ((x * 0.5)?.tanh()? * 0.5)? + 0.5;
+    let w = w.t()?;
+    let mut state = gates.zeros_like()?.narrow(0, 0, 1)?.narrow(2, 0, width)?.squeeze(0)?.contiguous()?;
+    let mut cell = state.clone();
+    let mut all = Vec::with_capacity(length);
+    for t in 0..length {
+        let own = (gates.narrow(0, t, 1)?.reshape((batch, 4 * width))? + state.matmul(&w)?)?;
+        let gate = |i: usize| own.narrow(1, i * width, width);
+        let [input, forget, new, output] =
+            [sigmoid(gate(0)?)?, sigmoid(gate(1)?)?, gate(2)?.tanh()?, sigmoid(gate(3)?)?];
+        cell = ((forget * cell)? + (input * new)?)?;
+        state = (output * cell.tanh()?)?;
+        all.push(state.clone());
+    }
+    Tensor::stack(&all, 0)
+}
+
+/// Attention whose scores are added to a table; shapes as those of its kernel.
+pub(super) fn attend_biased(q: &Tensor, k: &Tensor, v: &Tensor, bias: &Tensor, s: &BiasedShape) -> Result<Tensor> {
+    let (batch, tokens, _) = q.dims3()?;
+    let split = |x: &Tensor| x.reshape((batch, tokens, s.heads, s.dim))?.transpose(1, 2)?.contiguous();
+    let scores = (split(q)?.matmul(&split(k)?.t()?.contiguous()?)? * (1.0 / (s.dim as f64).sqrt()))?;
+    let scores = scores.reshape((batch / s.tables, s.tables, s.heads, tokens, tokens))?;
+    let scores = scores.broadcast_add(&bias.unsqueeze(0)?)?.reshape((batch, s.heads, tokens, tokens))?;
+    let scores = scores.broadcast_sub(&scores.detach().max_keepdim(3)?)?.exp()?;
+    let shares = scores.broadcast_div(&scores.sum_keepdim(3)?)?;
+    shares.matmul(&split(v)?)?.transpose(1, 2)?.reshape(q.shape())
 }
 
 /// Adds zeros before and after, or takes away where the number is negative.

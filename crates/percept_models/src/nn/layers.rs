@@ -100,6 +100,24 @@ impl Linear {
         Ok(Self { weight, bias: Some(p.get("bias", &[packed], init)?.narrow(0, from, outputs)?) })
     }
 
+    /// From a 1×1 convolution.
+    pub(crate) fn from_pointwise(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
+        Self::from_patches(p, [inputs, outputs], [1, 1])
+    }
+
+    /// From a convolution over time of one sample, without bias.
+    pub(crate) fn from_pointwise1d(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
+        let weight = p.get("weight", &[outputs, inputs, 1], Init::Uniform { fan_in: inputs })?.squeeze(2)?;
+        Ok(Self { weight, bias: None })
+    }
+
+    /// From a convolution whose stride is its kernel, so that it sees every patch, flattened (channel, row, column), once.
+    pub(crate) fn from_patches(p: &Params, [c_in, c_out]: [usize; 2], [height, width]: [usize; 2]) -> Result<Self> {
+        let init = Init::Uniform { fan_in: c_in * height * width };
+        let weight = p.get("weight", &[c_out, c_in, height, width], init)?.flatten_from(1)?;
+        Ok(Self { weight, bias: Some(p.get("bias", &[c_out], init)?) })
+    }
+
     /// (…, I) → (…, O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         flops::add(x.elem_count() * self.weight.dim(0)?);

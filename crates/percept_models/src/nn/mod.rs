@@ -15,6 +15,7 @@ pub(crate) mod ops;
 pub mod params;
 pub(crate) mod recompute;
 pub(crate) mod rotary;
+pub(crate) mod time;
 pub(crate) mod transformer;
 
 pub use kernel::{conv_shape::exact_convolution, pointwise::Activation};

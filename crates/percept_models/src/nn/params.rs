@@ -187,6 +187,14 @@ impl Params {
         self.in_files(name).then(|| self.take(name, shape, Init::Zeros, false, false)).transpose()
     }
 
+    /// As [`Self::get`] of what is measured and never trains: means and deviations of what a model is given.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn statistic(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        self.take(name, shape, init, false, false)
+    }
+
     /// As [`Self::get`] for the weight (outputs, inputs) of a linear layer: a frozen one is stored by its columns, as
     /// products with few rows want it.
     ///

@@ -94,6 +94,28 @@ impl Sampler {
         }
     }
 
+    /// A whole run from `sample`, the sample at step `first`: `output` is what the model says of what it is given at a training
+    /// step, `noise` the fresh noise of step i where the sampler draws it.
+    ///
+    /// # Errors
+    /// Those of `output`, `noise` and [`Self::step`].
+    pub(crate) fn run(
+        &self,
+        first: usize,
+        sample: Tensor,
+        mut output: impl FnMut(&Tensor, f64) -> Result<Tensor>,
+        mut noise: impl FnMut(usize) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let mut sample = sample;
+        let mut history = History::default();
+        for (i, &step) in self.steps().iter().enumerate().skip(first) {
+            let output = output(&(&sample * self.input_scale(i))?, step)?;
+            let fresh = self.draws_noise(i).then(|| noise(i)).transpose()?;
+            sample = self.step(i, &output, &sample, fresh.as_ref(), &mut history)?;
+        }
+        Ok(sample)
+    }
+
     /// From the sample at step `i` and the model's output there to the sample at the next step. `noise` is standard
     /// normal where [`Self::draws_noise`]; steps are taken in order, with the same `history`.
     ///

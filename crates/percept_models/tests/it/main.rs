@@ -12,6 +12,7 @@ mod parity;
 mod parts;
 mod preprocess;
 mod scheduler;
+mod sound;
 mod taps;
 mod tiny;
 mod tokenizer;

@@ -3,6 +3,8 @@
 mod filters;
 mod series;
 
+mod sound;
+
 use ndarray::Array2;
 use percept_signal::{Cause, Deviation, Invalid, normalise_as_nsd_author, zscore_per_group};
 use serde_json::Value;

@@ -8,9 +8,12 @@
 #![allow(clippy::inline_always)]
 
 pub(crate) mod attention;
+pub(crate) mod biased;
 pub(crate) mod conv;
+pub(crate) mod conv1d;
 pub(crate) mod conv_shape;
 mod direct;
+pub(crate) mod lstm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod pointwise;

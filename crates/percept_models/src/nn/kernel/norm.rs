@@ -74,6 +74,37 @@ pub(crate) fn forward(shape: &NormShape, x: &[f32], weight: &[f32], bias: &[f32]
     out
 }
 
+/// Normalises all `n` elements of a sample together and scales and shifts them per channel, of which each row has one element:
+/// (B, L, C) by `weight` and `bias` (C).
+pub(crate) fn whole(x: &[f32], weight: &[f32], bias: &[f32], n: usize, eps: f32) -> Vec<f32> {
+    let channels = weight.len();
+    let mut out = vec![0.0; x.len()];
+    for (out, x) in out.chunks_mut(n.max(1)).zip(x.chunks(n.max(1))) {
+        let mut sums = vec![0.0f32; n.div_ceil(BLOCK)];
+        let mut mean_of = |term: &(dyn Fn(&[f32]) -> f32 + Sync)| {
+            for_each_chunk(&mut sums, 1, |block, sum| {
+                sum[0] = term(&x[block * BLOCK..n.min((block + 1) * BLOCK)]);
+            });
+            sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() / n as f64
+        };
+        let mean = mean_of(&|block| vectorised!(sum1(block, |v| v))) as f32;
+        let variance = mean_of(&|block| vectorised!(sum1(block, |v| (v - mean) * (v - mean))));
+        let scale = (1.0 / (variance + f64::from(eps)).sqrt()) as f32;
+        let rows = BLOCK.div_ceil(channels) * channels;
+        for_each_chunk(out, rows, |index, out| {
+            for (out, x) in out.chunks_exact_mut(channels).zip(x[index * rows..].chunks_exact(channels)) {
+                vectorised!(
+                    out.iter_mut()
+                        .zip(x)
+                        .zip(weight.iter().zip(bias))
+                        .for_each(|((o, v), (w, b))| *o = (v - mean) * scale * w + b)
+                );
+            }
+        });
+    }
+    out
+}
+
 /// The gradient with respect to `x`, and with `trains` those with respect to `weight` and `bias`, summed over rows in order.
 pub(crate) fn backward(
     shape: &NormShape,

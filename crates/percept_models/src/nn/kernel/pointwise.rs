@@ -34,6 +34,37 @@ fn erf(x: f32) -> f32 {
     (1.0 - p * exp(-a * a)).copysign(x)
 }
 
+/// Rectifiers that let something through below zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bend {
+    /// x, or this slope times x below 0 (Maas et al. 2013).
+    Leaky(f32),
+    /// x, or exp(x) − 1 below 0 (Clevert et al. 2015, arXiv 1511.07289).
+    Elu,
+}
+
+impl Bend {
+    /// Each value through the function, in place.
+    pub(crate) fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::Leaky(slope) => {
+                vectorised!(values.iter_mut().for_each(|v| *v = v.max(0.0) + slope * v.min(0.0)));
+            }
+            Self::Elu => vectorised!(values.iter_mut().for_each(|v| *v = v.max(0.0) + exp(v.min(0.0)) - 1.0)),
+        }
+    }
+
+    /// Each gradient times the slope at the value it belongs to, in place.
+    pub(crate) fn slope(self, x: &[f32], grad: &mut [f32]) {
+        match self {
+            Self::Leaky(slope) => {
+                vectorised!(grad.iter_mut().zip(x).for_each(|(g, x)| *g *= if *x > 0.0 { 1.0 } else { slope }))
+            }
+            Self::Elu => vectorised!(grad.iter_mut().zip(x).for_each(|(g, x)| *g *= exp(x.min(0.0)))),
+        }
+    }
+}
+
 /// The activations of the model families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {

@@ -29,7 +29,7 @@ def randomise(model, seed, dtype=torch.float64):
             noise = torch.randn(p.shape, generator=gen)
             if "norm" in name or "layrnorm" in name:
                 value = 0.3 * noise + (1.0 if name.endswith("weight") else 0.0)
-            elif p.ndim == 1:
+            elif p.ndim <= 1:
                 value = 0.3 * noise
             elif "embedding" in name and "time" not in name and "patch" not in name:
                 value = 0.5 * noise

@@ -164,7 +164,11 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Store, Pipeline
             progress.resume(rows.len() as u64);
             continue;
         }
-        let made = shard_rows(&probe, &stimuli, rows.clone(), plan.batch)?;
+        let mut silent = Vec::new();
+        let made = shard_rows(&probe, &stimuli, rows.clone(), plan.batch, &mut silent)?;
+        for name in &silent {
+            progress.warn(&format!("`{name}` is silent: its features say nothing"));
+        }
         for (name, file) in spaces.iter().zip(&files) {
             npy::write(file, made[*name].view().into_dyn())?;
         }
@@ -203,11 +207,11 @@ fn open(request: &Request) -> Result<(Probe, String), PipelineError> {
     let given = match request.source {
         StimulusFiles::Pictures(_) => Input::Pictures,
         StimulusFiles::Texts { .. } => Input::Texts,
+        StimulusFiles::Sounds(_) => Input::Sounds,
     };
     if let Some(other) = spaces.iter().find(|space| space.input() != given) {
-        let words = |input: Input| if input == Input::Pictures { "pictures" } else { "texts" };
-        let what = format!("`{}` is made from {}, not from {}", other.name(), words(other.input()), words(given));
-        return refuse(what, "make the spaces of pictures and of texts in two stores");
+        let what = format!("`{}` is made from {}, not from {}", other.name(), other.input().word(), given.word());
+        return refuse(what, "make the spaces of pictures, of texts and of sounds in stores of their own");
     }
     let files = match &request.models {
         Models::Words(path) if request.spaces == ["words"] => {
@@ -234,9 +238,12 @@ fn shard_rows(
     stimuli: &Stimuli,
     rows: std::ops::Range<usize>,
     batch: usize,
+    silent: &mut Vec<String>,
 ) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
-    if let Stimuli::Texts { .. } = stimuli {
-        return Ok(probe.texts(stimuli.texts(rows), batch)?);
+    match (stimuli, probe.sound_format()) {
+        (Stimuli::Texts { .. }, _) => return Ok(probe.texts(stimuli.texts(rows), batch)?),
+        (Stimuli::Sounds { .. }, Some(format)) => return sound_rows(probe, stimuli, rows, batch, format, silent),
+        _ => {}
     }
     let mut names = &stimuli.names()[rows.clone()];
     let mut all: BTreeMap<String, Vec<Array2<f32>>> = BTreeMap::new();
@@ -250,11 +257,36 @@ fn shard_rows(
             all.entry(name).or_default().push(rows);
         }
     }
+    stacked(all, "pictures of unequal size")
+}
+
+/// The rows of sounds, of which `batch` for each thread are in memory at once.
+fn sound_rows(
+    probe: &Probe,
+    stimuli: &Stimuli,
+    rows: std::ops::Range<usize>,
+    batch: usize,
+    format: (u32, usize),
+    silent: &mut Vec<String>,
+) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
+    let together = batch * rayon::current_num_threads().max(1);
+    let mut all: BTreeMap<String, Vec<Array2<f32>>> = BTreeMap::new();
+    for start in rows.clone().step_by(together) {
+        let sounds = stimuli.sounds(start..(start + together).min(rows.end), format, silent)?;
+        for (name, rows) in probe.sounds(&sounds)? {
+            all.entry(name).or_default().push(rows);
+        }
+    }
+    stacked(all, "sounds of unequal length")
+}
+
+/// One matrix for each space of what the groups of a shard gave.
+fn stacked(all: BTreeMap<String, Vec<Array2<f32>>>, of: &str) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
     all.into_iter()
         .map(|(name, groups)| {
             let views: Vec<_> = groups.iter().map(|rows| rows.view()).collect();
             let rows = ndarray::concatenate(Axis(0), &views).map_err(|error| PipelineError::Data {
-                what: format!("pictures of unequal size give rows of unequal length in `{name}`: {error}"),
+                what: format!("{of} give rows of unequal length in `{name}`: {error}"),
                 remedy: "pool the space (`--pool mean`)".into(),
             })?;
             Ok((name, rows))

@@ -1,16 +1,20 @@
-//! What features are made of: pictures in a folder or an HDF5 data set, texts in a list or a table.
+//! What features are made of: pictures in a folder or an HDF5 data set, texts in a list or a table, sounds in a folder.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Array4, Axis};
-use percept_io::{fs, hdf5, picture, table};
+use ndarray::{Array2, Array3, Array4, Axis};
+use percept_io::{fs, hdf5, picture, sound, table};
+use percept_signal::sinc::{Kernel, resample};
 
 use crate::error::PipelineError;
 
 /// The largest list of texts: 1 GiB.
 const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// The longest sound: ten minutes.
+const MAX_SOUND_SECS: f64 = 600.0;
 
 /// Where the stimuli lie, as the user says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub enum StimulusFiles {
         /// How many texts before each one are read with it: the context of a word in a story.
         context: usize,
     },
+    /// A folder of WAV, FLAC, MP3 and Ogg files.
+    Sounds(PathBuf),
 }
 
 /// Open stimuli: their names, and what they hold.
@@ -33,6 +39,7 @@ pub(super) enum Stimuli {
     Folder { names: Vec<String>, files: Vec<PathBuf> },
     Brick { names: Vec<String>, pictures: hdf5::Dataset },
     Texts { names: Vec<String>, texts: Vec<String> },
+    Sounds { names: Vec<String>, files: Vec<PathBuf> },
 }
 
 fn refuse(what: String, remedy: &str) -> PipelineError {
@@ -45,6 +52,10 @@ impl Stimuli {
             StimulusFiles::Pictures(path) if fs::is_dir(path) => folder(path)?,
             StimulusFiles::Pictures(path) => brick(path)?,
             StimulusFiles::Texts { path, column, context } => texts(path, column.as_deref(), *context)?,
+            StimulusFiles::Sounds(path) => {
+                let (names, files) = named_files(path, &["wav", "flac", "mp3", "ogg"])?;
+                Stimuli::Sounds { names, files }
+            }
         };
         let names = stimuli.names();
         let mut seen = BTreeSet::new();
@@ -59,7 +70,10 @@ impl Stimuli {
 
     pub(super) fn names(&self) -> &[String] {
         match self {
-            Self::Folder { names, .. } | Self::Brick { names, .. } | Self::Texts { names, .. } => names,
+            Self::Folder { names, .. }
+            | Self::Brick { names, .. }
+            | Self::Texts { names, .. }
+            | Self::Sounds { names, .. } => names,
         }
     }
 
@@ -78,7 +92,7 @@ impl Stimuli {
                 })?;
                 Ok(vec![all])
             }
-            Self::Texts { .. } => Ok(vec![]),
+            Self::Texts { .. } | Self::Sounds { .. } => Ok(vec![]),
         }
     }
 
@@ -86,8 +100,47 @@ impl Stimuli {
     pub(super) fn texts(&self, range: Range<usize>) -> &[String] {
         match self {
             Self::Texts { texts, .. } => &texts[range],
-            Self::Folder { .. } | Self::Brick { .. } => &[],
+            Self::Folder { .. } | Self::Brick { .. } | Self::Sounds { .. } => &[],
         }
+    }
+
+    /// The sounds of a range (channels, samples), mixed to `channels` and resampled to `rate_hz`; none of other stimuli. The
+    /// names of those that are silent go to `silent`.
+    ///
+    /// A sound of one channel stands for both where two are asked for.
+    pub(super) fn sounds(
+        &self,
+        range: Range<usize>,
+        (rate_hz, channels): (u32, usize),
+        silent: &mut Vec<String>,
+    ) -> Result<Vec<Array2<f32>>, PipelineError> {
+        let Self::Sounds { names, files } = self else { return Ok(vec![]) };
+        range
+            .map(|i| {
+                let samples = sound::read(&files[i], MAX_SOUND_SECS)?;
+                if samples.values.iter().all(|&value| value == 0.0) {
+                    silent.push(names[i].clone());
+                }
+                let mixed = match (samples.values.nrows(), channels) {
+                    (a, b) if a == b => samples.values.clone(),
+                    (1, n) => ndarray::concatenate(Axis(0), &vec![samples.values.view(); n])
+                        .map_err(|error| refuse(error.to_string(), "report this"))?,
+                    (_, 1) => Array2::from_shape_vec((1, samples.values.ncols()), samples.mono())
+                        .map_err(|error| refuse(error.to_string(), "report this"))?,
+                    (n, _) => {
+                        let what = format!("`{}` has {n} channels", files[i].display());
+                        return Err(refuse(what, "save it with one or two"));
+                    }
+                };
+                let rows: Vec<Vec<f32>> = mixed
+                    .outer_iter()
+                    .map(|row| resample(&row.to_vec(), samples.rate_hz, rate_hz, Kernel::kaiser_best()))
+                    .collect();
+                let length = rows.first().map_or(0, Vec::len);
+                Array2::from_shape_vec((rows.len(), length), rows.concat())
+                    .map_err(|error| refuse(error.to_string(), "report this"))
+            })
+            .collect()
     }
 }
 
@@ -97,14 +150,20 @@ fn stack(pictures: &[Array3<u8>]) -> Result<Array4<u8>, PipelineError> {
 }
 
 fn folder(path: &Path) -> Result<Stimuli, PipelineError> {
-    let is_picture = |file: &PathBuf| {
+    let (names, files) = named_files(path, &["png", "jpg", "jpeg"])?;
+    Ok(Stimuli::Folder { names, files })
+}
+
+/// The files of a folder whose names end so, in the order of their names, and these without the end.
+fn named_files(path: &Path, ends: &[&str]) -> Result<(Vec<String>, Vec<PathBuf>), PipelineError> {
+    let is_wanted = |file: &PathBuf| {
         let end = file.extension().map(|end| end.to_string_lossy().to_lowercase());
-        end.is_some_and(|end| ["png", "jpg", "jpeg"].contains(&end.as_str()))
+        end.is_some_and(|end| ends.contains(&end.as_str()))
     };
-    let mut files: Vec<PathBuf> = fs::list(path)?.into_iter().filter(is_picture).collect();
+    let mut files: Vec<PathBuf> = fs::list(path)?.into_iter().filter(is_wanted).collect();
     files.sort();
     let name = |file: &PathBuf| file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Stimuli::Folder { names: files.iter().map(name).collect(), files })
+    Ok((files.iter().map(name).collect(), files))
 }
 
 fn brick(path: &Path) -> Result<Stimuli, PipelineError> {
