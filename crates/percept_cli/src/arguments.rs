@@ -232,6 +232,9 @@ pub(crate) struct TrainPocket {
     /// Folder for the pack and its checkpoints; an interrupted training in it goes on where it was
     #[arg(long, value_name = "DIR", default_value = "pocket")]
     pub(crate) out: PathBuf,
+    /// Train the pack of music instead, on tunes
+    #[arg(long)]
+    pub(crate) music: bool,
     /// Train this part; may be repeated [default: all, in this order]
     #[arg(long = "part", value_name = "PART")]
     pub(crate) parts: Vec<Part>,
@@ -256,7 +259,7 @@ pub(crate) struct TrainPocket {
 pub(crate) enum Part {
     /// The classifier that names what a drawing shows; no part of the pack
     Judge,
-    /// Pictures to latents and back
+    /// Pictures to latents and back; with `--music`, mel spectrograms
     Autoencoder,
     /// Latents to pictures, sharpened
     Decoder,
@@ -266,6 +269,10 @@ pub(crate) enum Part {
     Unet,
     /// Captions of pictures.
     Captioner,
+    /// With `--music`: sounds and texts in one space
+    Clap,
+    /// With `--music`: mel spectrograms to sound
+    Vocoder,
 }
 
 #[derive(Debug, Args)]

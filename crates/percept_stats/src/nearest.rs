@@ -181,7 +181,8 @@ fn in_bytes(vector: ArrayView1<'_, f32>) -> (Vec<i8>, f32, f32) {
     let scale = if largest > 0.0 { largest / LARGEST } else { 1.0 };
     let bytes: Vec<i8> = vector.iter().map(|value| (value / scale).round() as i8).collect();
     let lost = vector.iter().zip(&bytes).map(|(&value, &byte)| f64::from(value - scale * f32::from(byte)).powi(2));
-    (bytes, scale, lost.sum::<f64>().sqrt() as f32)
+    let lost = lost.sum::<f64>().sqrt() as f32;
+    (bytes, scale, lost)
 }
 
 /// The sum of products, exact: 2¹⁷ numbers of 2¹⁴ fit.

@@ -10,6 +10,7 @@ mod configs;
 mod drawings;
 mod files;
 mod judge;
+pub mod music;
 mod recipe;
 mod score;
 mod train;
