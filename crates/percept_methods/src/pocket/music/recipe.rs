@@ -24,11 +24,11 @@ impl Default for MusicRecipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            clap_steps: 500,
-            autoencoder_steps: 2_000,
-            vocoder_steps: 1_500,
-            unet_steps: 3_000,
-            unet_pieces: 6_000,
+            clap_steps: 400,
+            autoencoder_steps: 500,
+            vocoder_steps: 700,
+            unet_steps: 900,
+            unet_pieces: 2_400,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a trained pack of music can do with tunes that it never heard.
 
+use std::path::Path;
+
 use ndarray::Array2;
 use percept_core::Seed;
 use percept_models::ModelError;
@@ -8,7 +10,6 @@ use percept_pipeline::decoding::Classifier;
 use percept_synth::tunes::{Genre, Instrument, Mood, Tempo, Tune};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::path::Path;
 
 use super::sounds::Piece;
 

@@ -57,6 +57,8 @@ pub(super) const VAE: &str = "vae/diffusion_pytorch_model.safetensors";
 const VOCODER: &str = "vocoder/model.safetensors";
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 
+/// Pieces with captions in each step of CLAP.
+const CLAP_BATCH: usize = 48;
 /// Pieces in each step of the U-Net.
 const BATCH: usize = 32;
 /// Of the pieces that the U-Net learns from, how many it is shown without their vector, so that guidance has something to lead away from.
@@ -132,7 +134,7 @@ fn train_clap(out: &Path, recipe: &MusicRecipe, seed: Seed, progress: &dyn Progr
     let begin = begun_clap(&config, &hearing, &sample, seed.named("clap.init"))?;
     let params = training(begin.clone(), "the beginning of CLAP");
     let task = ClapTask::new(params, &config, &hearing, &tokenizer, SHARDS, |_, seed| {
-        let pieces = Piece::several(seed, 32);
+        let pieces = Piece::several(seed, CLAP_BATCH / SHARDS);
         let sounds = pieces.par_iter().map(|piece| piece.sound(CLAP_SECS)).collect();
         (sounds, pieces.iter().map(Piece::caption).collect())
     })?;
