@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 
 def passes(folder):
-    """The reference's pass over a case's inputs."""
+    """The reference's passes over a case's inputs, by name where there are several."""
     config = json.loads((folder / "config.json").read_text())
     io = load_file(str(folder / "io.safetensors"))
     kind = config.get("model_type", config.get("_class_name"))
@@ -34,35 +34,35 @@ def passes(folder):
 
         model = ClapModel(ClapConfig(**config)).eval()
         ids = io["input.ids"]
-        return lambda: (
-            model.audio_projection(model.audio_model(io["input.mels"]).pooler_output),
-            model.text_projection(model.text_model(ids, attention_mask=torch.ones_like(ids)).pooler_output),
-        )
+        return {
+            "audio": lambda: model.audio_projection(model.audio_model(io["input.mels"]).pooler_output),
+            "text": lambda: model.text_projection(model.text_model(ids, attention_mask=torch.ones_like(ids)).pooler_output),
+        }
     if kind == "encodec":
         from transformers import EncodecConfig, EncodecModel
 
         model = EncodecModel(EncodecConfig(**config)).eval()
-        return lambda: (model.encoder(io["input.sound"]), model.decoder(io["input.latents"]))
+        return {"encoder": lambda: model.encoder(io["input.sound"]), "decoder": lambda: model.decoder(io["input.latents"])}
     if kind == "wav2vec2-bert":
         from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
 
         model = Wav2Vec2BertModel(Wav2Vec2BertConfig(**config)).eval()
-        return lambda: model(io["input.tokens"], output_hidden_states=True)
+        return {"": lambda: model(io["input.tokens"], output_hidden_states=True)}
     if kind == "UNet2DConditionModel":
         from diffusers import UNet2DConditionModel
 
         model = UNet2DConditionModel.from_config(config).eval()
         given = (io["input.sample"], io["input.timestep"], None)
-        return lambda: model(*given, class_labels=io["input.class_labels"])
+        return {"": lambda: model(*given, class_labels=io["input.class_labels"])}
     if kind == "AutoencoderKL":
         from diffusers import AutoencoderKL
 
         model = AutoencoderKL.from_config(config).eval()
-        return lambda: (model.encode(io["input.image"]), model.decode(io["input.latent"]))
+        return {"": lambda: (model.encode(io["input.image"]), model.decode(io["input.latent"]))}
     from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
     model = SpeechT5HifiGan(SpeechT5HifiGanConfig(**config)).eval()
-    return lambda: model(io["input.mels"])
+    return {"": lambda: model(io["input.mels"])}
 
 
 def main():
@@ -76,19 +76,22 @@ def main():
     torch.set_num_threads(arguments.threads)
     threads = os.environ | {"RAYON_NUM_THREADS": str(arguments.threads)}
     for name in arguments.cases or sorted(path.name for path in arguments.folder.iterdir()):
-        run = passes(arguments.folder / name)
-        ours, theirs = [], []
+        runs = passes(arguments.folder / name)
+        ours, theirs = {part: [] for part in runs}, {part: [] for part in runs}
         for _ in range(arguments.rounds):
             with torch.no_grad():
-                run()
-                begin = time.perf_counter()
-                run()
-                theirs.append(time.perf_counter() - begin)
+                for part, run in runs.items():
+                    run()
+                    begin = time.perf_counter()
+                    run()
+                    theirs[part].append(time.perf_counter() - begin)
             command = [arguments.program, arguments.folder, name]
             said = subprocess.run(command, env=threads, capture_output=True, text=True, check=True).stdout
-            ours.append(float(re.search(r"ran in ([\d.]+) s", said)[1]))
-        a, b = statistics.median(ours), statistics.median(theirs)
-        print(f"{name}: percept {a:.3f} s, PyTorch {b:.3f} s, ratio {a / b:.2f}", flush=True)
+            for part in runs:
+                ours[part].append(float(re.search(rf"{part or 'ran in'} ([\d.]+) s", said)[1]))
+        for part in runs:
+            a, b = statistics.median(ours[part]), statistics.median(theirs[part])
+            print(f"{name} {part}: percept {a:.3f} s, PyTorch {b:.3f} s, ratio {a / b:.2f}", flush=True)
 
 
 main()

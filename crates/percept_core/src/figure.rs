@@ -32,6 +32,8 @@ pub enum Figure {
     Strip(Strip),
     /// Maps on the cortex.
     Cortex(Cortex),
+    /// Rows of sounds to be heard and seen.
+    Sounds(Sounds),
 }
 
 /// What an axis or a quantity measures.
@@ -221,6 +223,46 @@ pub struct Cortex {
     pub alt: String,
 }
 
+/// Rows of sounds, each with its waveform and its mel spectrogram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sounds {
+    /// The heading.
+    pub title: String,
+    /// What is to be heard and seen.
+    pub caption: String,
+    /// Names of the columns, such as `stimulus` and `retrieval`.
+    pub columns: Vec<String>,
+    /// The highest frequency of the spectrograms, in Hz; they begin at 0 and are even in mel.
+    pub high_hz: f64,
+    /// The rows.
+    pub rows: Vec<SoundRow>,
+}
+
+/// One row of sounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoundRow {
+    /// Its name, such as the stimulus' id.
+    pub label: String,
+    /// One entry per column; `None` where there is no sound.
+    pub cells: Vec<Option<Clip>>,
+}
+
+/// A sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clip {
+    /// A WAV file that browsers play: integers of 16 bits, or µ-law.
+    pub sound: String,
+    /// Its length in seconds.
+    pub seconds: f64,
+    /// The least and the largest sample, −1 … 1, of as many equal stretches as there are columns of pixels.
+    pub waveform: Vec<[f32; 2]>,
+    /// A gray PNG file: time to the right, the highest mel in the first row, white is the loudest.
+    pub mels: String,
+    /// A word or number below, such as a likeness; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
 impl Axis {
     /// A plain linear axis.
     pub fn plain(label: impl Into<String>) -> Self {
@@ -242,6 +284,7 @@ impl Figure {
             Self::Matrix(figure) => &figure.title,
             Self::Strip(figure) => &figure.title,
             Self::Cortex(figure) => &figure.title,
+            Self::Sounds(figure) => &figure.title,
         }
     }
 
@@ -253,6 +296,7 @@ impl Figure {
             Self::Matrix(figure) => &figure.caption,
             Self::Strip(figure) => &figure.caption,
             Self::Cortex(figure) => &figure.caption,
+            Self::Sounds(figure) => &figure.caption,
         }
     }
 }

@@ -11,10 +11,13 @@ use std::{
     error::Error,
     io::{Write, stdout},
     path::{Path, PathBuf},
+    rc::Rc,
     time::Instant,
 };
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
+use ndarray::{Array2, Array4};
+use percept_core::Seed;
 use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     language::LanguageModel,
@@ -23,6 +26,7 @@ use percept_models::{
         clap::ClapModel,
         encodec::{EncodecConfig, EncodecModel},
         hifigan::{HifiGan, HifiGanConfig},
+        music::{MusicGeneration, MusicPack},
         w2v_bert::{W2vBertConfig, W2vBertModel},
     },
     tap::Taps,
@@ -55,7 +59,10 @@ fn main() -> Result<()> {
 }
 
 fn run_case(folder: &Path, name: &str) -> Result<()> {
-    let mut out = stdout().lock();
+    if folder.join("model_index.json").exists() {
+        return music(folder, name);
+    }
+    let out = stdout().lock();
     let config = std::fs::read_to_string(folder.join("config.json"))?;
     if config.contains("\"blip\"") {
         drop(out);
@@ -67,9 +74,13 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
     let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     // Building the model comes first: it is counted as loading.
-    let run: Box<dyn Fn() -> Result<Tensors>> = if let Some(run) = sound(&params, &config, &io)? {
-        run
-    } else if config.contains("UNet2DConditionModel") {
+    if let Some(parts) = sound(&params, &config, &io)? {
+        params.expect_all_used()?;
+        drop(out);
+        let parts: Vec<_> = parts.iter().map(|(part, run)| (*part, &**run)).collect();
+        return report_parts(name, &io, begin.elapsed().as_secs_f64(), &parts);
+    }
+    let run: Box<dyn Fn() -> Result<Tensors>> = if config.contains("UNet2DConditionModel") {
         let model = UNet2DConditionModel::new(&params, UnetConfig::parse(&config)?)?;
         let (sample, context) = (input("input.sample")?, input("input.encoder_hidden_states")?);
         let steps: Vec<f64> = input("input.timestep")?.to_dtype(DType::F64)?.to_vec1()?;
@@ -117,13 +128,32 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
         })
     };
     params.expect_all_used()?;
-    let loaded = begin.elapsed().as_secs_f64();
-    run()?;
-    let begin = Instant::now();
-    let outputs = run()?;
-    let ran = begin.elapsed().as_secs_f64();
+    drop(out);
+    report(name, &io, begin.elapsed().as_secs_f64(), &run)
+}
+
+/// Runs a case twice, of which the second is timed, and compares what it gives.
+fn report(name: &str, io: &Tensors, loaded: f64, run: &dyn Fn() -> Result<Tensors>) -> Result<()> {
+    report_parts(name, io, loaded, &[("", run)])
+}
+
+/// As [`report`], for a case of several models, each timed by itself.
+fn report_parts(name: &str, io: &Tensors, loaded: f64, parts: &[(&str, &dyn Fn() -> Result<Tensors>)]) -> Result<()> {
+    let mut out = stdout().lock();
+    let (mut outputs, mut ran, mut each) = (Tensors::new(), 0.0, String::new());
+    for (part, run) in parts {
+        run()?;
+        let begin = Instant::now();
+        outputs.extend(run()?);
+        let seconds = begin.elapsed().as_secs_f64();
+        ran += seconds;
+        if !part.is_empty() {
+            each.extend([", ", part, &format!(" {seconds:.3} s")]);
+        }
+    }
+    let input = |key: &str| io.get(key).ok_or_else(|| format!("{name} has no `{key}`"));
     let reference = input("seconds")?.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
-    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s (reference {reference:.2} s)")?;
+    writeln!(out, "{name}: loaded in {loaded:.1} s, ran in {ran:.3} s{each} (reference {reference:.2} s)")?;
     for (key, ours) in &outputs {
         let truth = input(&format!("output.{key}"))?;
         writeln!(out, "  {key}: {:?}, max relative error {:.1e}", truth.dims(), relative_error(ours, truth)?)?;
@@ -131,12 +161,43 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A whole pack that makes music, from given noise.
+fn music(folder: &Path, name: &str) -> Result<()> {
+    let begin = Instant::now();
+    let pack = MusicPack::open(folder)?;
+    let io_path = folder.join("io.safetensors");
+    let io = read_tensors(&std::fs::read(&io_path)?, &io_path)?;
+    let rows = |key: &str| -> Result<Array2<f32>> {
+        let values: Vec<Vec<f32>> = io[key].to_vec2()?;
+        Ok(Array2::from_shape_vec((values.len(), values[0].len()), values.concat())?)
+    };
+    let (vectors, negative) = (rows("input.vectors")?, rows("input.negative")?);
+    let noise = Array4::from_shape_vec(io["input.noise"].dims4()?, io["input.noise"].flatten_all()?.to_vec1()?)?;
+    let request = MusicGeneration {
+        conditions: vectors.view(),
+        negative: Some(negative.view()),
+        seconds: 2.56,
+        steps: 3,
+        guidance: 2.0,
+        candidates: 1,
+        seed: Seed::new(0),
+        ids: &[0],
+        noise: Some(noise.view()),
+    };
+    report(name, &io, begin.elapsed().as_secs_f64(), &|| {
+        let samples = pack.generate(&request)?.remove(0).remove(0).samples;
+        let n = samples.len();
+        Ok([("sound".to_owned(), Tensor::from_vec(samples, (1, n), &Device::Cpu)?)].into())
+    })
+}
+
 type Run<'a> = Box<dyn Fn() -> Result<Tensors> + 'a>;
 
-/// The models of sound, and the U-Net that is given a vector.
-fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Run<'a>>> {
+/// The models of sound, and the U-Net that is given a vector: what each case runs, by name where it is several things.
+fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Vec<(&'static str, Run<'a>)>>> {
     let kind: serde_json::Value = serde_json::from_str(config)?;
     let input = |key: &str| io.get(&format!("input.{key}")).ok_or_else(|| format!("there is no input `{key}`"));
+    let one = |run: Run<'a>| vec![("", run)];
     Ok(Some(match kind["model_type"].as_str() {
         Some("clap") => {
             for name in [
@@ -147,45 +208,52 @@ fn sound<'a>(params: &Params, config: &str, io: &'a Tensors) -> Result<Option<Ru
             ] {
                 params.ignore(name);
             }
-            let model = ClapModel::from_params(params, config)?;
+            let audio = Rc::new(ClapModel::from_params(params, config)?);
             let (mels, ids) = (input("mels")?, input("ids")?.to_dtype(DType::U32)?.to_vec2()?);
-            Box::new(move || {
-                let audio = model.embed_mels(mels, &[false], &mut Taps::none())?;
-                Ok([("audio".to_owned(), audio), ("text".to_owned(), model.embed_ids(&ids, &mut Taps::none())?)].into())
-            })
+            let text = audio.clone();
+            vec![
+                (
+                    "audio",
+                    Box::new(move || {
+                        Ok([("audio".to_owned(), audio.embed_mels(mels, &[false], &mut Taps::none())?)].into())
+                    }),
+                ),
+                ("text", Box::new(move || Ok([("text".to_owned(), text.embed_ids(&ids, &mut Taps::none())?)].into()))),
+            ]
         }
         Some("encodec") => {
-            let model = EncodecModel::new(params, EncodecConfig::parse(config)?)?;
+            let encoder = Rc::new(EncodecModel::new(params, EncodecConfig::parse(config)?)?);
             let (sound, latents) = (input("sound")?, input("latents")?);
-            Box::new(move || {
-                Ok([("latents".to_owned(), model.encode(sound)?), ("decoded".to_owned(), model.decode(latents)?)]
-                    .into())
-            })
+            let decoder = encoder.clone();
+            vec![
+                ("encoder", Box::new(move || Ok([("latents".to_owned(), encoder.encode(sound)?)].into()))),
+                ("decoder", Box::new(move || Ok([("decoded".to_owned(), decoder.decode(latents)?)].into()))),
+            ]
         }
         Some("wav2vec2-bert") => {
             let model = W2vBertModel::new(params, W2vBertConfig::parse(config)?)?;
             let tokens = input("tokens")?;
-            Box::new(move || {
+            one(Box::new(move || {
                 let mut taps = Taps::wanting((0..=model.config().num_hidden_layers).map(|i| format!("layer{i:02}")));
                 let states = model.forward(tokens, &mut taps)?;
                 let mut outputs = taps.finish()?;
                 outputs.insert("states".to_owned(), states);
                 Ok(outputs)
-            })
+            }))
         }
         Some("hifigan" | "speecht5_hifigan") => {
             let model = HifiGan::new(params, HifiGanConfig::parse(config)?)?;
             let mels = input("mels")?;
-            Box::new(move || Ok([("sound".to_owned(), model.forward(mels)?)].into()))
+            one(Box::new(move || Ok([("sound".to_owned(), model.forward(mels)?)].into())))
         }
         _ if kind["class_embeddings_concat"] == true => {
             let model = UNet2DConditionModel::new(params, UnetConfig::parse(config)?)?;
             let (sample, class) = (input("sample")?, input("class_labels")?);
             let steps: Vec<f64> = input("timestep")?.to_dtype(DType::F64)?.to_vec1()?;
-            Box::new(move || {
+            one(Box::new(move || {
                 let given = Conditioning { class: Some(class), ..Conditioning::default() };
                 Ok([("sample".to_owned(), model.forward_with(sample, &steps, given, &mut Taps::none())?)].into())
-            })
+            }))
         }
         _ => return Ok(None),
     }))

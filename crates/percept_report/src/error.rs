@@ -17,6 +17,12 @@ pub enum ReportError {
         /// Its path inside the run's folder.
         path: String,
     },
+    /// A sound is not in the one format that reports embed.
+    #[error("sound `{path}` of the report is no WAV file of 16-bit integers or µ-law (write sounds as such)")]
+    NotWav {
+        /// Its path inside the run's folder.
+        path: String,
+    },
     /// A run's outcome is not in the form that this version writes.
     #[error("`{path}` is no outcome of this version of percept: {reason} (run the experiment again)")]
     Outcome {
@@ -54,7 +60,7 @@ pub enum ReportError {
     },
 }
 
-/// Hands over the bytes of a PNG by its path inside the run's folder.
+/// Hands over the bytes of a PNG or WAV by its path inside the run's folder.
 pub type Pictures<'p> = dyn FnMut(&str) -> std::io::Result<Vec<u8>> + 'p;
 
 /// The bytes of the PNG at `path`.
@@ -62,4 +68,22 @@ pub(crate) fn png(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, Re
     let bytes =
         pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Ok(bytes) } else { Err(ReportError::NotPng { path: path.to_owned() }) }
+}
+
+/// The bytes of the WAV at `path`, of a coding that every browser plays.
+pub(crate) fn wav(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, ReportError> {
+    let bytes =
+        pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
+    let coding = |at: usize| bytes.get(at..at + 2).map(|two| [two[0], two[1]]);
+    // The chunk of the format stands first in what percept writes.
+    let is_played = match (coding(20), coding(34)) {
+        (Some([1, 0]), Some(bits)) => bits == [16, 0],
+        (Some([7, 0]), Some(bits)) => bits == [8, 0],
+        _ => false,
+    };
+    if bytes.starts_with(b"RIFF") && bytes.get(8..16) == Some(b"WAVEfmt ") && is_played {
+        Ok(bytes)
+    } else {
+        Err(ReportError::NotWav { path: path.to_owned() })
+    }
 }

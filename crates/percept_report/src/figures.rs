@@ -1,4 +1,4 @@
-//! Figures as inline SVG: curves, values with intervals, heat maps, strips of pictures under maps, and maps on the cortex.
+//! Figures as inline SVG: curves, values with intervals, heat maps, strips of pictures under maps, maps on the cortex, and sounds.
 //!
 //! What is drawn comes as plain data ([`percept_core::figure`]); here it only gets a place, a colour and words. Text is text and
 //! colours are those of the page, so that a figure follows light and dark and can be searched, read aloud and printed.
@@ -9,6 +9,7 @@ mod estimates;
 mod lines;
 mod marks;
 mod matrix;
+mod sounds;
 mod strip;
 
 use std::fmt::Write;
@@ -45,6 +46,7 @@ pub fn section(
             Figure::Matrix(figure) => matrix::draw(out, glossary, figure)?,
             Figure::Strip(figure) => strip::draw(out, figure, pictures)?,
             Figure::Cortex(figure) => cortex::draw(out, figure, pictures)?,
+            Figure::Sounds(figure) => sounds::draw(out, figure, pictures)?,
         }
         out.push_str("</figure>\n");
     }
@@ -52,6 +54,9 @@ pub fn section(
 }
 
 /// The style and the script that the figures of these sections need beside those of the page.
-pub(crate) fn assets(sections: &[Section]) -> (&'static str, &'static str) {
-    cortex::assets(sections).unwrap_or_default()
+pub(crate) fn assets(sections: &[Section]) -> (String, String) {
+    let parts = [cortex::assets(sections), sounds::assets(sections)];
+    parts.into_iter().flatten().fold(Default::default(), |(style, script), (more_style, more_script)| {
+        (style + more_style, script + more_script)
+    })
 }

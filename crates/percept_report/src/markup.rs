@@ -98,9 +98,18 @@ fn superscript(digits: &str) -> String {
 
 /// A PNG file as a `data:` address.
 pub fn data_address(png: &[u8]) -> String {
-    let mut out = String::with_capacity(png.len() * 4 / 3 + 32);
-    out.push_str("data:image/png;base64,");
-    base64(png, &mut out);
+    address("image/png", png)
+}
+
+/// A WAV as an address that holds the sound itself.
+pub fn sound_address(wav: &[u8]) -> String {
+    address("audio/wav", wav)
+}
+
+fn address(kind: &str, bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 4 / 3 + 32);
+    let _ = write!(out, "data:{kind};base64,");
+    base64(bytes, &mut out);
     out
 }
 

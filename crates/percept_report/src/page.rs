@@ -74,7 +74,7 @@ fn head(out: &mut String, glossary: &Glossary<'_>, outcome: &Outcome) {
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · percept</title>\n<style>\n{STYLE}{more}</style>\n</head>\n<body>\n\
          <header>\n<div class=\"bar\"><span class=\"mark\">percept</span>\n<nav aria-label=\"Sections\">"

@@ -4,7 +4,7 @@ use candle_core::{Shape, Tensor};
 
 use super::{
     composed,
-    kernel::{for_each_chunk, pointwise::exp, vectorised},
+    kernel::{for_each_chunk, pointwise::tanh, vectorised},
     ops::{self, Op},
 };
 use crate::{config, error::Result, nn::Activation};
@@ -44,13 +44,6 @@ impl Elementwise {
             Self::GeluTanh => ops::apply1(GeluTanh, x)?,
         })
     }
-}
-
-/// tanh by the vectorised exponential.
-#[inline]
-fn tanh(x: f32) -> f32 {
-    let e = exp(-2.0 * x.abs());
-    ((1.0 - e) / (1.0 + e)).copysign(x)
 }
 
 #[inline]

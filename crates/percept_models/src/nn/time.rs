@@ -3,15 +3,17 @@
 //!
 //! Weights are brought into the order of the kernels once where they are frozen, and in every pass where they train.
 
+use std::sync::OnceLock;
+
 use candle_core::{Result as TensorResult, Shape, Tensor, bail};
 
 pub(crate) use super::kernel::pointwise::Bend;
 use super::{
     composed, flops,
-    host::with_all,
+    host::{with_all, with_values},
     kernel::{
         biased::{self, BiasedShape},
-        conv1d::{self, Conv1dShape},
+        conv1d::{self, Conv1dShape, Extras},
         lstm, norm,
         pointwise::sum_rows,
     },
@@ -86,6 +88,8 @@ struct Taps {
     stride: usize,
     /// Made once, where the weight is frozen.
     ready: Option<Tensor>,
+    /// What the kernel wants of a frozen weight besides, made when it first runs.
+    prepared: OnceLock<Option<Vec<f32>>>,
 }
 
 impl Taps {
@@ -96,7 +100,17 @@ impl Taps {
             Some(ready) => Stored::Plain(ready.clone()),
             None => stored,
         };
-        Ok(Self { stored, order, stride, ready })
+        Ok(Self { stored, order, stride, ready, prepared: OnceLock::new() })
+    }
+
+    fn prepared(&self, s: &Conv1dShape) -> TensorResult<Option<&[f32]>> {
+        let Some(ready) = self.ready.as_ref().filter(|ready| has_kernels(ready.device())) else { return Ok(None) };
+        if self.prepared.get().is_none() {
+            let made = with_values(ready, |w| conv1d::prepared(s, w))?;
+            // Another thread may have been faster, with the same values.
+            let _ = self.prepared.set(made);
+        }
+        Ok(self.prepared.get().and_then(Option::as_deref))
     }
 
     fn get(&self) -> TensorResult<Tensor> {
@@ -172,15 +186,29 @@ impl Conv1d {
 
     /// (B, L, C) → (B, L', O).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.run(x, None)
+        self.run(x, None, self.pad, false)
     }
 
     /// As [`Self::forward`], added to `onto` (B, L', O).
     pub(crate) fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
-        self.run(x, Some(onto))
+        self.run(x, Some(onto), self.pad, false)
     }
 
-    fn run(&self, x: &Tensor, onto: Option<&Tensor>) -> Result<Tensor> {
+    /// As [`Self::forward`] of a sound that is mirrored at its ends, so many samples before and behind (with zeros behind it
+    /// first, where it is too short for that); added to `onto` where that is given.
+    pub(crate) fn forward_mirrored(&self, x: &Tensor, pad: [usize; 2], onto: Option<&Tensor>) -> Result<Tensor> {
+        if runs_kernel(&[x, &self.bias]) && self.taps.ready.is_some() && pad.iter().all(|&pad| pad < x.dims()[1]) {
+            return self.run(x, onto, pad.map(|pad| pad as isize), true);
+        }
+        self.run(&mirrored(x, pad)?, onto, [0, 0], false)
+    }
+
+    /// As [`Self::forward`] with other zeros before and behind; added to `onto` where that is given.
+    pub(crate) fn forward_padded(&self, x: &Tensor, pad: [usize; 2], onto: Option<&Tensor>) -> Result<Tensor> {
+        self.run(x, onto, pad.map(|pad| pad as isize), false)
+    }
+
+    fn run(&self, x: &Tensor, onto: Option<&Tensor>, pad: [isize; 2], mirrored: bool) -> Result<Tensor> {
         let taps = self.taps.get()?;
         let (_, length, inputs) = x.dims3()?;
         let shape = Conv1dShape {
@@ -190,15 +218,39 @@ impl Conv1d {
             kernel: self.size,
             stride: self.stride,
             dilation: self.dilation,
-            pad: self.pad,
+            pad,
+            mirrored,
             bend: self.bend,
         };
-        Ok(conv1d(shape, x, &taps, &self.bias, onto)?)
+        Ok(conv1d(shape, x, &taps, &self.bias, onto, self.taps.prepared(&shape)?)?)
     }
 }
 
-/// `x` (B, L, C), `w` (k, C, O), `bias` (O) → (B, L', O), added to `onto` where that is given.
-fn conv1d(s: Conv1dShape, x: &Tensor, w: &Tensor, bias: &Tensor, onto: Option<&Tensor>) -> TensorResult<Tensor> {
+/// (B, L, C) with the sound mirrored at its ends, or with zeros behind it first, where it is too short for that.
+fn mirrored(x: &Tensor, [before, behind]: [usize; 2]) -> Result<Tensor> {
+    if before + behind == 0 {
+        return Ok(x.clone());
+    }
+    let length = x.dim(1)?;
+    let missing = (before.max(behind) + 1).saturating_sub(length);
+    let x = if missing > 0 { x.pad_with_zeros(1, 0, missing)? } else { x.clone() };
+    let last = (length + missing - 1) as u32;
+    let order = (1..=before as u32).rev().chain(0..=last).chain((0..behind as u32).map(|i| last - 1 - i));
+    let order: Vec<u32> = order.take(before + length + behind).collect();
+    let n = order.len();
+    Ok(x.index_select(&Tensor::from_vec(order, n, x.device())?, 1)?)
+}
+
+/// `x` (B, L, C), `w` (k, C, O), `bias` (O) → (B, L', O), added to `onto` where that is given; `prepared` are the weights as
+/// the kernel wants them.
+fn conv1d(
+    s: Conv1dShape,
+    x: &Tensor,
+    w: &Tensor,
+    bias: &Tensor,
+    onto: Option<&Tensor>,
+    prepared: Option<&[f32]>,
+) -> TensorResult<Tensor> {
     let batch = x.dim(0)?;
     if w.dims() != [s.kernel, s.inputs, s.outputs] || s.out_length() == 0 || (s.stride > 1 && s.dilation > 1) {
         bail!("a convolution over time with weights {:?} and {} samples got {:?}", w.dims(), s.reach(), x.dims());
@@ -215,12 +267,13 @@ fn conv1d(s: Conv1dShape, x: &Tensor, w: &Tensor, bias: &Tensor, onto: Option<&T
     if let Some(onto) = onto {
         if runs_kernel(&[x, w, bias, onto]) {
             return computed([x, w, bias, onto], dims, |[x, w, bias, onto]| {
-                conv1d::forward(&s, x, w, bias, Some(onto))
+                conv1d::forward(&s, x, w, bias, Extras { onto: Some(onto), prepared })
             });
         }
-        return super::maps::add(onto, &conv1d(s, x, w, bias, None)?);
+        return super::maps::add(onto, &conv1d(s, x, w, bias, None, prepared)?);
     }
-    let out = computed([x, w, bias], dims, |[x, w, bias]| conv1d::forward(&s, x, w, bias, None))?;
+    let out =
+        computed([x, w, bias], dims, |[x, w, bias]| conv1d::forward(&s, x, w, bias, Extras { onto: None, prepared }))?;
     opaque(out, &[x, w, bias], move |inputs, needs, grad| {
         let [x, w, bias] = [&inputs[0], &inputs[1], &inputs[2]];
         let made = |needed: bool, like: &Tensor, kernel: &dyn Fn([&[f32]; 3]) -> Vec<f32>| {
@@ -269,9 +322,10 @@ impl ConvTranspose1d {
             stride: 1,
             dilation: 1,
             pad: [taps as isize - 1; 2],
+            mirrored: false,
             bend: self.bend,
         };
-        let out = conv1d(shape, x, &phases, &self.bias.repeat(self.stride)?, None)?;
+        let out = conv1d(shape, x, &phases, &self.bias.repeat(self.stride)?, None, self.taps.prepared(&shape)?)?;
         let out = out.reshape((batch, shape.out_length() * self.stride, outputs / self.stride))?;
         let whole = (length - 1) * self.stride + self.size;
         let kept = whole.checked_sub(cut[0] + cut[1]).filter(|&kept| kept > 0).ok_or_else(|| ModelError::Input {

@@ -214,3 +214,19 @@ fn unpack(file: &BTreeMap<String, Tensor>, weights: &BTreeMap<String, Tensor>) -
     assert!(rest.is_empty(), "the gradients have more values than the parameters");
     gradients
 }
+
+/// Compares gradients, by name, with those that are packed in a file: all that the reference's loss depends on, no other.
+pub(crate) fn check_packed(case: &str, own: &BTreeMap<String, Vec<f64>>, file: &BTreeMap<String, Tensor>) {
+    let (integers, scales) = (values(&file["gradients"]), values(&file["gradient_scales"]));
+    assert_eq!(own.len(), scales.len(), "{case}: as many gradients as the reference has, not {:?}", own.keys());
+    let largest = scales.iter().fold(0.0, |max: f64, &scale| max.max(scale));
+    let mut rest = integers.as_slice();
+    for ((name, ours), scale) in own.iter().zip(scales) {
+        let (integers, others) = rest.split_at(ours.len());
+        rest = others;
+        let truth: Vec<f64> = integers.iter().map(|integer| integer * scale / 32767.0).collect();
+        let error = difference(ours, &truth) / scale.max(NEGLIGIBLE * largest);
+        assert!(error <= GRADIENT, "{case}: gradient of `{name}` is off by {error:.1e}");
+    }
+    assert!(rest.is_empty(), "{case}: the gradients have more values than the parameters");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use ndarray::{Array2, Array4, ArrayView2};
 use percept_core::Seed;
 use percept_models::{
@@ -19,7 +19,7 @@ use percept_models::{
     tap::Taps,
 };
 
-use crate::fixture::{OUTPUT, folder, relative_error, tensors, text, values};
+use crate::fixture::{OUTPUT, check_packed, folder, relative_error, tensors, text, values};
 
 type Io = BTreeMap<String, Tensor>;
 
@@ -51,6 +51,26 @@ fn ids(tensor: &Tensor) -> Vec<Vec<u32>> {
     values(tensor).chunks(width).map(|row| row.iter().map(|&id| id as u32).collect()).collect()
 }
 
+/// A model whose every parameter trains.
+fn training(name: &'static str) -> Params {
+    Params::from_tensors_training(tensors(&format!("{name}/model.safetensors")), name, |_| true)
+}
+
+/// Compares the gradients of the case's loss over `outputs`, in the order of the reference, with the reference's.
+fn check_gradients(name: &str, params: &Params, outputs: &[(&str, Tensor)]) {
+    let file = tensors(&format!("{name}/grads.safetensors"));
+    let mut loss = Tensor::zeros((), DType::F32, &Device::Cpu).expect("a scalar");
+    for (output, value) in outputs {
+        let part = (value * &file[&format!("loss.{output}")]).and_then(|product| product.mean_all());
+        loss = (loss + part.expect("output and loss have the same shape")).expect("both are scalars");
+    }
+    let grads = loss.backward().expect("the loss is differentiable");
+    let own: BTreeMap<String, Vec<f64>> = (params.vars().into_iter())
+        .filter_map(|(name, var)| grads.get(&var).map(|gradient| (name, values(gradient))))
+        .collect();
+    check_packed(name, &own, &file);
+}
+
 fn clap(name: &'static str) {
     let io = io(name);
     let model =
@@ -72,6 +92,17 @@ fn clap(name: &'static str) {
     // On other devices everything is composed of the library's operations.
     let audio = percept_models::device::composed(|| model.embed_mels(&io["input.mels"], &is_longer, &mut Taps::none()));
     check(&format!("{name}: composed"), &values(&audio.expect("the model runs")), &io["output.audio"]);
+
+    let config = text(&format!("{name}/config.json"));
+    let gradients = || {
+        let params = training(name);
+        let model = ClapModel::from_params(&params, &config).expect("the weights fit the config");
+        let audio = model.embed_mels(&io["input.mels"], &is_longer, &mut Taps::none()).expect("the model runs");
+        let words = model.embed_ids(&ids, &mut Taps::none()).expect("the model runs");
+        check_gradients(name, &params, &[("audio", audio), ("text", words)]);
+    };
+    gradients();
+    percept_models::device::composed(gradients);
 }
 
 #[test]
@@ -180,6 +211,16 @@ fn encodec(name: &'static str) {
     }
     let words = model.dequantise(Array2::from_elem((1, 1), 16).view()).expect_err("16 codes").to_string();
     assert!(words.contains("below 16"), "{words}");
+    let gradients = || {
+        let params = training(name);
+        let config = EncodecConfig::parse(&text(&format!("{name}/config.json"))).expect("the config is supported");
+        let model = EncodecModel::new(&params, config).expect("the weights fit the config");
+        let latents = model.encode(&io["input.sound"]).expect("the model runs");
+        let decoded = model.decode(&io["input.latents"]).expect("the model runs");
+        check_gradients(name, &params, &[("latents", latents), ("decoded", decoded)]);
+    };
+    gradients();
+    percept_models::device::composed(gradients);
     model.encode_sound(Array2::zeros((3, 10)).view()).expect_err("three channels");
     model.encode_sound(Array2::zeros((1, 0)).view()).expect_err("no sample");
 }
@@ -238,6 +279,46 @@ fn vocoder() {
     check("sound", &values(&model.forward(&io["input.mels"]).expect("runs")), &io["output.sound"]);
     let composed = percept_models::device::composed(|| model.forward(&io["input.mels"]));
     check("composed", &values(&composed.expect("runs")), &io["output.sound"]);
+    let gradients = || {
+        let params = training("hifigan");
+        let config = HifiGanConfig::parse(&text("hifigan/config.json")).expect("the config is supported");
+        let model = HifiGan::new(&params, config).expect("the weights fit the config");
+        let sound = model.forward(&io["input.mels"]).expect("runs");
+        check_gradients("hifigan", &params, &[("sound", sound)]);
+    };
+    gradients();
+    percept_models::device::composed(gradients);
+}
+
+#[test]
+fn what_trains_is_followed_by_the_pass_after() {
+    // Weights that are brought into another order must be brought there anew after every step.
+    let params = training("hifigan");
+    let config = HifiGanConfig::parse(&text("hifigan/config.json")).expect("the config is supported");
+    let model = HifiGan::new(&params, config).expect("the weights fit the config");
+    let (clap_params, clap_io) = (training("clap"), io("clap"));
+    let clap = ClapModel::from_params(&clap_params, &text("clap/config.json")).expect("the weights fit the config");
+    let mels = io("hifigan")["input.mels"].clone();
+    let sound = || values(&model.forward(&mels).expect("runs"));
+    let heard = || {
+        let longer = [true, false];
+        values(&clap.embed_mels(&clap_io["input.mels"], &longer, &mut Taps::none()).expect("runs"))
+    };
+    for (vars, name, run) in [
+        (params.vars(), "upsampler.1.weight", &sound as &dyn Fn() -> Vec<f64>),
+        (params.vars(), "resblocks.0.convs1.0.weight", &sound),
+        (
+            clap_params.vars(),
+            "audio_model.audio_encoder.layers.0.blocks.1.attention.self.relative_position_bias_table",
+            &heard,
+        ),
+        (clap_params.vars(), "audio_model.audio_encoder.batch_norm.weight", &heard),
+    ] {
+        let before = run();
+        let var = &vars[name];
+        var.set(&(var.as_tensor() * 3.0).expect("a product")).expect("a variable can be set");
+        assert_ne!(before, run(), "{name}");
+    }
 }
 
 fn music_pack() -> (MusicPack, PathBuf) {

@@ -193,10 +193,47 @@ fn hostile_names_of_figures_are_shown_not_obeyed() {
                     }
                 }
                 Figure::Cortex(cortex) => attack.clone_into(&mut cortex.alt),
+                Figure::Sounds(sounds) => {
+                    attack.clone_into(&mut sounds.columns[0]);
+                    attack.clone_into(&mut sounds.rows[0].label);
+                    if let Some(clip) = &mut sounds.rows[0].cells[1] {
+                        attack.clone_into(&mut clip.note);
+                    }
+                }
             }
         }
     }
     attack.clone_into(&mut outcome.differences[0].method);
     attack.clone_into(&mut outcome.differences[1].metric);
     assert!(!page(&outcome).contains("<script>alert"));
+}
+
+#[test]
+fn sounds_are_within_the_page_with_players_that_have_names() {
+    let html = page(&many::outcome());
+    let table = between(&html, "<table class=\"sounds\">", "</table>");
+    assert_eq!(table.matches("<audio controls").count(), 5);
+    assert_eq!(table.matches("src=\"data:audio/wav;base64,UklGR").count(), 5);
+    assert_eq!(table.matches("src=\"data:image/png;base64,").count(), 5);
+    assert_eq!(table.matches("<span class=\"none\">none</span>").count(), 1);
+    assert!(table.contains("aria-label=\"clip 0, retrieval\"") && table.contains("likeness .8"));
+    assert!(html.contains("media-src data:") && html.contains(".clip audio"));
+    let mut outcome = many::outcome();
+    outcome.sections.pop();
+    assert!(!page(&outcome).contains(".clip audio"), "no style where there is no sound");
+
+    let mut outcome = many::outcome();
+    let Some(Figure::Sounds(sounds)) = outcome.sections[2].figures.last_mut() else { panic!("sounds") };
+    sounds.rows[0].cells.pop();
+    let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("one sound is missing").to_string();
+    assert!(error.contains("2 in row `clip 0`, expected 3 sounds per row"), "{error}");
+    let float = |path: &str| {
+        let mut bytes = sample::picture(path);
+        if path.starts_with("sounds/") {
+            bytes[20] = 3;
+        }
+        Ok(bytes)
+    };
+    let error = render(&many::outcome(), float).expect_err("floats").to_string();
+    assert!(error.contains("sound `sounds/00.wav` of the report is no WAV file of 16-bit"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! An invented run of many methods, with every kind of figure. No number in it was measured.
 
 use percept_core::figure::{
-    Axis, Curve, Estimate, Estimates, Figure, Level, Lines, Matrix, Panel, Positions, Section, Series, Strip,
-    StripCell, StripRow,
+    Axis, Clip, Curve, Estimate, Estimates, Figure, Level, Lines, Matrix, Panel, Positions, Section, Series, SoundRow,
+    Sounds, Strip, StripCell, StripRow,
 };
 use percept_core::outcome::{ItemArm, RegionSummary};
 use percept_core::{DifferenceRow, Outcome, ScoreRow};
@@ -271,6 +271,18 @@ fn looking_inside() -> Section {
                     })
                     .collect(),
             }),
+            Figure::Sounds(Sounds {
+                title: "What was heard, found and made".to_owned(),
+                caption: "Tones that rise, and one that is missing.".to_owned(),
+                columns: names(&["stimulus", "retrieval", "generation"]),
+                high_hz: 4000.0,
+                rows: (0..2usize)
+                    .map(|row| SoundRow {
+                        label: format!("clip {row}"),
+                        cells: (0..3usize).map(|column| (row + column < 3).then(|| clip(row, column))).collect(),
+                    })
+                    .collect(),
+            }),
         ],
     }
 }
@@ -285,4 +297,57 @@ pub(crate) fn map(path: &str) -> Vec<u8> {
         image::Rgb([(255.0 * (-square / 5.0).exp()) as u8; 3])
     });
     sample::encoded(&map)
+}
+
+const RATE_HZ: u32 = 8000;
+
+/// A second and a half of a tone that rises and is struck twice.
+fn tone(row: usize, column: usize) -> Vec<f32> {
+    let from = 200.0 * (1.0 + row as f64 + 2.0 * column as f64);
+    (0..12_000)
+        .map(|i| {
+            let t = f64::from(i) / f64::from(RATE_HZ);
+            let loudness = 0.8 * (-4.0 * (t % 0.75)).exp();
+            (loudness * (std::f64::consts::TAU * (from * t + 300.0 * t * t)).sin()) as f32
+        })
+        .collect()
+}
+
+fn clip(row: usize, column: usize) -> Clip {
+    let samples = tone(row, column);
+    let waveform =
+        samples.chunks(100).map(|part| part.iter().fold([0.0f32; 2], |[least, most], &v| [least.min(v), most.max(v)]));
+    Clip {
+        sound: format!("sounds/{row}{column}.wav"),
+        seconds: 1.5,
+        waveform: waveform.collect(),
+        mels: format!("mels/{row}{column}.png"),
+        note: if column > 0 { format!("likeness .{}", 9 - row - column) } else { String::new() },
+    }
+}
+
+/// The WAV file of a tone.
+pub(crate) fn wav(path: &str) -> Vec<u8> {
+    let digit = |at: usize| usize::from(path.as_bytes()[at] - b'0');
+    let samples = tone(digit("sounds/".len()), digit("sounds/0".len()));
+    let n_bytes = 2 * samples.len() as u32;
+    let mut out = b"RIFF".to_vec();
+    out.extend((36 + n_bytes).to_le_bytes());
+    out.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    out.extend(RATE_HZ.to_le_bytes());
+    out.extend((2 * RATE_HZ).to_le_bytes());
+    out.extend(b"\x02\0\x10\0data");
+    out.extend(n_bytes.to_le_bytes());
+    out.extend(samples.iter().flat_map(|v| ((v * 32_767.0) as i16).to_le_bytes()));
+    out
+}
+
+/// A gray picture of a line that rises.
+pub(crate) fn mels(path: &str) -> Vec<u8> {
+    let column = f32::from(path.as_bytes()["mels/0".len()] - b'0');
+    let picture = image::RgbImage::from_fn(120, 96, |x, y| {
+        let away = (y as f32 - (80.0 - 12.0 * column - x as f32 / 5.0)) / 3.0;
+        image::Rgb([(255.0 * (-away * away).exp() * (1.0 - (x % 60) as f32 / 90.0)) as u8; 3])
+    });
+    sample::encoded(&picture)
 }

@@ -176,6 +176,12 @@ pub(crate) fn picture(path: &str) -> Vec<u8> {
     if path.starts_with("maps/") {
         return crate::many::map(path);
     }
+    if path.starts_with("sounds/") {
+        return crate::many::wav(path);
+    }
+    if path.starts_with("mels/") {
+        return crate::many::mels(path);
+    }
     let i: usize = path["images/".len()..][..3].parse().unwrap_or(0);
     let column = COLUMNS.iter().position(|name| path.ends_with(&format!("_{name}.png"))).unwrap_or(3);
     let (sky, object) = ([150, 190, 225], COLOURS[i % 5].1);

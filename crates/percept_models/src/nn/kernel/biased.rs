@@ -8,6 +8,9 @@ use super::{
     sum1, sum2, vectorised,
 };
 
+/// A score so far below the largest has no share: e⁻⁶⁰ is 10⁻²⁶.
+const LEAST: f32 = -60.0;
+
 /// The geometry of biased attention.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BiasedShape {
@@ -45,7 +48,8 @@ impl BiasedShape {
             vectorised!({
                 let most = row.iter().fold(f32::NEG_INFINITY, |most, &v| if v > most { v } else { most });
                 for v in row.iter_mut() {
-                    *v = exp(*v - most);
+                    // A share that is no normal number costs a product a hundred cycles.
+                    *v = if *v - most > LEAST { exp(*v - most) } else { 0.0 };
                 }
                 let sum = 1.0 / sum1(row, |v| v);
                 for v in row.iter_mut() {

@@ -17,6 +17,7 @@ pub(crate) mod lstm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
+mod toom;
 mod winograd;
 
 use std::cell::Cell;

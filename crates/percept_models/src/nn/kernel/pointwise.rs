@@ -20,9 +20,17 @@ pub(crate) fn exp(x: f32) -> f32 {
     y * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
+/// The logistic function.
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
+}
+
+/// The hyperbolic tangent, absolute error ≤ 2e-7.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    let e = exp(-2.0 * x.abs());
+    ((1.0 - e) / (1.0 + e)).copysign(x)
 }
 
 /// The error function, absolute error ≤ 2e-7 (Abramowitz & Stegun 7.1.26).
@@ -58,7 +66,7 @@ impl Bend {
     pub(crate) fn slope(self, x: &[f32], grad: &mut [f32]) {
         match self {
             Self::Leaky(slope) => {
-                vectorised!(grad.iter_mut().zip(x).for_each(|(g, x)| *g *= if *x > 0.0 { 1.0 } else { slope }))
+                vectorised!(grad.iter_mut().zip(x).for_each(|(g, x)| *g *= if *x > 0.0 { 1.0 } else { slope }));
             }
             Self::Elu => vectorised!(grad.iter_mut().zip(x).for_each(|(g, x)| *g *= exp(x.min(0.0)))),
         }

@@ -51,12 +51,17 @@ impl Layer {
         // So many more that the last sample is seen.
         let extra = (length.max(1) - 1) / self.stride * self.stride + self.stride - length;
         let (before, behind) = if self.causal { (total, extra) } else { (total - total / 2, total / 2 + extra) };
-        let x = padded(x, before, behind, self.mirrored)?;
-        match (&self.norm, onto) {
-            (None, None) => self.conv.forward(&x),
-            (None, Some(onto)) => self.conv.forward_onto(&x, onto),
-            (Some(norm), onto) => {
-                let x = norm.forward(&self.conv.forward(&x)?)?;
+        let convolved = |onto| {
+            if self.mirrored {
+                self.conv.forward_mirrored(x, [before, behind], onto)
+            } else {
+                self.conv.forward_padded(x, [before, behind], onto)
+            }
+        };
+        match &self.norm {
+            None => convolved(onto),
+            Some(norm) => {
+                let x = norm.forward(&convolved(None)?)?;
                 onto.map_or(Ok(x.clone()), |onto| Ok(crate::nn::maps::add(onto, &x)?))
             }
         }
@@ -65,31 +70,6 @@ impl Layer {
 
 fn norm(p: &Params, channels: usize, c: &EncodecConfig) -> Result<Option<WholeNorm>> {
     (c.norm_type == "time_group_norm").then(|| WholeNorm::new(&p.at("norm"), channels, EPS)).transpose()
-}
-
-/// (B, L, C) with samples before and behind: zeros, or the sound mirrored at its ends (with zeros behind it first, where it
-/// is too short for that).
-fn padded(x: &Tensor, before: usize, behind: usize, mirrored: bool) -> Result<Tensor> {
-    if before + behind == 0 {
-        return Ok(x.clone());
-    }
-    if !mirrored {
-        return Ok(x.pad_with_zeros(1, before, behind)?);
-    }
-    let length = x.dim(1)?;
-    let missing = (before.max(behind) + 1).saturating_sub(length);
-    let x = if missing > 0 { x.pad_with_zeros(1, 0, missing)? } else { x.clone() };
-    let last = length + missing - 1;
-    let turned = |indices: Vec<u32>| -> Result<Option<Tensor>> {
-        let n = indices.len();
-        let indices = (n > 0).then(|| Tensor::from_vec(indices, n, x.device())).transpose()?;
-        Ok(indices.map(|indices| x.index_select(&indices, 1)).transpose()?)
-    };
-    let front = turned((1..=before as u32).rev().collect())?;
-    let back = turned((0..behind as u32).map(|i| last as u32 - 1 - i).collect())?;
-    let all: Vec<&Tensor> = front.iter().chain([&x]).chain(&back).collect();
-    let all = Tensor::cat(&all, 1)?;
-    Ok(all.narrow(1, 0, before + length + behind)?.contiguous()?)
 }
 
 /// A residual block.

@@ -13,7 +13,7 @@ import torch
 
 torch.version.cuda = None  # read by torchaudio's check of its CUDA version alone
 
-from make import HERE, f32, normal, randomise, save, saved_config, weights, write_json
+from make import HERE, f32, loss_of, normal, packed_gradients, randomise, save, saved_config, weights, write_json
 
 warnings.filterwarnings("ignore")
 
@@ -21,6 +21,11 @@ warnings.filterwarnings("ignore")
 def randomised(model, seed):
     """As `randomise`, with statistics of batch norms and quantisers too."""
     model = randomise(model, seed)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            # Gains near 0 would leave nothing of the input behind a few layers.
+            if name.endswith("LayerNorm.weight"):
+                p.copy_((1 + p).half().double())
     gen = torch.Generator().manual_seed(seed + 1)
     for name, buffer in sorted(model.named_buffers()):
         if name.endswith(("running_mean", "embed", "mean")):
@@ -30,12 +35,19 @@ def randomised(model, seed):
     return model
 
 
-def case(name, model, config, io, prefix=""):
+def case(name, model, config, io):
     folder = HERE / name
     write_json(folder / "config.json", config)
-    state = {prefix + k: v for k, v in weights(model).items()}
-    save(folder / "model.safetensors", state)
+    save(folder / "model.safetensors", weights(model))
     save(folder / "io.safetensors", f32(io))
+
+
+def gradients(name, model, outputs, seed):
+    """What the loss of `make.py` over all outputs gives to each parameter that they depend on."""
+    loss, stored = loss_of(outputs, seed)
+    loss.backward()
+    named = [(k, p) for k, p in model.named_parameters() if p.grad is not None]
+    save(HERE / name / "grads.safetensors", packed_gradients(named) | f32(stored))
 
 
 # ------------------------------------------------------------------------------------------------------------ CLAP
@@ -53,7 +65,7 @@ def clap(name, seed, **audio):
     config = ClapConfig(text_config=TEXT | dict(pad_token_id=1), audio_config=AUDIO | audio, projection_dim=10)
     model = randomised(ClapModel(config), seed)
     fusion = config.audio_config.enable_fusion
-    mels = normal(seed + 2, 2, 4 if fusion else 1, 250, 16) * 10 - 30
+    mels = normal(seed + 2, 2, 4 if fusion else 1, 120 if fusion else 250, 16) * 10 - 30
     longer = torch.tensor([[True], [False]])
     ids = torch.tensor([[0, 7, 30, 59, 4, 2], [0, 9, 9, 12, 41, 2]])
     with torch.no_grad():
@@ -71,7 +83,9 @@ def clap(name, seed, **audio):
         for i, state in enumerate(audio.hidden_states):
             io[f"output.stage{i}"] = state.flatten(2).transpose(1, 2)
     case(name, model, json.loads(config.to_json_string()), io)
-    return model
+    audio = model.audio_projection(model.audio_model(mels, is_longer=longer).pooler_output)
+    words = model.text_model(ids, attention_mask=torch.ones_like(ids)).pooler_output
+    gradients(name, model, {"audio": audio, "text": model.text_projection(words)}, seed + 10)
 
 
 def clap_hearing():
@@ -107,7 +121,7 @@ def clap_hearing():
 def encodec(name, seed, **changes):
     from transformers import EncodecConfig, EncodecModel
 
-    small = dict(num_filters=4, hidden_size=8, upsampling_ratios=[4, 3, 2], codebook_size=16, sampling_rate=2400, num_residual_layers=2)
+    small = dict(num_filters=4, hidden_size=8, upsampling_ratios=[4, 3], codebook_size=16, sampling_rate=2400, num_residual_layers=2)
     config = EncodecConfig(**(small | changes))
     model = randomised(EncodecModel(config), seed)
     sound = normal(seed + 3, 1, config.audio_channels, 1007) * 0.3
@@ -125,6 +139,7 @@ def encodec(name, seed, **changes):
         if encoded.audio_scales[0] is not None:
             io["output.scales"] = torch.cat(encoded.audio_scales).flatten()
     case(name, model, json.loads(config.to_json_string()), io)
+    gradients(name, model, {"latents": model.encoder(sound), "decoded": model.decoder(latents)}, seed + 10)
 
 
 # ------------------------------------------------------------------------------------------------ w2v-BERT, vocoder
@@ -164,6 +179,7 @@ def hifigan():
     with torch.no_grad():
         io = {"input.mels": mels, "output.sound": model(mels)}
     case("hifigan", model, json.loads(config.to_json_string()), io)
+    gradients("hifigan", model, {"sound": model(mels)}, 1110)
 
 
 # --------------------------------------------------------------------------------------------------------- MusicLDM
@@ -263,9 +279,9 @@ if __name__ == "__main__":
     clap("clap", 800)
     clap("clap_fused", 850, enable_fusion=True, fusion_type="aff_2d")
     clap_hearing()
-    encodec("encodec_causal", 950, target_bandwidths=[0.4, 1.6])
+    encodec("encodec_causal", 950, target_bandwidths=[0.8, 3.2])
     encodec(
-        "encodec_pieces", 960, target_bandwidths=[0.4, 1.6], audio_channels=2, norm_type="time_group_norm", use_causal_conv=False,
+        "encodec_pieces", 960, target_bandwidths=[0.8, 3.2], audio_channels=2, norm_type="time_group_norm", use_causal_conv=False,
         normalize=True, chunk_length_s=0.2, overlap=0.05, use_conv_shortcut=False, num_residual_layers=1,
     )
     w2v_bert()
