@@ -16,7 +16,7 @@ use crate::{
     device::side_by_side,
     error::{ModelError, Result},
     latent::Autoencoder,
-    nn::{host::to_vec, params::Params},
+    nn::{host::to_rows, params::Params},
     parts::Parts,
     preprocess::{Preprocess, picture_tensor},
     scheduler::{NoiseSchedule, Sampler},
@@ -445,18 +445,6 @@ pub(crate) fn row_tensor(rows: &ArrayView2<'_, f32>, shape: &[usize], device: &D
     let mut full = vec![rows.nrows()];
     full.extend_from_slice(shape);
     Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), full, device)?)
-}
-
-/// A tensor (n, …) → rows n × rest.
-pub(crate) fn to_rows(tensor: &Tensor) -> Result<Array2<f32>> {
-    let n = tensor.dim(0)?;
-    let columns = tensor.elem_count() / n.max(1);
-    let values = to_vec(tensor)?;
-    Array2::from_shape_vec((n, columns), values).map_err(|source| ModelError::Input {
-        what: "tensor",
-        expected: format!("{n}×{columns} values"),
-        got: source.to_string(),
-    })
 }
 
 /// A tensor (n, 3, H, W) in −1..=1 → rows n × (H·W·3) in 0..=1, clamped.

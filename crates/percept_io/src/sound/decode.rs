@@ -13,10 +13,22 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Duration;
 
-use super::Facts;
 use crate::fs::{Cursor, Source};
 use crate::recording::{Recording, wav};
 use crate::{Error, Result};
+
+/// What the headers of a file say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// `WAV`, `FLAC`, `MP3`, `Ogg Vorbis`.
+    pub format: &'static str,
+    /// Samples in a second.
+    pub rate_hz: u32,
+    /// Channels, 1 for mono.
+    pub n_channels: usize,
+    /// Samples of each channel, where the file says so.
+    pub n_frames: Option<u64>,
+}
 
 /// Frames of a WAV that are read at once.
 const BLOCK: usize = 1 << 14;

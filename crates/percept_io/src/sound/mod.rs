@@ -21,6 +21,7 @@ use crate::fs::{self, Source};
 use crate::{Error, Result};
 use decode::Decoder;
 
+pub use decode::Facts;
 pub use write::{SampleFormat, wav_bytes, write_wav};
 
 /// The most channels of a file.
@@ -28,19 +29,6 @@ pub const MAX_CHANNELS: usize = 64;
 
 /// The highest sampling rate of a file, in Hz.
 pub const MAX_RATE_HZ: u32 = 768_000;
-
-/// What the headers of a file say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// `WAV`, `FLAC`, `MP3`, `Ogg Vorbis`.
-    pub format: &'static str,
-    /// Samples in a second.
-    pub rate_hz: u32,
-    /// Channels, 1 for mono.
-    pub n_channels: usize,
-    /// Samples of each channel, where the file says so.
-    pub n_frames: Option<u64>,
-}
 
 /// An open file, of which the samples up to a position have been read.
 pub struct Sound {

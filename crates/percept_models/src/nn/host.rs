@@ -7,6 +7,7 @@ use candle_core::{
     backend::{BackendDevice, BackendStorage},
     bail,
 };
+use ndarray::Array2;
 
 /// The contiguous `f32` values of a storage.
 pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -88,6 +89,18 @@ pub(super) fn with_all<T, const N: usize>(tensors: [&Tensor; N], work: impl FnOn
 /// A tensor's values as `f32`, flattened in C order.
 pub(crate) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+}
+
+/// A tensor (n, …) → rows n × rest.
+pub(crate) fn to_rows(tensor: &Tensor) -> crate::error::Result<Array2<f32>> {
+    let n = tensor.dim(0)?;
+    let columns = tensor.elem_count() / n.max(1);
+    let values = to_vec(tensor)?;
+    Array2::from_shape_vec((n, columns), values).map_err(|source| crate::error::ModelError::Input {
+        what: "tensor",
+        expected: format!("{n}×{columns} values"),
+        got: source.to_string(),
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use candle_core::Tensor;
 use ndarray::{Array2, Array4, ArrayView1, ArrayView2};
 use percept_core::Seed;
 
-use super::{DiffusionPack, expect_columns, row_tensor, to_rows};
+use super::{DiffusionPack, expect_columns, row_tensor};
+use crate::nn::host::to_rows;
 use crate::{
     error::{ModelError, Result},
     latent::Autoencoder,

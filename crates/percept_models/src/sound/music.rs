@@ -18,7 +18,8 @@ use super::{clap::ClapModel, hearing::ClapHearing, hifigan::HifiGan};
 use crate::{
     error::{ModelError, Result},
     latent::Autoencoder,
-    pack::{guided, to_rows},
+    nn::host::to_rows,
+    pack::guided,
     parts::Parts,
     scheduler::{NoiseSchedule, Sampler},
     tap::Taps,

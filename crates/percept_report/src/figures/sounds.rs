@@ -63,7 +63,7 @@ fn draw_clip(out: &mut String, clip: &Clip, name: &str, pictures: &mut Pictures<
         clip.seconds,
         data_address(&mel)
     );
-    waveform(out, &clip.waveform);
+    waveform(out, &clip.waveform, &name);
     let _ = write!(
         out,
         "<span class=\"now\" hidden></span></div><audio controls preload=\"metadata\" aria-label=\"{name}\" src=\"{}\"></audio>",
@@ -88,11 +88,11 @@ fn coloured(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, ReportEr
 }
 
 /// One area from the least to the largest sample of each stretch.
-fn waveform(out: &mut String, stretches: &[[f32; 2]]) {
+fn waveform(out: &mut String, stretches: &[[f32; 2]], name: &str) {
     let n = stretches.len();
     let _ = write!(
         out,
-        "<svg viewBox=\"0 0 {} 100\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"",
+        "<svg viewBox=\"0 0 {} 100\" role=\"img\" aria-label=\"waveform of {name}\" preserveAspectRatio=\"none\"><path d=\"",
         n.max(1)
     );
     let height = |value: f32| 50.0 - 49.0 * value.clamp(-1.0, 1.0);

@@ -126,6 +126,8 @@ fn values_that_are_none_leave_gaps_and_holes() {
     lines.panels[1].series[0].points.truncate(1);
     let Figure::Matrix(matrix) = &mut outcome.sections[2].figures[0] else { panic!("matrix") };
     matrix.values[1][3] = f64::NAN;
+    // What stands for the bytes of a sound may spell anything.
+    outcome.sections[2].figures.retain(|figure| !matches!(figure, Figure::Sounds(_)));
     let html = page(&outcome);
     assert!(!html.contains("NaN") && html.contains("class=\"hole\""));
     let panel = |title: &str| &html[html.find(title).unwrap_or_else(|| panic!("`{title}` is missing"))..];

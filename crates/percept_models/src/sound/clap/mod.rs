@@ -19,8 +19,7 @@ use crate::{
     device::side_by_side,
     error::{ModelError, Result},
     language::LanguageModel,
-    nn::{elementwise::Elementwise, layers::Linear, params::Params},
-    pack::to_rows,
+    nn::{elementwise::Elementwise, host::to_rows, layers::Linear, params::Params},
     tap::Taps,
     tokenizer::TextTokenizer,
 };

@@ -12,10 +12,9 @@ use super::check_sound;
 use crate::{
     error::{ModelError, Result},
     nn::{
-        host::to_vec,
+        host::{to_rows, to_vec},
         params::{Init, Params},
     },
-    pack::to_rows,
 };
 
 pub use config::EncodecConfig;
