@@ -160,8 +160,7 @@ impl Nearest {
     /// The nearest of `rows`.
     fn among(&self, rows: &[usize], query: ArrayView1<'_, f32>, k: usize) -> Vec<Found> {
         let cosine = |row: usize| {
-            let sum: f64 =
-                self.vectors.row(row).iter().zip(query).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            let sum: f64 = self.vectors.row(row).iter().zip(query).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
             Found { row, cosine: sum as f32 }
         };
         let mut all: Vec<Found> = rows.par_iter().map(|&row| cosine(row)).collect();

@@ -116,8 +116,7 @@ impl Watcher {
         let brain = seed.named("brain").at(params.subject as u64);
         let planted = assign(&cortex.voxels, &regions, drives, brain.named("mixtures"))?;
         let weights = &|voxel: usize, drive: &str, n: usize| normal_weights(brain.named("weights"), voxel, drive, n);
-        let scanner =
-            Scanner::new(cortex, planted, &Sets { drives, weights }, lengths, params.quality(), brain)?;
+        let scanner = Scanner::new(cortex, planted, &Sets { drives, weights }, lengths, params.quality(), brain)?;
         let drives_hash = hash(drives);
         Ok(Self { params, seed, films, regions, scanner, drives_hash })
     }

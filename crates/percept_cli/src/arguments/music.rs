@@ -1,4 +1,4 @@
-//! `percept music`.
+//! The arguments of `percept music`: making a corpus searchable by sound, and searching it.
 
 use std::path::PathBuf;
 

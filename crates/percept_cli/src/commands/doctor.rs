@@ -84,11 +84,7 @@ pub(crate) fn music(arguments: &DoctorMusic) -> anyhow::Result<()> {
             subject.problems.iter().for_each(|problem| say(format!("    {problem}")));
         }
         let same = if finding.is_one_schedule { "the same for all subjects" } else { "not the same for all subjects" };
-        say(format!(
-            "{} tracks of {} genres in all; the schedule is {same}",
-            finding.n_clips,
-            finding.genres.len()
-        ));
+        say(format!("{} tracks of {} genres in all; the schedule is {same}", finding.n_clips, finding.genres.len()));
         for (n, missing, what) in [
             (finding.n_sounds, &finding.without_sound, "have a file of sound"),
             (finding.n_captions, &finding.without_caption, "have a caption"),

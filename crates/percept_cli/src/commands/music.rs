@@ -24,7 +24,11 @@ fn files(name: &Path) -> anyhow::Result<PackFiles> {
 /// Makes an index.
 pub(crate) fn index(arguments: &MusicIndex) -> anyhow::Result<()> {
     if !(arguments.secs > 0.0 && arguments.secs <= index::MOST_SECS) {
-        bail!("`--secs` is {}, but must be above 0, at most {} (as long as the CLAP hears)", arguments.secs, index::MOST_SECS);
+        bail!(
+            "`--secs` is {}, but must be above 0, at most {} (as long as the CLAP hears)",
+            arguments.secs,
+            index::MOST_SECS
+        );
     }
     let made = index::make(&arguments.corpus, &arguments.out, &files(&arguments.pack)?, arguments.secs, &Bars::new())?;
     say(format!("index: {} ({} tracks)", arguments.out.display(), made.len()));

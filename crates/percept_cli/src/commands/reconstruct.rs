@@ -34,12 +34,7 @@ pub(super) fn finish_music(experiment: &MusicExperiment, settings: &RunSettings)
             None => "–".to_owned(),
         };
         let split = if row.is_published { "test, published" } else { row.split.as_str() };
-        say(format!(
-            "{:<18} {split:<20} {:>24} {:>24}",
-            row.target,
-            cell(row.identification),
-            cell(row.correlation)
-        ));
+        say(format!("{:<18} {split:<20} {:>24} {:>24}", row.target, cell(row.identification), cell(row.correlation)));
     }
     say("published: Denk et al. 2023, arXiv 2307.11078; other people, models and music, for reference");
     Ok(())

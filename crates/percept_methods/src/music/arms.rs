@@ -11,10 +11,11 @@ use percept_pipeline::packs::content_of;
 use percept_pipeline::run::{StageName, artefact};
 use percept_stats::nearest::Nearest;
 
+use super::bench::Bench;
 use super::decode::Decoded;
 use super::index::Index;
+use super::sounds;
 use super::targets::{Target, files_of};
-use super::{Bench, sounds};
 
 /// Of the sounds; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -91,8 +92,18 @@ fn sources(bench: &Bench<'_>, target: &Target, decoded: &Decoded) -> Vec<Source>
     let source = |suffix, role, words, vectors| Source { suffix, role, words, vectors };
     vec![
         source("", Role::Method, "from the vector decoded from the brain", vectors.clone()),
-        source(".true", Role::Bound, "from the true vector: what perfect decoding would give", test.by_clip(&test.truth)),
-        source(".shuffled", Role::Control, "from the vector decoded while another excerpt was heard", vectors.select(Axis(0), &other)),
+        source(
+            ".true",
+            Role::Bound,
+            "from the true vector: what perfect decoding would give",
+            test.by_clip(&test.truth),
+        ),
+        source(
+            ".shuffled",
+            Role::Control,
+            "from the vector decoded while another excerpt was heard",
+            vectors.select(Axis(0), &other),
+        ),
         source(".mean", Role::Control, "from the mean vector of the training excerpts: no brain at all", all_mean),
     ]
 }
@@ -181,7 +192,8 @@ impl Corpus {
                 (index.vectors()?, Pieces::Indexed(index))
             }
         };
-        let nearest = Nearest::new(vectors).map_err(|error| PipelineError::data(format!("the corpus: {error}"), "make it again"))?;
+        let nearest = Nearest::new(vectors)
+            .map_err(|error| PipelineError::data(format!("the corpus: {error}"), "make it again"))?;
         Ok(Self { nearest, pieces })
     }
 
@@ -261,7 +273,9 @@ fn generated(bench: &Bench<'_>, target: &Target, pack: &MusicPack, source: &Sour
                 ids: &[from as u64],
                 noise: None,
             })?;
-            made.extend(pieces.into_iter().filter_map(|of| of.into_iter().next()).map(|best| (best.samples, String::new())));
+            made.extend(
+                pieces.into_iter().filter_map(|of| of.into_iter().next()).map(|best| (best.samples, String::new())),
+            );
             bench.progress.advance(1);
         }
         bench.progress.end("");

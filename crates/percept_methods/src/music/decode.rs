@@ -10,7 +10,7 @@ use percept_pipeline::decoding::rescale;
 use percept_pipeline::run::{StageName, artefact};
 use percept_regress::{Best, Folds, Region, Regions, RegionsParams, RidgeParams, Score};
 
-use super::Bench;
+use super::bench::Bench;
 use super::targets::Target;
 
 /// Of the decoder; see [`percept_pipeline::run`].
@@ -145,7 +145,8 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<Decoded, PipelineError> {
     if let (true, Some(genres)) = (leaves_genres_out(bench, target), bench.data.tags.first()) {
         let mut rows = Array2::<f32>::zeros(test.truth.dim());
         for genre in 0..genres.words.len() {
-            let kept: Vec<usize> = (0..x.nrows()).filter(|&row| genres.of_clip[training.windows.clip[row]] != genre).collect();
+            let kept: Vec<usize> =
+                (0..x.nrows()).filter(|&row| genres.of_clip[training.windows.clip[row]] != genre).collect();
             let own: Vec<usize> =
                 (0..rows.nrows()).filter(|&row| genres.of_clip[test.windows.clip[row]] == genre).collect();
             if own.is_empty() {
@@ -165,7 +166,9 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<Decoded, PipelineError> {
     let n_targets_of_alpha = settings
         .alphas
         .iter()
-        .map(|alpha| best.iter().flat_map(|&region| whole.alpha.row(region).to_vec()).filter(|own| own == alpha).count())
+        .map(|alpha| {
+            best.iter().flat_map(|&region| whole.alpha.row(region).to_vec()).filter(|own| own == alpha).count()
+        })
         .collect();
     let of_columns = percept_stats::correlation::r2_columns(held_out.view(), training.truth.view())?.values;
     let defined: Vec<f64> = of_columns.into_iter().flatten().collect();

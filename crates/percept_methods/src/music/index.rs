@@ -121,8 +121,9 @@ pub fn make(
             }
         }
     }
-    let vectors = Array2::from_shape_vec((kept.len(), made.width), values)
-        .map_err(|error| PipelineError::data(format!("blocks do not fit: {error}"), "remove the index and start again"))?;
+    let vectors = Array2::from_shape_vec((kept.len(), made.width), values).map_err(|error| {
+        PipelineError::data(format!("blocks do not fit: {error}"), "remove the index and start again")
+    })?;
     npy::write(out.join("vectors.npy"), vectors.view().into_dyn())?;
     fs::write_bytes(out.join("names.txt"), (kept.join("\n") + "\n").as_bytes())?;
     fs::write_bytes(&left_out, unread.as_bytes())?;
@@ -164,9 +165,8 @@ fn vectors_of(
 
 /// Files of sound below `corpus`, relative to it, sorted.
 fn sounds_below(corpus: &Path) -> Result<Vec<String>, PipelineError> {
-    let is_sound = |path: &Path| {
-        path.extension().is_some_and(|end| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)))
-    };
+    let is_sound =
+        |path: &Path| path.extension().is_some_and(|end| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)));
     let mut names: Vec<String> = fs::files_below(corpus)?
         .into_iter()
         .filter(|path| is_sound(path))

@@ -8,6 +8,7 @@
 //! MusicLDM for MusicLM, EnCodec for SoundStream, w2v-BERT 2.0 for w2v-BERT.
 
 mod arms;
+mod bench;
 mod data;
 mod decode;
 pub mod index;
@@ -21,7 +22,6 @@ mod targets;
 use std::path::Path;
 
 use percept_core::{Outcome, Progress, Provenance, Seed};
-use percept_pipeline::data::listening::Listening;
 use percept_pipeline::experiment::music::MusicExperiment;
 use percept_pipeline::{PipelineError, RunFolder};
 
@@ -50,16 +50,6 @@ pub fn table(out: &Path) -> Result<Vec<TableRow>, PipelineError> {
         .map_err(|error| PipelineError::data(format!("`{}` is damaged: {error}", path.display()), "run it again"))
 }
 
-/// What all parts of a run know.
-struct Bench<'a> {
-    experiment: &'a MusicExperiment,
-    data: &'a Listening,
-    run: &'a RunFolder,
-    record: &'a Provenance,
-    seed: Seed,
-    progress: &'a dyn Progress,
-}
-
 /// Carries out `experiment` in the folder `out` and writes `experiment.toml`, sounds, `scores.json`, `table.json` and `outcome.json`
 /// there. What an earlier run of the same experiment left is used again.
 ///
@@ -78,14 +68,8 @@ pub fn run(
     let mut record = Provenance::new(experiment.seed);
     record.inputs = inputs;
     record.settings.insert("experiment".to_owned(), experiment.resolved());
-    let bench = Bench {
-        experiment,
-        data: &data,
-        run: &folder,
-        record: &record,
-        seed: Seed::new(experiment.seed),
-        progress,
-    };
+    let bench =
+        bench::Bench { experiment, data: &data, run: &folder, record: &record, seed: Seed::new(experiment.seed), progress };
     folder.write_json("clips.json", &data.schedule.clips)?;
     for warning in &data.warnings {
         progress.warn(warning);

@@ -8,8 +8,8 @@ use percept_pipeline::PipelineError;
 use percept_stats::correlation::cosine_rows;
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
 use super::arms::Arm;
+use super::bench::Bench;
 use super::decode::Decoded;
 use super::pictures;
 use super::scores::{MANY, Scorer};
@@ -195,7 +195,8 @@ fn lead(bench: &Bench<'_>, targets: &[Target]) -> String {
 }
 
 fn data(bench: &Bench<'_>, targets: &[Target]) -> DataSummary {
-    let counts = |side: usize| targets.first().map_or((0, 0), |of| (of.sides[side].truth.nrows(), of.sides[side].clips.len()));
+    let counts =
+        |side: usize| targets.first().map_or((0, 0), |of| (of.sides[side].truth.nrows(), of.sides[side].clips.len()));
     let ((n_train_samples, n_train_stimuli), (n_test_samples, n_test_stimuli)) = (counts(0), counts(1));
     DataSummary {
         subject: bench.data.subject.clone(),
@@ -335,7 +336,8 @@ fn sections(bench: &Bench<'_>, targets: &[Target], decoded: &[Decoded], scores: 
                 .iter()
                 .enumerate()
                 .filter_map(|(x, name)| {
-                    let row = scores.iter().find(|row| row.method == *name && row.split == split && row.metric == metric)?;
+                    let row =
+                        scores.iter().find(|row| row.method == *name && row.split == split && row.metric == metric)?;
                     Some(Estimate { x: x as f64, value: row.value, interval: Some([row.low, row.high]) })
                 })
                 .collect(),
@@ -352,7 +354,8 @@ fn sections(bench: &Bench<'_>, targets: &[Target], decoded: &[Decoded], scores: 
     let chance = Level { name: "chance".to_owned(), value: 0.5, interval: None };
     let published = Figure::Matrix(Matrix {
         title: "As published, for reference".to_owned(),
-        caption: "Denk et al. 2023 (arXiv 2307.11078), test: five people, other models, real music. Not measured here.".to_owned(),
+        caption: "Denk et al. 2023 (arXiv 2307.11078), test: five people, other models, real music. Not measured here."
+            .to_owned(),
         row_label: "space".to_owned(),
         rows: PUBLISHED.iter().map(|(name, ..)| (*name).to_owned()).collect(),
         column_label: "score".to_owned(),
@@ -388,13 +391,19 @@ fn regions(bench: &Bench<'_>, targets: &[Target], decoded: &[Decoded]) -> Sectio
             };
             Figure::Estimates(Estimates {
                 title: format!("Regions that predict {}", target.name),
-                caption: format!("The held-out correlation of each region's own model; averaged are {}.", decoded.chosen.join(", ")),
+                caption: format!(
+                    "The held-out correlation of each region's own model; averaged are {}.",
+                    decoded.chosen.join(", ")
+                ),
                 x: Positions::Categories {
                     label: "region".to_owned(),
                     names: order.iter().map(|&region| bench.data.regions[region].name.clone()).collect(),
                 },
                 y: Axis::plain("held-out correlation"),
-                series: vec![Series { name: target.name.clone(), points: order.iter().enumerate().map(point).collect() }],
+                series: vec![Series {
+                    name: target.name.clone(),
+                    points: order.iter().enumerate().map(point).collect(),
+                }],
                 levels: Vec::new(),
             })
         })

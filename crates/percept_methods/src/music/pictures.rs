@@ -7,8 +7,8 @@ use percept_pipeline::PipelineError;
 use percept_pipeline::run::StageName;
 use percept_signal::glance;
 
-use super::Bench;
 use super::arms::Arm;
+use super::bench::Bench;
 use super::targets::Target;
 
 /// Excerpts that are shown: their sounds lie within the page.

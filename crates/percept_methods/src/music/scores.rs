@@ -5,7 +5,7 @@ use percept_core::{ScoreRow, Seed};
 use percept_pipeline::PipelineError;
 use percept_stats::bootstrap::{mean_interval, statistic_interval};
 use percept_stats::identification::{TWO_WAY_CHANCE, n_way, two_way};
-use percept_stats::{correlation, StatsError};
+use percept_stats::{StatsError, correlation};
 
 /// Draws of every interval.
 const DRAWS: usize = 2_000;

@@ -16,11 +16,7 @@ pub(super) struct TagNamer {
 
 impl TagNamer {
     /// One for each kind of tag that has two words or more among the training clips.
-    pub(super) fn all(
-        data: &Listening,
-        clips: &[usize],
-        vectors: &Array2<f32>,
-    ) -> Result<Vec<Self>, PipelineError> {
+    pub(super) fn all(data: &Listening, clips: &[usize], vectors: &Array2<f32>) -> Result<Vec<Self>, PipelineError> {
         let mut namers = Vec::new();
         for tags in data.tags.iter().filter(|tags| tags.words.len() > 1) {
             let classes: Vec<usize> = clips.iter().map(|&clip| tags.of_clip[clip]).collect();

@@ -11,7 +11,8 @@ use percept_pipeline::experiment::music::TargetSettings;
 use percept_pipeline::packs::content_of;
 use percept_pipeline::run::{StageName, artefact};
 
-use super::{Bench, sounds};
+use super::bench::Bench;
+use super::sounds;
 
 /// Excerpts that are in memory together.
 const AT_ONCE: usize = 32;
@@ -70,8 +71,7 @@ fn target(bench: &Bench<'_>, name: &str, settings: &TargetSettings) -> Result<Ta
         lag_secs: bench.experiment.decode.lag_secs,
     };
     let all: Vec<usize> = (0..bench.data.schedule.clips.len()).collect();
-    let starts: Vec<Vec<f64>> =
-        all.iter().map(|&clip| windows.starts(bench.data.schedule.clips[clip].secs)).collect();
+    let starts: Vec<Vec<f64>> = all.iter().map(|&clip| windows.starts(bench.data.schedule.clips[clip].secs)).collect();
     let n_rows: usize = starts.iter().map(Vec::len).sum();
     let path = format!("targets/{name}.safetensors");
     let mut record = bench.record.only(&["schedule", "sounds", "words"]).setting("target", settings);
@@ -101,7 +101,7 @@ fn target(bench: &Bench<'_>, name: &str, settings: &TargetSettings) -> Result<Ta
             })
             .collect();
         let places: Vec<usize> =
-            clips.iter().flat_map(|&clip| (0..starts[clip].len()).map(move |window| (clip, window))).map(|(clip, window)| before[clip] + window).collect();
+            own.clip.iter().zip(&own.window).map(|(&clip, &window)| before[clip] + window).collect();
         Ok(Side { clips, windows: own, truth: rows.select(Axis(0), &places) })
     };
     Ok(Target { name: name.to_owned(), settings: settings.clone(), sides: [side(false)?, side(true)?] })
@@ -111,7 +111,8 @@ fn target(bench: &Bench<'_>, name: &str, settings: &TargetSettings) -> Result<Ta
 fn given(file: &std::path::Path, starts: &[Vec<f64>]) -> Result<Array2<f32>, PipelineError> {
     let array = npy::open(file)?.read::<f32>()?;
     let shape = array.shape().to_vec();
-    let rows: Option<Array2<f32>> = array.into_dimensionality().ok().filter(|rows: &Array2<f32>| rows.nrows() == starts.len());
+    let rows: Option<Array2<f32>> =
+        array.into_dimensionality().ok().filter(|rows: &Array2<f32>| rows.nrows() == starts.len());
     let rows = rows.ok_or_else(|| {
         let what = format!("`{}` has the shape {shape:?}, but there are {} clips", file.display(), starts.len());
         PipelineError::data(what, "give one row for each clip of `clips.json`")
@@ -135,9 +136,8 @@ fn computed(
             "name one of `percept features`, such as `clap.audio`",
         )
     };
-    let taken = |mut found: std::collections::BTreeMap<String, Array2<f32>>| {
-        found.remove(&settings.space).ok_or_else(missing)
-    };
+    let taken =
+        |mut found: std::collections::BTreeMap<String, Array2<f32>>| found.remove(&settings.space).ok_or_else(missing);
     bench.progress.begin(&format!("target {name}"), starts.len() as u64);
     let mut parts: Vec<Array2<f32>> = Vec::new();
     match (input, probe.sound_format(), &bench.data.captions) {

@@ -11,7 +11,9 @@ use percept_models::{
     scheduler::{NoiseSchedule, SchedulerConfig},
     text::TextConfig,
     tokenizer::ClipTokenizer,
-    train::{AdamW, AutoencoderTask, ClipTask, Condition, DiffusionTask, Schedule, is_decoding, normalise_latents, run},
+    train::{
+        AdamW, AutoencoderTask, ClipTask, Condition, DiffusionTask, Schedule, is_decoding, normalise_latents, run,
+    },
     unet::UnetConfig,
     vision::VisionConfig,
     weights::{PackFiles, read_tensors, write_tensors},

@@ -71,7 +71,8 @@ fn clips_of_the_real_data_set_are_matched_to_an_audio_folder() {
         // Names are all that the doctor looks at; one track is missing, others have another ending.
         if number != 7 {
             let end = if number % 2 == 0 { "wav" } else { "mp3" };
-            fs::write_bytes(audio.path().join(format!("{}/{}.{end}", clip.genre, clip.name())), b"a track").expect("written");
+            fs::write_bytes(audio.path().join(format!("{}/{}.{end}", clip.genre, clip.name())), b"a track")
+                .expect("written");
         }
     }
     let finding = examine(&folder, &["003".to_owned()], Some(audio.path()), None).expect("events");
@@ -101,7 +102,8 @@ fn a_phantom_listener_is_read_as_the_real_data_are() {
     assert_eq!(rows.responses.nrows(), 10 * 3);
     // The first window of a clip is the mean of its two showings, dummies apart.
     let run = data.schedule.runs.iter().position(|run| run.is_test).expect("a test run");
-    let of_clip = |clip: usize| data.schedule.runs[run].playings.iter().filter(move |one| one.clip == clip && !one.is_dummy);
+    let of_clip =
+        |clip: usize| data.schedule.runs[run].playings.iter().filter(move |one| one.clip == clip && !one.is_dummy);
     let clip = data.schedule.runs[run].playings[1].clip;
     let scans: Vec<usize> = of_clip(clip)
         .flat_map(|playing| {
@@ -146,8 +148,11 @@ fn corpus(folder: &Path, n: u64) {
 
 #[test]
 fn an_index_goes_on_where_it_was_killed_and_finds_what_is_nearest() {
-    let (music, whole, cut) =
-        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (music, whole, cut) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
     corpus(music.path(), 70);
     let pack = PackFiles::Embedded(percept_pocket_music::FILES);
     let make = |out: &Path| index::make(music.path(), out, &pack, 4.08, &Silent);
@@ -161,8 +166,12 @@ fn an_index_goes_on_where_it_was_killed_and_finds_what_is_nearest() {
     for name in ["index.json", "vectors.npy", "names.txt"] {
         fs::remove_file(cut.path().join(name)).expect("there");
     }
-    let vectors: Array2<f32> =
-        npy::open(whole.path().join("vectors.npy")).expect("there").read().expect("numbers").into_dimensionality().expect("a matrix");
+    let vectors: Array2<f32> = npy::open(whole.path().join("vectors.npy"))
+        .expect("there")
+        .read()
+        .expect("numbers")
+        .into_dimensionality()
+        .expect("a matrix");
     let names = String::from_utf8(read(whole.path(), "names.txt")).expect("words");
     // The first block holds 64 files, of which one was left out.
     let mut first = Array2::<f32>::from_elem((64, vectors.ncols()), f32::NAN);
@@ -211,7 +220,9 @@ fn a_run_of_music_ends_in_scores_sounds_and_the_table_and_resumes() {
     }
     assert!(row("clap", "test", "identification").value > 0.6, "{:?}", row("clap", "test", "identification"));
     assert_eq!(row("clap", "genres left out", "identification").n, 10);
-    for arm in ["retrieval", "retrieval.true", "retrieval.shuffled", "retrieval.mean", "music", "music.true", "music.mean"] {
+    for arm in
+        ["retrieval", "retrieval.true", "retrieval.shuffled", "retrieval.mean", "music", "music.true", "music.mean"]
+    {
         assert_eq!(row(arm, "test", "clap_similarity").n, 10);
         assert!(row(arm, "test", "tag_instrument").chance.is_some_and(|chance| (chance - 0.125).abs() < 1e-9));
     }

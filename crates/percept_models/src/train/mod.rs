@@ -7,8 +7,8 @@
 mod autoencoder;
 mod caption;
 mod checkpoint;
-mod classifier;
 mod clap;
+mod classifier;
 mod clip;
 mod context;
 mod diffusion;
@@ -20,8 +20,8 @@ mod vocoder;
 
 pub use autoencoder::{AutoencoderTask, is_decoding, normalise_latents};
 pub use caption::{CaptionTask, begun_by_clip};
-pub use classifier::{ClassifierTask, PictureClassifier};
 pub use clap::{ClapTask, begun_clap, is_of_clap, is_statistic};
+pub use classifier::{ClassifierTask, PictureClassifier};
 pub use clip::ClipTask;
 pub use context::{
     ContextBatch, ContextLosses, ContextTask, Denoiser, ENCODER, Noised, UNET, context_parameters, draw_noise,
@@ -30,5 +30,5 @@ pub use context::{
 pub use diffusion::{Condition, DiffusionTask};
 pub use mel::{MelTask, begun_at, mel_latents, normalise_mel_latents};
 pub use optimiser::{AdamW, Gradients, Group, Loss, Optimiser, sharded_gradients, two_phase_gradients};
-pub use vocoder::{VocoderTask, begun_vocoder};
 pub use run::{Schedule, Task, Watch, run, run_watched};
+pub use vocoder::{VocoderTask, begun_vocoder};

@@ -205,7 +205,8 @@ fn in_order<S: serde::Serializer>(targets: &[(String, TargetSettings)], serializ
 impl MusicExperiment {
     /// Whether the experiment in `text` is one of music, by the kind of its data.
     pub fn is_one(text: &str) -> bool {
-        let kind = text.parse::<Table>().ok().and_then(|table| Some(table.get("data")?.get("kind")?.as_str()?.to_owned()));
+        let kind =
+            text.parse::<Table>().ok().and_then(|table| Some(table.get("data")?.get("kind")?.as_str()?.to_owned()));
         kind.is_some_and(|kind| [MusicKind::Ds003720, MusicKind::Listener].iter().any(|known| known.name() == kind))
     }
 
@@ -291,7 +292,8 @@ impl MusicExperiment {
     /// The target whose vectors retrieve and generate.
     pub fn main_target(&self) -> usize {
         let by_name = self.targets.iter().position(|(name, _)| *name == self.music.target);
-        let by_space = || self.targets.iter().position(|(_, target)| target.space == "clap.audio" && target.rows.is_none());
+        let by_space =
+            || self.targets.iter().position(|(_, target)| target.space == "clap.audio" && target.rows.is_none());
         by_name.or_else(by_space).unwrap_or(0)
     }
 

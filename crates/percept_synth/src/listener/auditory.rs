@@ -144,9 +144,7 @@ fn parcels_of_voxels(cortex: &Cortex) -> Vec<usize> {
     let mut found = vec![0; cortex.voxels.len()];
     for (side, hemisphere) in [Hemisphere::Left, Hemisphere::Right].into_iter().enumerate() {
         let (middle, radius) = ellipsoid(cortex.shape, hemisphere);
-        let unit = |voxel: usize, axis: usize| {
-            (cortex.voxels[voxel].index[axis] as f32 - middle[axis]) / radius[axis]
-        };
+        let unit = |voxel: usize, axis: usize| (cortex.voxels[voxel].index[axis] as f32 - middle[axis]) / radius[axis];
         let mut order: Vec<usize> =
             (0..cortex.voxels.len()).filter(|&voxel| cortex.voxels[voxel].hemisphere == hemisphere).collect();
         order.sort_by(|&a, &b| unit(a, 1).total_cmp(&unit(b, 1)).then(a.cmp(&b)));
@@ -176,7 +174,8 @@ fn best_columns(cortex: &Cortex, parcel_of_voxel: &[usize], parcels: &[Parcel]) 
         for region in Auditory::ALL {
             let mut of: Vec<usize> = (0..cortex.voxels.len())
                 .filter(|&voxel| {
-                    cortex.voxels[voxel].hemisphere == hemisphere && parcels[parcel_of_voxel[voxel]].region == Some(region)
+                    cortex.voxels[voxel].hemisphere == hemisphere
+                        && parcels[parcel_of_voxel[voxel]].region == Some(region)
                 })
                 .collect();
             of.sort_by_key(|&voxel| (cortex.voxels[voxel].index[1], cortex.voxels[voxel].index[2], voxel));

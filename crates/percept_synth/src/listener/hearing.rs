@@ -3,7 +3,8 @@
 use ndarray::Array2;
 use percept_signal::{Mel, MelConfig};
 
-use super::{Excerpt, ListenerParams};
+use super::params::ListenerParams;
+use super::schedule::Excerpt;
 use crate::phantom::Error;
 use crate::tunes::{Genre, Instrument, Mood, RATE_HZ, Tempo, Tune};
 

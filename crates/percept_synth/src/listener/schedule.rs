@@ -5,7 +5,7 @@ use percept_core::seed::permutation;
 use rand::Rng;
 use serde::Serialize;
 
-use super::ListenerParams;
+use super::params::ListenerParams;
 use crate::tunes::{Genre, Tune};
 
 /// A file of the audio folder.
@@ -68,7 +68,11 @@ pub(super) fn made(params: &ListenerParams, seed: Seed) -> (Vec<Track>, Vec<Run>
             // Centiseconds, as in the real events.
             let start_secs = (own.named("start").stream().random::<f64>() * latest * 100.0).floor() / 100.0;
             let excerpt = Excerpt { track: tracks.len(), start_secs };
-            if place < n_training { training.push(excerpt) } else { test.push(excerpt) }
+            if place < n_training {
+                training.push(excerpt)
+            } else {
+                test.push(excerpt)
+            }
             tracks.push(Track { tune: Tune::of_genre(genre, own), number });
         }
     }

@@ -12,8 +12,9 @@ use percept_io::{fs, nifti};
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::Listener;
+use super::auditory::Auditory;
 use super::schedule::{Run, Session};
-use super::{Auditory, Listener};
 use crate::phantom::Error;
 use crate::phantom::once::{self, keep, text};
 use crate::tunes::RATE_HZ;
@@ -78,8 +79,7 @@ impl Listener {
             std::iter::once("ID,DescEN\n".to_owned()).chain(lines).collect()
         })?;
         text(root.join("tags.csv"), || {
-            let lines =
-                self.tracks.iter().map(|track| format!("{},{}\n", track.name(), track.tune.tags().join(",")));
+            let lines = self.tracks.iter().map(|track| format!("{},{}\n", track.name(), track.tune.tags().join(",")));
             std::iter::once("ID,genre,instrument,tempo,mood\n".to_owned()).chain(lines).collect()
         })
     }

@@ -4,7 +4,6 @@ use percept_core::Seed;
 use rand::Rng;
 
 use super::RATE_HZ;
-use super::notes::Hit;
 
 /// What is hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +18,17 @@ pub(super) enum Drum {
     Shaker,
     /// A low drum that rings.
     Kettle,
+}
+
+/// A drum that is hit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hit {
+    /// Which.
+    pub drum: Drum,
+    /// When, seconds.
+    pub at_secs: f64,
+    /// How loud.
+    pub loudness: f32,
 }
 
 /// How a drum sounds: a sine from one frequency down to another, and noise between two poles.

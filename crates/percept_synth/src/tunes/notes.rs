@@ -1,7 +1,6 @@
-//! What sounds when: notes of voices, and hits of drums.
+//! What sounds when: notes of voices.
 
 use super::Instrument;
-use super::drums::Drum;
 
 /// What plays a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +33,4 @@ impl Note {
     pub(super) fn hz(&self) -> f64 {
         440.0 * 2f64.powf((f64::from(self.pitch) - 69.0) / 12.0)
     }
-}
-
-/// A drum that is hit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Hit {
-    /// Which.
-    pub drum: Drum,
-    /// When, seconds.
-    pub at_secs: f64,
-    /// How loud.
-    pub loudness: f32,
 }

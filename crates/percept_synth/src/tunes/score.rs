@@ -7,8 +7,8 @@ use percept_core::Seed;
 use percept_core::seed::Stream;
 use rand::Rng;
 
-use super::drums::{self, Drum};
-use super::notes::{Hit, Note, Voice};
+use super::drums::{self, Drum, Hit};
+use super::notes::{Note, Voice};
 use super::voices::Voices;
 use super::{Genre, Instrument, RATE_HZ, Tune};
 

@@ -125,12 +125,7 @@ impl Envelope {
     fn of(note: &Note, attack_secs: f64, release_secs: f64) -> Self {
         let samples = |secs: f64| (secs * f64::from(RATE_HZ)) as usize;
         let (held, release) = (samples(note.secs), samples(release_secs).max(1));
-        Self {
-            attack: samples(attack_secs).max(1) as f32,
-            held,
-            release: release as f32,
-            n_samples: held + release,
-        }
+        Self { attack: samples(attack_secs).max(1) as f32, held, release: release as f32, n_samples: held + release }
     }
 
     fn at(&self, sample: usize) -> f32 {

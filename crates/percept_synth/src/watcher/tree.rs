@@ -103,8 +103,8 @@ impl Watcher {
 
     fn truth(&self, root: &Path) -> Result<(), Error> {
         let path = root.join(format!("phantom/{}_voxels.json", self.name()));
-        let lines =
-            serde_json::to_string(&self.scanner.voxels).map_err(|error| percept_io::Error::codec("the truth", error))?;
+        let lines = serde_json::to_string(&self.scanner.voxels)
+            .map_err(|error| percept_io::Error::codec("the truth", error))?;
         text(path, || lines)
     }
 }

@@ -25,9 +25,9 @@ impl Default for MusicRecipe {
         Self {
             seed: 1,
             clap_steps: 400,
-            autoencoder_steps: 500,
-            vocoder_steps: 700,
-            unet_steps: 900,
+            autoencoder_steps: 1_000,
+            vocoder_steps: 1_800,
+            unet_steps: 1_200,
             unet_pieces: 2_400,
         }
     }

@@ -117,7 +117,11 @@ fn n_labels(kind: usize) -> usize {
 }
 
 fn not_fitted(error: percept_pipeline::PipelineError) -> ModelError {
-    ModelError::Input { what: "vectors of tunes", expected: "some that tags can be told from".into(), got: error.to_string() }
+    ModelError::Input {
+        what: "vectors of tunes",
+        expected: "some that tags can be told from".into(),
+        got: error.to_string(),
+    }
 }
 
 /// How often the nearest of up to 100 captions, in the order of the tunes, is that of the tune or one in the same words.

@@ -10,11 +10,7 @@ use percept_models::{
     autoencoder::AutoencoderConfig,
     nn::params::Params,
     scheduler::{NoiseSchedule, SchedulerConfig},
-    sound::{
-        clap::ClapModel,
-        hearing::ClapHearing,
-        hifigan::HifiGanConfig,
-    },
+    sound::{clap::ClapModel, hearing::ClapHearing, hifigan::HifiGanConfig},
     tokenizer::TextTokenizer,
     train::{
         AdamW, ClapTask, Condition, DiffusionTask, MelTask, Schedule, VocoderTask, begun_at, begun_clap, begun_vocoder,
@@ -70,12 +66,7 @@ const BY_CAPTION: f32 = 0.2;
 ///
 /// # Errors
 /// Files that cannot be written; a part whose predecessor is missing; a loss that is no number.
-pub fn train(
-    out: &Path,
-    parts: &[MusicPart],
-    recipe: &MusicRecipe,
-    progress: &dyn Progress,
-) -> Result<(), ModelError> {
+pub fn train(out: &Path, parts: &[MusicPart], recipe: &MusicRecipe, progress: &dyn Progress) -> Result<(), ModelError> {
     let refused = |error: percept_io::Error| ModelError::File {
         path: out.into(),
         source: std::io::Error::other(error.to_string()),

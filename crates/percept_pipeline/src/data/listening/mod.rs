@@ -154,8 +154,7 @@ impl Listening {
 /// The file of every clip.
 fn sounds_of(files: &ListeningFiles, schedule: &Schedule) -> Result<Vec<PathBuf>, PipelineError> {
     let folder = AudioFolder::open(&files.audio)?;
-    let missing: Vec<String> =
-        schedule.clips.iter().filter(|clip| folder.of(clip).is_none()).map(Clip::name).collect();
+    let missing: Vec<String> = schedule.clips.iter().filter(|clip| folder.of(clip).is_none()).map(Clip::name).collect();
     if let Some(first) = missing.first() {
         let what = format!(
             "{} of {} tracks are not in `{}`, such as `{first}`",

@@ -167,7 +167,10 @@ impl Schedule {
                 let before = if is_test { *run } else { runs[(number + runs.len() - 1) % runs.len()] };
                 let [first, last] = [run.playings.first(), before.playings.last()].map(|of| of.map(|of| of.clip));
                 if first != last {
-                    found.push(format!("run `{}` does not begin with the excerpt that ends `{}`", run.name, before.name));
+                    found.push(format!(
+                        "run `{}` does not begin with the excerpt that ends `{}`",
+                        run.name, before.name
+                    ));
                 }
             }
         }

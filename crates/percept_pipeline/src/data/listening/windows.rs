@@ -1,8 +1,9 @@
 //! Windows of excerpts, and the responses to them.
 //!
 //! An excerpt of 15 s has windows of a target's length, stepped by a fixed time. The response to a window is the mean of all scans that
-//! touch it, `lag_secs` later, over all of its showings but dummies; a window at the end of a run has the scans that there are. This is
-//! how Brain2Music averages scans (Denk et al. 2023, arXiv 2307.11078); the lag is ours, since blood answers late.
+//! touch it, `lag_secs` later, over all of its showings but dummies. A window at the end of a run has the scans that there are; one whose
+//! scans would all lie behind the end is left out. This is how Brain2Music averages scans (Denk et al. 2023, arXiv 2307.11078); the lag is
+//! ours, since blood answers late.
 
 use ndarray::{Array1, Array2};
 
@@ -27,8 +28,8 @@ pub struct WindowRows {
     pub responses: Array2<f32>,
     /// The clip of each.
     pub clip: Vec<usize>,
-    /// Where in its clip each begins, seconds.
-    pub start_secs: Vec<f64>,
+    /// Which window of its clip each is, from 0 on.
+    pub window: Vec<usize>,
 }
 
 /// How far a window may reach beyond its excerpt by rounding, and a scan be touched by nothing.
@@ -54,7 +55,7 @@ impl Windows {
     /// The responses to all windows of `clips`, clip by clip.
     ///
     /// # Errors
-    /// When a window has no scan: its run ended before.
+    /// When a clip has no scan at all: its run ended before.
     pub fn of(&self, data: &Listening, clips: &[usize]) -> Result<WindowRows, PipelineError> {
         let mut shown: Vec<Vec<(usize, f64)>> = vec![Vec::new(); data.schedule.clips.len()];
         for (number, run) in data.schedule.runs.iter().enumerate() {
@@ -63,10 +64,11 @@ impl Windows {
             }
         }
         let n_units = data.responses.ncols();
-        let (mut rows, mut clip_of_row, mut start_secs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut clip_of_row, mut window_of_row) = (Vec::new(), Vec::new(), Vec::new());
         for &clip in clips {
             let secs = data.schedule.clips[clip].secs;
-            for start in self.starts(secs) {
+            let before = clip_of_row.len();
+            for (window, start) in self.starts(secs).into_iter().enumerate() {
                 let mut sum = Array1::<f64>::zeros(n_units);
                 let mut n_showings = 0;
                 for &(run, onset) in &shown[clip] {
@@ -85,17 +87,20 @@ impl Windows {
                     }
                 }
                 if n_showings == 0 {
-                    let what = format!("the window at second {start} of `{}` has no scan", data.schedule.clips[clip].name());
-                    return Err(PipelineError::data(what, "lower `data.lag_secs`, or look whether its run is whole"));
+                    continue;
                 }
                 rows.extend(sum.iter().map(|value| (value / f64::from(n_showings)) as f32));
                 clip_of_row.push(clip);
-                start_secs.push(start);
+                window_of_row.push(window);
+            }
+            if clip_of_row.len() == before {
+                let what = format!("no window of `{}` has a scan", data.schedule.clips[clip].name());
+                return Err(PipelineError::data(what, "lower `decode.lag_secs`, or look whether its run is whole"));
             }
         }
         let responses = Array2::from_shape_vec((clip_of_row.len(), n_units), rows)
             .map_err(|error| PipelineError::data(format!("windows do not fit: {error}"), "report this"))?;
-        Ok(WindowRows { responses, clip: clip_of_row, start_secs })
+        Ok(WindowRows { responses, clip: clip_of_row, window: window_of_row })
     }
 }
 

@@ -35,7 +35,11 @@ pub(in crate::experiment) fn word_of<W: KeyType + serde::de::DeserializeOwned>(
 }
 
 /// Reads `table` at `path`, from which `kind` has been taken, as `T`.
-pub(in crate::experiment) fn read_rest<T: Section>(path: &str, table: Table, origin: &Origin<'_>) -> Result<T, ExperimentError> {
+pub(in crate::experiment) fn read_rest<T: Section>(
+    path: &str,
+    table: Table,
+    origin: &Origin<'_>,
+) -> Result<T, ExperimentError> {
     let known: Vec<&str> = [KIND].into_iter().chain(T::KEYS.iter().map(|key| key.name)).collect();
     origin.refuse_unknown(path, &table, &known)?;
     reader::read(path, Value::Table(table), origin)
