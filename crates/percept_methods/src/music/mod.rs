@@ -68,8 +68,14 @@ pub fn run(
     let mut record = Provenance::new(experiment.seed);
     record.inputs = inputs;
     record.settings.insert("experiment".to_owned(), experiment.resolved());
-    let bench =
-        bench::Bench { experiment, data: &data, run: &folder, record: &record, seed: Seed::new(experiment.seed), progress };
+    let bench = bench::Bench {
+        experiment,
+        data: &data,
+        run: &folder,
+        record: &record,
+        seed: Seed::new(experiment.seed),
+        progress,
+    };
     folder.write_json("clips.json", &data.schedule.clips)?;
     for warning in &data.warnings {
         progress.warn(warning);

@@ -71,7 +71,7 @@ pub(super) fn outcome(
         warnings: bench.data.warnings.clone(),
         data: data(bench, targets),
         decoders: targets.iter().zip(decoded).map(|(target, decoded)| decoder(bench, target, decoded)).collect(),
-        arms: summaries(targets, arms),
+        arms: summaries(targets, &targets[main].name, arms),
         main: None,
         metrics: metrics(bench),
         sections,
@@ -115,7 +115,7 @@ fn of_arms(
 ) -> Result<Vec<ScoreRow>, PipelineError> {
     let [training, test] = &target.sides;
     let truth = test.by_clip(&test.truth);
-    let namers = TagNamer::all(bench.data, &training.clips, &training.by_clip(&training.truth))?;
+    let namers = TagNamer::all(bench.data, &training.windows.clip, &training.truth)?;
     let mut rows = Vec::new();
     let mut tags = |method: &str, vectors: &Array2<f32>| -> Result<(), PipelineError> {
         let seed = bench.seed.named("scores").named(method);
@@ -251,7 +251,7 @@ fn decoder(bench: &Bench<'_>, target: &Target, decoded: &Decoded) -> DecoderSumm
     }
 }
 
-fn summaries(targets: &[Target], arms: &[Arm]) -> Vec<ArmSummary> {
+fn summaries(targets: &[Target], main: &str, arms: &[Arm]) -> Vec<ArmSummary> {
     let spaces = targets.iter().map(|target| ArmSummary {
         name: target.name.clone(),
         role: Role::Method,
@@ -269,7 +269,14 @@ fn summaries(targets: &[Target], arms: &[Arm]) -> Vec<ArmSummary> {
         description: arm.description.clone(),
         n_draws: 0,
     });
-    spaces.chain(arms).collect()
+    let truth = ArmSummary {
+        name: format!("{main}.true"),
+        role: Role::Bound,
+        short: String::new(),
+        description: "The true vectors: how well tags can be told from them at all.".to_owned(),
+        n_draws: 0,
+    };
+    spaces.chain(std::iter::once(truth)).chain(arms).collect()
 }
 
 fn metrics(bench: &Bench<'_>) -> Vec<MetricFacts> {

@@ -12,7 +12,7 @@ use super::bench::Bench;
 use super::targets::Target;
 
 /// Excerpts that are shown: their sounds lie within the page.
-const MOST_ROWS: usize = 8;
+const MOST_ROWS: usize = 6;
 /// Columns of pixels of a sound.
 const COLUMNS: usize = 160;
 /// No sound of an arm is longer.
@@ -22,7 +22,9 @@ const REVISION: u32 = 1;
 
 /// The section with the sounds of all arms that are shown beside the stimulus.
 pub(super) fn section(bench: &Bench<'_>, target: &Target, arms: &[Arm]) -> Result<Section, PipelineError> {
-    let shown: Vec<&Arm> = arms.iter().filter(|arm| !arm.name.ends_with(".mean")).collect();
+    // What was decoded stands beside the stimulus, what judges it behind.
+    let mut shown: Vec<&Arm> = arms.iter().filter(|arm| !arm.name.ends_with(".mean")).collect();
+    shown.sort_by_key(|arm| (arm.name.contains('.'), arm.name != "stimulus", !arm.name.starts_with("music")));
     let clips: Vec<usize> = target.sides[1].clips.iter().copied().take(MOST_ROWS).collect();
     let name = |row: usize| bench.data.schedule.clips[clips[row]].name();
     let path = |arm: &Arm, row: usize| format!("mels/{}/{}.png", arm.name, name(row));

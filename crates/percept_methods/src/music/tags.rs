@@ -1,4 +1,4 @@
-//! What a vector of sound sounds like: tags by classifiers that learnt them from the true vectors of the training excerpts.
+//! What a vector of sound sounds like: tags by classifiers that learnt them from the true vectors of all windows of the training excerpts.
 
 use ndarray::{Array2, ArrayView2};
 use percept_pipeline::PipelineError;
@@ -15,7 +15,7 @@ pub(super) struct TagNamer {
 }
 
 impl TagNamer {
-    /// One for each kind of tag that has two words or more among the training clips.
+    /// One for each kind of tag that has two words or more; `clips` are those of the vectors.
     pub(super) fn all(data: &Listening, clips: &[usize], vectors: &Array2<f32>) -> Result<Vec<Self>, PipelineError> {
         let mut namers = Vec::new();
         for tags in data.tags.iter().filter(|tags| tags.words.len() > 1) {

@@ -69,9 +69,9 @@ pub(super) fn made(params: &ListenerParams, seed: Seed) -> (Vec<Track>, Vec<Run>
             let start_secs = (own.named("start").stream().random::<f64>() * latest * 100.0).floor() / 100.0;
             let excerpt = Excerpt { track: tracks.len(), start_secs };
             if place < n_training {
-                training.push(excerpt)
+                training.push(excerpt);
             } else {
-                test.push(excerpt)
+                test.push(excerpt);
             }
             tracks.push(Track { tune: Tune::of_genre(genre, own), number });
         }
