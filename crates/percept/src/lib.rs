@@ -9,8 +9,8 @@
 //! - [`regress`]: ridge regression with exact leave-one-group-out selection
 //! - [`linear`]: the same on files larger than memory: streamed, resumable, in shards
 //! - [`stats`]: image metrics, identification, bootstrap, noise ceilings
-//! - [`models`]: diffusion models, autoencoders, CLIP, captioners; [`pocket`], [`pocket_captions`], [`pocket_words`]: tiny packs of them inside
-//!   the program
+//! - [`models`]: diffusion models, autoencoders, CLIP, captioners; [`pocket`], [`pocket_captions`], [`pocket_music`],
+//!   [`pocket_words`]: tiny packs of them inside the program
 //! - [`hub`]: model packs from the Hugging Face hub, the only part that reaches the network
 //! - [`surface`]: the cortex, drawn: meshes, projections, pictures, an interactive page
 //! - [`synth`]: drawings with captions, phantom subjects
@@ -30,6 +30,7 @@ pub use percept_models as models;
 pub use percept_pipeline as pipeline;
 pub use percept_pocket as pocket;
 pub use percept_pocket_captions as pocket_captions;
+pub use percept_pocket_music as pocket_music;
 pub use percept_pocket_words as pocket_words;
 pub use percept_regress as regress;
 pub use percept_report as report;

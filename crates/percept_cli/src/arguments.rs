@@ -5,6 +5,7 @@ mod captions;
 mod fit;
 mod map;
 mod models;
+mod music;
 mod stream;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use map::{Colours, Map};
 pub(crate) use models::{
     Features, Model, ModelAction, ModelBench, ModelInfo, ModelList, ModelPull, ModelRun, ModelTaps, PackArguments, Pool,
 };
+pub(crate) use music::{Music, MusicAction, MusicIndex, MusicSearch};
 pub(crate) use stream::{Stream, StreamPreset};
 
 /// Recorded brain activity in, what was seen out.
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Judge(Judge),
     /// Bring model packs here, look at them, run and check their parts
     Model(Model),
+    /// Make a corpus of music searchable by sound, and search it
+    Music(Music),
     /// Draw pictures from a signal, thirty a second: live, from a recording, or from a simulated rat
     Stream(Stream),
     /// Write the report of a finished run again
@@ -72,6 +76,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
+    /// Music from a simulated subject who listens, instead of pictures
+    #[arg(long)]
+    pub(crate) music: bool,
     #[command(flatten)]
     pub(crate) run: Run,
 }
@@ -123,6 +130,27 @@ pub(crate) enum DoctorDataset {
     Nsd(DoctorNsd),
     /// Films watched in a scanner, in BIDS with texts for every second (OpenNeuro ds005531)
     Ds005531(DoctorFilms),
+    /// Music heard in a scanner, in BIDS with the tracks beside it (OpenNeuro ds003720)
+    Ds003720(DoctorMusic),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorMusic {
+    /// The folder that holds `sub-001`
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Check this subject, such as `001`; may be repeated [default: all]
+    #[arg(long = "subject", value_name = "ID")]
+    pub(crate) subjects: Vec<String>,
+    /// The folder of the tracks, `blues/blues.00012.wav`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) audio: Option<PathBuf>,
+    /// A table of captions whose first column names tracks, `blues.00012`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) captions: Option<PathBuf>,
+    /// Print the findings on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -232,6 +260,9 @@ pub(crate) struct TrainPocket {
     /// Folder for the pack and its checkpoints; an interrupted training in it goes on where it was
     #[arg(long, value_name = "DIR", default_value = "pocket")]
     pub(crate) out: PathBuf,
+    /// Train the pack of music instead, on tunes
+    #[arg(long)]
+    pub(crate) music: bool,
     /// Train this part; may be repeated [default: all, in this order]
     #[arg(long = "part", value_name = "PART")]
     pub(crate) parts: Vec<Part>,
@@ -256,7 +287,7 @@ pub(crate) struct TrainPocket {
 pub(crate) enum Part {
     /// The classifier that names what a drawing shows; no part of the pack
     Judge,
-    /// Pictures to latents and back
+    /// Pictures to latents and back; with `--music`, mel spectrograms
     Autoencoder,
     /// Latents to pictures, sharpened
     Decoder,
@@ -268,6 +299,10 @@ pub(crate) enum Part {
     Captioner,
     /// The language model
     Language,
+    /// With `--music`: sounds and texts in one space
+    Clap,
+    /// With `--music`: mel spectrograms to sound
+    Vocoder,
 }
 
 #[derive(Debug, Args)]

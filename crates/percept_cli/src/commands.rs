@@ -10,6 +10,7 @@ mod fit;
 mod judge;
 mod map;
 mod model;
+mod music;
 mod phantom;
 mod predict;
 mod pull;
@@ -18,7 +19,7 @@ mod report;
 mod stream;
 mod train;
 
-use crate::arguments::{Arguments, Command, DoctorDataset, EvaluateWhat, ModelAction, TrainModel};
+use crate::arguments::{Arguments, Command, DoctorDataset, EvaluateWhat, ModelAction, MusicAction, TrainModel};
 use crate::settings;
 
 /// Runs the command that was asked for.
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Doctor(doctor) => match doctor.dataset {
             DoctorDataset::Nsd(nsd) => doctor::nsd(&nsd),
             DoctorDataset::Ds005531(films) => doctor::films(&films),
+            DoctorDataset::Ds003720(music) => doctor::music(&music),
         },
         Command::Evaluate(evaluate) => match evaluate.what {
             EvaluateWhat::Captions(captions) => evaluate::captions(&captions),
@@ -52,6 +54,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             ModelAction::Taps(taps) => model::taps(&taps),
             ModelAction::Verify(verify) => model::verify(&verify),
             ModelAction::List(list) => model::list(&list),
+        },
+        Command::Music(music) => match music.action {
+            MusicAction::Index(index) => music::index(&index),
+            MusicAction::Search(search) => music::search(&search),
         },
         Command::Encode(encode) => encode::run(encode),
         Command::Fit(fit) => fit::run(&fit),

@@ -4,6 +4,7 @@
 //! - [`captions`]: captions from responses, and images through them
 //! - [`b2c`]: an encoder from responses to the U-Net's context, trained through the U-Net
 //! - [`encoding`]: the other direction, features to responses (`percept encode`)
+//! - [`music`]: the nearest piece of music, and new music
 //! - [`pixel_ridge`]: the baseline without a model
 //! - [`controls`]: what no brain, the wrong brain or perfect decoding would give
 //! - [`cortex`]: where the features of a comparison are found in the brain, on the subject's surfaces
@@ -21,6 +22,7 @@ pub mod cortex;
 mod disk;
 pub mod encoding;
 pub mod experiment;
+pub mod music;
 pub mod pixel_ridge;
 pub mod pocket;
 pub mod reconstruct;

@@ -12,7 +12,7 @@ use percept_models::{
     exact_convolution,
     nn::params::Params,
     scheduler::{NoiseSchedule, SchedulerConfig},
-    train::{AutoencoderTask, DiffusionTask, Task},
+    train::{AutoencoderTask, Condition, DiffusionTask, Task},
     unet::UnetConfig,
 };
 
@@ -36,10 +36,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Array2::from_shape_vec((rows, columns), seed.normal(rows * columns)).expect("as many numbers as cells")
     };
     let (rows, latent, context) = (12, [16, 8, 8], [77, 128]);
-    let diffusion =
-        DiffusionTask::new(Params::random(Seed::new(1)), unet, schedule, (latent, context), 4, |_, seed| {
-            Ok((normal(rows, 1024, seed.named("latents")), normal(rows, 77 * 128, seed.named("contexts"))))
-        })?;
+    let diffusion = DiffusionTask::new(
+        Params::random(Seed::new(1)),
+        unet,
+        schedule,
+        (latent, Condition::Context(context)),
+        4,
+        |_, seed| Ok((normal(rows, 1024, seed.named("latents")), normal(rows, 77 * 128, seed.named("contexts")))),
+    )?;
     let crops = AutoencoderTask::new(Params::random(Seed::new(1)), vae.clone(), 4, 1e-4, |_, seed| {
         Array4::from_shape_vec((16, 32, 32, 3), seed.normal(16 * 32 * 32 * 3)).expect("as many numbers as pixels")
     })?;

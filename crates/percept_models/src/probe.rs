@@ -352,7 +352,7 @@ impl Probe {
     /// Texts without tokens, places that the models do not have, whole states of texts of unequal length.
     pub fn texts(&self, texts: &[String], batch: usize) -> Result<BTreeMap<String, Array2<f32>>> {
         let mut rows = BTreeMap::new();
-        if self.words.is_some() || self.text.is_some() {
+        if self.words.is_some() || self.text.is_some() || self.clap_words.is_some() {
             rows = in_batches(&self.device(), texts.len(), batch, |rows| self.text_batch(&texts[rows]))?;
         }
         if let Some((model, tokenizer)) = &self.language {

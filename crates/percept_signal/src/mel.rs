@@ -304,6 +304,15 @@ impl Mel {
         &self.config
     }
 
+    /// The weight of every frequency of the transform in every mel: n_mels × (n_fft / 2 + 1).
+    pub fn triangles(&self) -> Array2<f32> {
+        let mut all = Array2::zeros((self.config.n_mels, self.config.n_fft / 2 + 1));
+        for (mut row, (first, weights)) in all.outer_iter_mut().zip(&self.triangles.0) {
+            row.iter_mut().skip(*first).zip(weights).for_each(|(to, &weight)| *to = weight as f32);
+        }
+        all
+    }
+
     /// Frames of a sound of `n_samples` samples.
     pub fn n_frames(&self, n_samples: usize) -> usize {
         let c = &self.config;

@@ -75,6 +75,35 @@ pub fn mean_interval_at(values: &[f64], seed: Seed, n_draws: usize, level: f64) 
     Ok(Interval { low: quantile(&means, tail), high: quantile(&means, 1.0 - tail) })
 }
 
+/// 95 % percentile bootstrap interval of any statistic of items: `statistic` is given the places of drawn items, of `n_items`. Draws for
+/// which it is not defined count as 0, the value of a statistic that found nothing.
+///
+/// # Errors
+/// No items, no draws.
+///
+/// # Numerics
+/// As [`mean_interval`].
+pub fn statistic_interval(
+    n_items: usize,
+    statistic: impl Fn(&[usize]) -> Option<f64> + Sync,
+    seed: Seed,
+    n_draws: usize,
+) -> Result<Interval, StatsError> {
+    at_least("items", 1, n_items)?;
+    at_least("draws", 1, n_draws)?;
+    let mut values: Vec<f64> = (0..n_draws as u64)
+        .into_par_iter()
+        .map(|draw| {
+            let mut stream = seed.at(draw).stream();
+            let places: Vec<usize> = (0..n_items).map(|_| stream.random_range(0..n_items as u64) as usize).collect();
+            statistic(&places).unwrap_or(0.0)
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let tail = (1.0 - LEVEL) / 2.0;
+    Ok(Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) })
+}
+
 /// Compares two methods item by item: mean difference, its interval, and a sign-flip permutation p.
 ///
 /// # Errors
@@ -120,6 +149,16 @@ pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_a_mean_is_the_same_as_a_statistic() {
+        let values: Vec<f64> = (0..40).map(|i| f64::from(i * i % 17)).collect();
+        let mean = |places: &[usize]| Some(places.iter().map(|&at| values[at]).sum::<f64>() / places.len() as f64);
+        let seed = Seed::new(6);
+        let found = statistic_interval(values.len(), mean, seed, 500).expect("items");
+        assert_eq!(found, mean_interval(&values, seed, 500).expect("items"));
+        assert!(statistic_interval(0, mean, seed, 500).is_err());
+    }
 
     #[test]
     fn quantiles_interpolate_as_numpy() {

@@ -56,6 +56,17 @@ impl TwoWay {
 /// The expected share of comparisons won by guessing.
 pub const TWO_WAY_CHANCE: f64 = 0.5;
 
+/// The chance that an item which wins the share `share` of its `n_items` − 1 comparisons wins against `ways` − 1 opponents that are drawn
+/// without replacement: identification among `ways`. With fewer items than `ways`, among all of them.
+pub fn n_way(share: f64, n_items: usize, ways: usize) -> f64 {
+    let opponents = n_items.saturating_sub(1);
+    let beaten = (share * opponents as f64).round();
+    // C(beaten, k) / C(opponents, k), factor by factor.
+    (0..ways.min(n_items).saturating_sub(1))
+        .map(|drawn| ((beaten - drawn as f64) / (opponents - drawn) as f64).max(0.0))
+        .product()
+}
+
 /// Features converted to f64 at a time.
 const CHUNK: usize = 4096;
 /// Rows of the correlation matrix per task.
@@ -190,6 +201,18 @@ fn is_constant(row: ndarray::ArrayView1<'_, f32>) -> bool {
 mod tests {
     use super::*;
     use ndarray::array;
+
+    #[test]
+    fn identification_among_many_follows_from_comparisons_of_two() {
+        assert_eq!(n_way(1.0, 60, 10), 1.0);
+        assert_eq!(n_way(0.0, 60, 2), 0.0);
+        assert!((n_way(0.75, 61, 2) - 0.75).abs() < 1e-12);
+        // 3 of 4 opponents beaten, two of them drawn: 3/4 · 2/3.
+        assert!((n_way(0.75, 5, 3) - 0.5).abs() < 1e-12);
+        // Over all places that guessing may take, the right one of ten is told in a tenth of the cases.
+        let mean = (0..60).map(|beaten| n_way(f64::from(beaten) / 59.0, 60, 10)).sum::<f64>() / 60.0;
+        assert!((mean - 0.1).abs() < 1e-12, "{mean}");
+    }
 
     #[test]
     fn a_constant_picture_has_no_score_and_is_no_opponent() {

@@ -9,6 +9,7 @@
 //! - [`preference`]: which of two wins, with an exact interval; [`agreement`]: kappas of raters
 //! - [`bootstrap`]: intervals over items, paired differences between methods
 //! - [`clusters`]: identification, intervals and paired differences where several items show one stimulus
+//! - [`nearest`]: the nearest of many vectors, exactly
 //! - [`noise_ceiling`]: what the best model could reach, from repeats
 //! - [`significance`]: p and thresholds of r, permutation p-values, false discovery rate
 //! - [`permutation`]: nulls of r for series, by blocks or shifts within runs; max-T
@@ -31,6 +32,7 @@ pub mod correlation;
 pub mod error;
 pub mod identification;
 pub mod image;
+pub mod nearest;
 pub mod noise_ceiling;
 pub mod partition;
 pub mod permutation;

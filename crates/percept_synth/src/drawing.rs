@@ -23,6 +23,7 @@ pub use caption::vocabulary;
 pub use figure::{Figure, Frequency, Glyph, Orientation, Outline, Polarity, Shape};
 pub use scene::Scene;
 pub use size::{N_CAPTIONS, SIDE};
+pub(crate) use words::words;
 pub use words::{Background, Color, Object, Place, Size, Time};
 
 /// Share of scenes among random drawings; the rest are figures.

@@ -6,7 +6,6 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 use percept_core::Seed;
-use percept_core::seed::Normal;
 use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -130,6 +129,18 @@ fn check(regions: &[PlantedRegion], drives: &[Drive]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Features, and how a voxel (by its number) weighs the columns of one of them (by its name).
+#[derive(Clone, Copy)]
+pub(crate) struct Sets<'a> {
+    pub drives: &'a [Drive],
+    pub weights: &'a (dyn Fn(usize, &str, usize) -> Array1<f32> + Sync),
+}
+
+/// `n` normal numbers that are this voxel's for this drive.
+pub(crate) fn normal_weights(seed: Seed, voxel: usize, drive: &str, n: usize) -> Array1<f32> {
+    Array1::from_vec(seed.named(drive).at(voxel as u64).normal(n))
+}
+
 /// What one drive makes of the signals of the voxels that follow it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
@@ -146,19 +157,20 @@ pub(crate) struct Signals<'a> {
     names: Vec<&'a str>,
     lengths: Vec<usize>,
     standard: Vec<Array2<f32>>,
-    seed: Seed,
+    weights: &'a (dyn Fn(usize, &str, usize) -> Array1<f32> + Sync),
     filter: &'a (dyn Fn(&mut [f64]) + Sync),
 }
 
 impl<'a> Signals<'a> {
     /// `filter` is applied to what each drive makes in each run (a haemodynamic response).
-    pub(crate) fn new(drives: &'a [Drive], seed: Seed, filter: &'a (dyn Fn(&mut [f64]) + Sync)) -> Self {
+    pub(crate) fn new(sets: &Sets<'a>, filter: &'a (dyn Fn(&mut [f64]) + Sync)) -> Self {
+        let Sets { drives, weights } = *sets;
         let first = drives.first().map_or(&[][..], |drive| &drive.runs);
         Self {
             names: drives.iter().map(|drive| drive.name.as_str()).collect(),
             lengths: first.iter().map(Array2::nrows).collect(),
             standard: drives.iter().map(standardised).collect(),
-            seed,
+            weights,
             filter,
         }
     }
@@ -213,8 +225,7 @@ impl<'a> Signals<'a> {
         for (name, share) in &voxel.mixture {
             let Some(drive) = self.names.iter().position(|of| of == name) else { continue };
             let features = &self.standard[drive];
-            let mut normal = Normal::new(self.seed.named(name).at(number as u64).stream());
-            let weights: Array1<f32> = (0..features.ncols()).map(|_| normal.draw() as f32).collect();
+            let weights = (self.weights)(number, name, features.ncols());
             let mut own: Vec<f64> = features.dot(&weights).iter().map(|&value| f64::from(value)).collect();
             let mut start = 0;
             for length in &self.lengths {
@@ -299,7 +310,8 @@ mod tests {
             voxel(vec![("a".to_owned(), 1.0)]),
             PlantedVoxel { index: [1; 3], region: None, mixture: Vec::new() },
         ];
-        let signals = Signals::new(&drives, Seed::new(3), &|_| {});
+        let weights = &|voxel: usize, drive: &str, n: usize| normal_weights(Seed::new(3), voxel, drive, n);
+        let signals = Signals::new(&Sets { drives: &drives, weights }, &|_| {});
         let found = signals.all(&voxels);
         let deviation = |column: usize| found.column(column).mapv(|v| v * v).mean().expect("rows");
         assert!((deviation(0) - 1.0).abs() < 1e-4 && (deviation(1) - 1.0).abs() < 1e-4 && deviation(2) == 0.0);

@@ -5,9 +5,10 @@ use anyhow::bail;
 use percept::io::nsd::NsdTree;
 use percept::io::nsd::doctor::{Depth, MissingFile, Outcome, Recipe, Report, SubjectReport, examine};
 
+use percept::pipeline::data::listening::doctor::examine as examine_music;
 use percept::pipeline::data::recording::doctor::examine as examine_films;
 
-use crate::arguments::{DoctorFilms, DoctorNsd};
+use crate::arguments::{DoctorFilms, DoctorMusic, DoctorNsd};
 use crate::output::{bytes, json, say};
 use crate::progress::Bars;
 
@@ -62,6 +63,57 @@ pub(crate) fn films(arguments: &DoctorFilms) -> anyhow::Result<()> {
         bail!("{} cannot be used as they are (the list says why)", counted(n_wrong, "run"));
     }
     Ok(())
+}
+
+/// Checks a folder of music heard in a scanner.
+pub(crate) fn music(arguments: &DoctorMusic) -> anyhow::Result<()> {
+    let (audio, captions) = (arguments.audio.as_deref(), arguments.captions.as_deref());
+    let finding = examine_music(&arguments.dir, &arguments.subjects, audio, captions)?;
+    let n_wrong = finding.subjects.iter().filter(|subject| !subject.problems.is_empty()).count();
+    if arguments.json {
+        json(&finding)?;
+    } else {
+        for subject in &finding.subjects {
+            let [training, test] = subject.n_runs;
+            let [training_clips, test_clips] = subject.n_clips;
+            say(format!(
+                "sub-{}: {} runs read ({training} training, {test} test); {training_clips} and {test_clips} different excerpts",
+                subject.subject,
+                training + test
+            ));
+            subject.problems.iter().for_each(|problem| say(format!("    {problem}")));
+        }
+        let same = if finding.is_one_schedule { "the same for all subjects" } else { "not the same for all subjects" };
+        say(format!("{} tracks of {} genres in all; the schedule is {same}", finding.n_clips, finding.genres.len()));
+        for (n, missing, what) in [
+            (finding.n_sounds, &finding.without_sound, "have a file of sound"),
+            (finding.n_captions, &finding.without_caption, "have a caption"),
+        ] {
+            let Some(n) = n else { continue };
+            say(format!("{n} of {} tracks {what}", finding.n_clips));
+            if !missing.is_empty() {
+                say(format!("    not: {}", listed(missing)));
+            }
+        }
+        if !finding.captions_of_nothing.is_empty() {
+            say(format!("    captions of tracks that nobody heard: {}", listed(&finding.captions_of_nothing)));
+        }
+    }
+    if n_wrong > 0 || !finding.without_sound.is_empty() {
+        bail!(
+            "not whole: {} with something wrong, {} without sound (the list says what)",
+            counted(n_wrong, "subject"),
+            counted(finding.without_sound.len(), "track")
+        );
+    }
+    Ok(())
+}
+
+/// A few names, and how many more.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let few = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{few} and {} more", names.len() - MOST) } else { few }
 }
 
 /// Says what was found: everything, or what is wrong and counts of the rest.

@@ -1,6 +1,7 @@
 //! `percept reconstruct EXPERIMENT.toml`: an experiment from its file to its report.
 
 use percept::methods::{self, Experiment, experiment};
+use percept::pipeline::experiment::music::MusicExperiment;
 
 use crate::arguments::Reconstruct;
 use crate::output::{json, say};
@@ -10,8 +11,33 @@ use crate::settings::{RunSettings, default_out};
 /// Runs the experiment in a file.
 pub(crate) fn run(arguments: Reconstruct) -> anyhow::Result<()> {
     let settings = RunSettings::new(arguments.run, &default_out(&arguments.experiment)?)?;
+    if MusicExperiment::is_one_in(&arguments.experiment) {
+        return finish_music(&MusicExperiment::open(&arguments.experiment, &settings.overrides)?, &settings);
+    }
     let experiment = experiment::open(&arguments.experiment, &settings.overrides)?;
     finish(&experiment, &settings)
+}
+
+/// Runs an experiment of music, writes its report, and says what came out.
+pub(super) fn finish_music(experiment: &MusicExperiment, settings: &RunSettings) -> anyhow::Result<()> {
+    let outcome = methods::music::run(experiment, &settings.out, settings.options(), &Bars::new())?;
+    let report = percept::report::write(&settings.out, &outcome)?;
+    say(format!("report: {}", report.display()));
+    if settings.json {
+        return json(&outcome.scores);
+    }
+    say(format!("{:<18} {:<20} {:>24} {:>24}", "space", "split", "identification", "correlation"));
+    for row in methods::music::table(&settings.out)? {
+        let cell = |of: Option<[f64; 3]>| match of {
+            Some([value, low, high]) if low < high => format!("{value:.3} [{low:.3}, {high:.3}]"),
+            Some([value, ..]) => format!("{value:.3}"),
+            None => "–".to_owned(),
+        };
+        let split = if row.is_published { "test, published" } else { row.split.as_str() };
+        say(format!("{:<18} {split:<20} {:>24} {:>24}", row.target, cell(row.identification), cell(row.correlation)));
+    }
+    say("published: Denk et al. 2023, arXiv 2307.11078; other people, models and music, for reference");
+    Ok(())
 }
 
 /// Runs `experiment`, writes its report, and says where it is.

@@ -1,5 +1,8 @@
 //! `percept train`: the built-in model pack made again, from a seed, and encoders from responses to context; resumable.
 
+use anyhow::bail;
+use clap::ValueEnum;
+use percept::methods::pocket::music::{MusicPart, MusicRecipe};
 use percept::methods::pocket::{self, Attributes, Part, PocketScores, Recipe};
 use percept::methods::{b2c, experiment};
 
@@ -29,7 +32,10 @@ pub(crate) fn b2c(arguments: TrainB2c) -> anyhow::Result<()> {
 
 /// Trains the parts asked for and scores the pack when it is whole.
 pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
-    let parts = parts(&arguments.parts);
+    if arguments.music {
+        return music(arguments);
+    }
+    let parts = parts(&arguments.parts)?;
     pocket::train(&arguments.out, &parts, &recipe(arguments)?, &Bars::new())?;
     say(format!("pack: {}", arguments.out.display()));
     // A pack without its last part cannot be scored, and nobody who asked for one part wants the error.
@@ -58,20 +64,81 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parts(asked: &[arguments::Part]) -> Vec<Part> {
+/// Trains the parts of the pack of music and scores it when it is whole.
+fn music(arguments: &TrainPocket) -> anyhow::Result<()> {
+    if arguments.recipe.is_some() {
+        bail!("`--recipe` is for the pack of pictures (leave it out with `--music`)");
+    }
+    let mut recipe = MusicRecipe::default();
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    if let Some(steps) = arguments.steps {
+        let own =
+            [&mut recipe.clap_steps, &mut recipe.autoencoder_steps, &mut recipe.vocoder_steps, &mut recipe.unet_steps];
+        for own in own {
+            *own = steps;
+        }
+    }
+    let mut parts = Vec::new();
+    for part in &arguments.parts {
+        parts.push(match part {
+            arguments::Part::Clap => MusicPart::Clap,
+            arguments::Part::Autoencoder => MusicPart::Autoencoder,
+            arguments::Part::Vocoder => MusicPart::Vocoder,
+            arguments::Part::Unet => MusicPart::Unet,
+            other => bail!("the pack of music has no part `{}` (it has {MUSIC})", name(*other)),
+        });
+    }
+    if parts.is_empty() {
+        parts = MusicPart::ALL.to_vec();
+    }
+    pocket::music::train(&arguments.out, &parts, &recipe, &Bars::new())?;
+    say(format!("pack: {}", arguments.out.display()));
+    if arguments.score == 0 || !parts.contains(&MusicPart::Unet) {
+        return Ok(());
+    }
+    let scores = pocket::music::score(&arguments.out, arguments.score)?;
+    if arguments.json {
+        return json(&scores);
+    }
+    let share = |value: f64| format!("{:.1} %", 100.0 * value);
+    say(format!("on {} tunes that the pack never heard:", arguments.score));
+    say(format!("  CLAP: the right one of 100 captions   {}", share(scores.clap_top1_of_100)));
+    for (heading, of) in [("tunes", &scores.tunes), ("music made from their vectors", &scores.generated)] {
+        say(format!("  tags named of {heading}:"));
+        for (word, value) in
+            [("genre", of.genre), ("instrument", of.instrument), ("tempo", of.tempo), ("mood", of.mood)]
+        {
+            say(format!("    {word:<35} {}", share(value)));
+        }
+    }
+    say(format!("  cosine of what is made with its vector {:.3}", scores.likeness));
+    Ok(())
+}
+
+/// The parts of the pack of music, for messages.
+const MUSIC: &str = "`clap`, `autoencoder`, `vocoder` and `unet`";
+
+fn name(part: arguments::Part) -> String {
+    part.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn parts(asked: &[arguments::Part]) -> anyhow::Result<Vec<Part>> {
     if asked.is_empty() {
-        return Part::ALL.to_vec();
+        return Ok(Part::ALL.to_vec());
     }
     asked
         .iter()
         .map(|part| match part {
-            arguments::Part::Judge => Part::Judge,
-            arguments::Part::Autoencoder => Part::Autoencoder,
-            arguments::Part::Decoder => Part::Decoder,
-            arguments::Part::Clip => Part::Clip,
-            arguments::Part::Unet => Part::Unet,
-            arguments::Part::Captioner => Part::Captioner,
-            arguments::Part::Language => Part::Language,
+            arguments::Part::Judge => Ok(Part::Judge),
+            arguments::Part::Autoencoder => Ok(Part::Autoencoder),
+            arguments::Part::Decoder => Ok(Part::Decoder),
+            arguments::Part::Clip => Ok(Part::Clip),
+            arguments::Part::Unet => Ok(Part::Unet),
+            arguments::Part::Captioner => Ok(Part::Captioner),
+            arguments::Part::Language => Ok(Part::Language),
+            arguments::Part::Clap | arguments::Part::Vocoder => {
+                bail!("`{}` is a part of the pack of music (add `--music`)", name(*part))
+            }
         })
         .collect()
 }

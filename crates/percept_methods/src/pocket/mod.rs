@@ -12,6 +12,7 @@ mod drawings;
 mod files;
 mod judge;
 mod language;
+pub mod music;
 mod recipe;
 mod score;
 mod train;

@@ -11,10 +11,10 @@ use super::configs;
 use crate::disk::file_error;
 
 /// Shards of every batch: fixed, so that results do not depend on the number of threads.
-pub(super) const SHARDS: usize = 4;
+pub(in crate::pocket) const SHARDS: usize = 4;
 
 /// Where the training keeps what it needs to go on; not part of the pack.
-pub(super) fn work(out: &Path) -> PathBuf {
+pub(in crate::pocket) fn work(out: &Path) -> PathBuf {
     out.join("training")
 }
 

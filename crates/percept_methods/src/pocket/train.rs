@@ -11,7 +11,9 @@ use percept_models::{
     scheduler::{NoiseSchedule, SchedulerConfig},
     text::TextConfig,
     tokenizer::ClipTokenizer,
-    train::{AdamW, AutoencoderTask, ClipTask, DiffusionTask, Schedule, is_decoding, normalise_latents, run},
+    train::{
+        AdamW, AutoencoderTask, ClipTask, Condition, DiffusionTask, Schedule, is_decoding, normalise_latents, run,
+    },
     unet::UnetConfig,
     vision::VisionConfig,
     weights::{PackFiles, read_tensors, write_tensors},
@@ -182,7 +184,7 @@ fn train_unet(out: &Path, recipe: &Recipe, seed: Seed, progress: &dyn Progress) 
     let data = UnetData::encode(&pack, recipe, seed.named("unet.drawings"), progress)?;
     let config = UnetConfig::parse(&recipe.unet_config())?;
     let schedule = NoiseSchedule::new(SchedulerConfig::parse(configs::SCHEDULER)?);
-    let shapes = (pack.latent_shape(), pack.context_shape());
+    let shapes = (pack.latent_shape(), Condition::Context(pack.context_shape()));
     let params = Params::random(seed.named("unet.init"));
     let task = DiffusionTask::new(params, config, schedule, shapes, SHARDS, |step, seed| data.shard(step, seed))?
         .on(recipe.of_unet());

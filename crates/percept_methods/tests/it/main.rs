@@ -10,6 +10,7 @@ mod experiment;
 mod extend;
 mod features;
 mod miyawaki;
+mod music;
 mod nsd;
 mod planted;
 mod resume;

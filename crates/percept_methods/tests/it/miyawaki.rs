@@ -6,6 +6,7 @@ use percept_core::Outcome;
 use percept_core::Silent;
 use percept_methods::encoding::EncodingExperiment;
 use percept_methods::{PipelineError, RunOptions, experiment};
+use percept_pipeline::experiment::music::MusicExperiment;
 use percept_testing::shared_data;
 
 fn example(name: &str) -> PathBuf {
@@ -28,6 +29,9 @@ fn every_example_is_a_valid_experiment() {
             let text = std::fs::read_to_string(&path).expect("text");
             if text.contains("\n[spaces.") {
                 EncodingExperiment::open(&path, &[]).expect("a valid example");
+            } else if MusicExperiment::is_one(&text) {
+                let music = MusicExperiment::open(&path, &[]).expect("a valid example");
+                assert_eq!(MusicExperiment::parse(&music.resolved(), &path, &[]).expect("resolved is valid"), music);
             } else {
                 experiment::open(&path, &[]).expect("a valid example");
             }

@@ -244,15 +244,26 @@ impl MusicPack {
         sampler.run(0, (noise * sampler.first_noise())?, output, fresh)
     }
 
-    /// Sorts pieces by their likeness to a condition, the best first.
-    fn rank(&self, pieces: &mut [Music], condition: ndarray::ArrayView1<'_, f32>) -> Result<()> {
+    /// Sounds of one channel at the rate of the music to CLAP vectors of length 1, n × width.
+    ///
+    /// # Errors
+    /// A pack that does not say how its CLAP hears; sounds that are empty or not of numbers.
+    pub fn hear(&self, sounds: &[Vec<f32>]) -> Result<Array2<f32>> {
         let hearing = self.hearing.as_deref().ok_or_else(|| ModelError::File {
             path: "feature_extractor/preprocessor_config.json".into(),
             source: crate::error::no_such_file(),
         })?;
-        let heard = |piece: &Music| resample(&piece.samples, self.rate_hz(), hearing.rate_hz(), Kernel::kaiser_best());
-        let sounds: Vec<Vec<f32>> = pieces.iter().map(heard).collect();
-        let vectors = self.clap.embed_sounds(hearing, &sounds)?;
+        if hearing.rate_hz() == self.rate_hz() {
+            return self.clap.embed_sounds(hearing, sounds);
+        }
+        let heard = |sound: &Vec<f32>| resample(sound, self.rate_hz(), hearing.rate_hz(), Kernel::kaiser_best());
+        self.clap.embed_sounds(hearing, &sounds.iter().map(heard).collect::<Vec<_>>())
+    }
+
+    /// Sorts pieces by their likeness to a condition, the best first.
+    fn rank(&self, pieces: &mut [Music], condition: ndarray::ArrayView1<'_, f32>) -> Result<()> {
+        let sounds: Vec<Vec<f32>> = pieces.iter().map(|piece| piece.samples.clone()).collect();
+        let vectors = self.hear(&sounds)?;
         let length = condition.dot(&condition).sqrt().max(1e-12);
         for (piece, vector) in pieces.iter_mut().zip(vectors.outer_iter()) {
             piece.likeness = Some(vector.dot(&condition) / length);

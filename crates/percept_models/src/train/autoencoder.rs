@@ -6,13 +6,13 @@
 //! Afterwards the decoder can be sharpened alone, for latents as they are: then the mean over pictures of ln MSE (what PSNR
 //! measures) is added, and latents are means without noise.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use ndarray::Array4;
 use percept_core::Seed;
 
 use super::{Gradients, Task, sharded_gradients};
 use crate::{
-    autoencoder::{AutoencoderConfig, AutoencoderKl},
+    autoencoder::{AutoencoderConfig, AutoencoderKl, LatentGaussian},
     error::Result,
     nn::{host::to_vec, kernel, params::Params},
     preprocess::picture_tensor,
@@ -80,13 +80,26 @@ impl<'a> AutoencoderTask<'a> {
             let square = (difference.sqr()?.flatten_from(1)?.mean(1)? + ONE_LEVEL)?;
             return Ok((picture_loss(&difference)? + (square.log()?.mean_all()? * 0.1)?)?);
         }
-        let noise = Tensor::from_vec(seed.normal(latent.mean.elem_count()), latent.mean.shape(), x.device())?;
-        let z = (&latent.mean + ((&latent.log_variance * 0.5)?.exp()? * noise)?)?;
+        let (z, kl) = drawn(&latent, seed)?;
         let difference = (self.model.decode(&z)? - x)?;
-        let kl = (((latent.mean.sqr()? + latent.log_variance.exp()?)? - &latent.log_variance)? - 1.0)?;
-        let kl = (kl.mean_all()? * 0.5)?;
         Ok((picture_loss(&difference)? + (kl * self.kl_weight)?)?)
     }
+}
+
+/// A draw of the latent, and its mean divergence from a standard normal distribution.
+pub(super) fn drawn(latent: &LatentGaussian, seed: Seed) -> Result<(Tensor, Tensor)> {
+    let noise = Tensor::from_vec(seed.normal(latent.mean.elem_count()), latent.mean.shape(), latent.mean.device())?;
+    let z = (&latent.mean + ((&latent.log_variance * 0.5)?.exp()? * noise)?)?;
+    let kl = (((latent.mean.sqr()? + latent.log_variance.exp()?)? - &latent.log_variance)? - 1.0)?;
+    Ok((z, (kl.mean_all()? * 0.5)?))
+}
+
+/// The mean absolute difference between neighbours in height and in width.
+pub(super) fn edges(difference: &Tensor) -> Result<Tensor> {
+    let (height, width) = (difference.dim(2)?, difference.dim(3)?);
+    let vertical = (difference.narrow(2, 1, height - 1)? - difference.narrow(2, 0, height - 1)?)?;
+    let horizontal = (difference.narrow(3, 1, width - 1)? - difference.narrow(3, 0, width - 1)?)?;
+    Ok((vertical.abs()?.mean_all()? + horizontal.abs()?.mean_all()?)?)
 }
 
 /// Luminance, colour, squares and edges of a difference of pictures.
@@ -98,12 +111,8 @@ fn picture_loss(difference: &Tensor) -> Result<Tensor> {
     let luminance = plane([0.299, 0.587, 0.114])?;
     let mean_abs = |t: &Tensor| -> Result<Tensor> { Ok(t.abs()?.mean_all()?) };
     let chroma = (mean_abs(&plane([-0.1687, -0.3313, 0.5])?)? + mean_abs(&plane([0.5, -0.4187, -0.0813])?)?)?;
-    let (height, width) = (difference.dim(2)?, difference.dim(3)?);
-    let vertical = (difference.narrow(2, 1, height - 1)? - difference.narrow(2, 0, height - 1)?)?;
-    let horizontal = (difference.narrow(3, 1, width - 1)? - difference.narrow(3, 0, width - 1)?)?;
-    let edges = (mean_abs(&vertical)? + mean_abs(&horizontal)?)?;
     let picture = ((mean_abs(&luminance)? + (chroma * 3.0)?)? + (difference.sqr()?.mean_all()? * 2.0)?)?;
-    Ok((picture + (edges * 0.4)?)?)
+    Ok((picture + (edges(difference)? * 0.4)?)?)
 }
 
 impl Task for AutoencoderTask<'_> {
@@ -135,8 +144,17 @@ pub fn normalise_latents(
     config: &AutoencoderConfig,
     pictures: &Array4<f32>,
 ) -> Result<()> {
+    normalise(weights, config, |device| picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], device))
+}
+
+/// As [`normalise_latents`], over what the model is shown.
+pub(super) fn normalise(
+    weights: &mut std::collections::BTreeMap<String, Tensor>,
+    config: &AutoencoderConfig,
+    shown: impl FnOnce(&Device) -> Result<Tensor>,
+) -> Result<()> {
     let model = AutoencoderKl::new(&Params::from_tensors(weights.clone(), "trained weights"), config.clone())?;
-    let x = picture_tensor(&pictures.view(), [0.5; 3], [0.5; 3], model.device())?;
+    let x = shown(model.device())?;
     let mean = kernel::serial(|| model.encode(&x))?.mean;
     let (n, channels, height, width) = mean.dims4()?;
     let pixels = height * width;

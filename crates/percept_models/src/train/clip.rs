@@ -2,7 +2,7 @@
 //!
 //! Rows of a batch that carry the same caption are not negatives of each other.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 use ndarray::Array4;
 use percept_core::Seed;
 
@@ -61,8 +61,22 @@ impl<'a> ClipTask<'a> {
     }
 }
 
+/// n × n: a large negative number where two different rows carry the same caption, 0 elsewhere.
+pub(super) fn same_captions(captions: &[&String], device: &Device) -> Result<Tensor> {
+    let n = captions.len();
+    let mut same = vec![0.0f32; n * n];
+    for (i, a) in captions.iter().enumerate() {
+        for (j, b) in captions.iter().enumerate() {
+            if i != j && a == b {
+                same[i * n + j] = -1e4;
+            }
+        }
+    }
+    Ok(Tensor::from_vec(same, (n, n), device)?)
+}
+
 /// The symmetric contrastive loss over a batch of embeddings.
-fn contrast(text: &Tensor, picture: &Tensor, scale: &Tensor, same: &Tensor) -> Result<Tensor> {
+pub(super) fn contrast(text: &Tensor, picture: &Tensor, scale: &Tensor, same: &Tensor) -> Result<Tensor> {
     let unit =
         |x: &Tensor| -> Result<Tensor> { Ok(x.broadcast_div(&(x.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?)?) };
     // `scale` starts at 1 and its logarithm is learnt through exp(2.66 s), so that s = 1 means CLIP's 1/0.07.
@@ -94,16 +108,7 @@ impl Task for ClipTask<'_> {
             (0..self.n_shards).into_par_iter().map(|shard| (self.pairs)(step, seed.at(shard as u64))).collect()
         };
         let captions: Vec<&String> = batches.iter().flat_map(|(_, captions)| captions).collect();
-        let n = captions.len();
-        let mut same = vec![0.0f32; n * n];
-        for (i, a) in captions.iter().enumerate() {
-            for (j, b) in captions.iter().enumerate() {
-                if i != j && a == b {
-                    same[i * n + j] = -1e4;
-                }
-            }
-        }
-        let same = Tensor::from_vec(same, (n, n), self.vision.device())?;
+        let same = same_captions(&captions, self.vision.device())?;
         let scale = self.logit_scale.clone();
         let crop = if step < self.full_length_from { self.crop } else { self.tokenizer.length() };
         two_phase_gradients(

@@ -1,4 +1,5 @@
-//! The U-Net's task: predict what the schedule asks for (noise, velocity or clean sample) from noised latents.
+//! The U-Net's task: predict what the schedule asks for (noise, velocity or clean sample) from noised latents, under a context or a
+//! class vector.
 
 use candle_core::Tensor;
 use ndarray::Array2;
@@ -9,10 +10,20 @@ use crate::{
     error::Result,
     nn::params::Params,
     scheduler::NoiseSchedule,
-    unet::{UNet2DConditionModel, UnetConfig},
+    tap::Taps,
+    unet::{Conditioning, UNet2DConditionModel, UnetConfig},
 };
 
-/// Scaled latents n × (C·h·w) and contexts n × (tokens·width) for one shard of one step.
+/// What a denoiser is told beside the noisy latents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Tokens of this number and width, for the cross-attention.
+    Context([usize; 2]),
+    /// One vector of this width, for the class embedding.
+    Class(usize),
+}
+
+/// Scaled latents n × (C·h·w) and conditions n × (all of their numbers) for one shard of one step.
 type Batch<'a> = Box<dyn Fn(usize, Seed) -> Result<(Array2<f32>, Array2<f32>)> + Send + Sync + 'a>;
 
 /// Trains a [`UNet2DConditionModel`]. Dropping the context (for classifier-free guidance) is the data's part.
@@ -21,7 +32,7 @@ pub struct DiffusionTask<'a> {
     model: UNet2DConditionModel,
     schedule: NoiseSchedule,
     latent_shape: [usize; 3],
-    context_shape: [usize; 2],
+    condition: Condition,
     n_shards: usize,
     batch: Batch<'a>,
     /// What the batches are, in words.
@@ -37,7 +48,7 @@ impl<'a> DiffusionTask<'a> {
         params: Params,
         config: UnetConfig,
         schedule: NoiseSchedule,
-        (latent_shape, context_shape): ([usize; 3], [usize; 2]),
+        (latent_shape, condition): ([usize; 3], Condition),
         n_shards: usize,
         batch: impl Fn(usize, Seed) -> Result<(Array2<f32>, Array2<f32>)> + Send + Sync + 'a,
     ) -> Result<Self> {
@@ -47,7 +58,7 @@ impl<'a> DiffusionTask<'a> {
             model,
             schedule,
             latent_shape,
-            context_shape,
+            condition,
             n_shards,
             batch: Box::new(batch),
             data: String::new(),
@@ -107,10 +118,19 @@ impl Task for DiffusionTask<'_> {
             let device = self.model.device();
             let noisy = Tensor::from_vec(noisy, (rows, c, h, w), device)?;
             let target = Tensor::from_vec(target, (rows, c, h, w), device)?;
-            let [tokens, width] = self.context_shape;
-            let context = Tensor::from_vec(contexts.into_raw_vec_and_offset().0, (rows, tokens, width), device)?;
+            let contexts = contexts.into_raw_vec_and_offset().0;
             let steps: Vec<f64> = steps.into_iter().map(|step| step as f64).collect();
-            let output = self.model.forward(&noisy, &steps, &context)?;
+            let output = match self.condition {
+                Condition::Context([tokens, width]) => {
+                    let context = Tensor::from_vec(contexts, (rows, tokens, width), device)?;
+                    self.model.forward(&noisy, &steps, &context)?
+                }
+                Condition::Class(width) => {
+                    let class = Tensor::from_vec(contexts, (rows, width), device)?;
+                    let given = Conditioning { class: Some(&class), ..Conditioning::default() };
+                    self.model.forward_with(&noisy, &steps, given, &mut Taps::none())?
+                }
+            };
             Ok((output - target)?.sqr()?.mean_all()?)
         })
     }

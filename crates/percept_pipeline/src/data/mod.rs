@@ -8,7 +8,9 @@
 mod alike;
 mod array_pictures;
 mod arrays;
+mod bids;
 mod dataset;
+pub mod listening;
 mod nsd;
 pub(crate) mod phantom;
 pub mod pictures;

@@ -54,6 +54,18 @@ pub fn rescaled(predictions: &Predictions, plan: &Plan, remedy: Rescale) -> Resc
     result
 }
 
+/// Moves `rows` away from `mean` by one factor, so that predictions are as far from it as their targets are, by the variances of targets and
+/// of held-out predictions of the training side.
+pub fn restored(
+    rows: &mut Array2<f32>,
+    mean: ArrayView1<'_, f32>,
+    target_variance: ArrayView1<'_, f32>,
+    held_out_variance: ArrayView1<'_, f32>,
+) {
+    let factors = factors(Rescale::Global, target_variance, held_out_variance);
+    apply(rows, mean, factors.view());
+}
+
 fn move_rows(all: &mut Array2<f32>, which: &[usize], mean: ArrayView1<'_, f32>, factors: ArrayView1<'_, f32>) {
     let mut moved = all.select(Axis(0), which);
     apply(&mut moved, mean, factors);

@@ -22,6 +22,7 @@ mod generate;
 mod groups;
 mod key;
 mod model;
+pub mod music;
 mod nearest;
 mod origin;
 mod paths;

@@ -29,7 +29,7 @@ macro_rules! words {
         }
     };
 }
-pub(super) use words;
+pub(crate) use words;
 
 words! {
     /// What stands in the scene; the outlines are far apart in shape.

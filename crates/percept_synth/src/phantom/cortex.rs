@@ -32,7 +32,7 @@ pub enum Hemisphere {
 
 impl Hemisphere {
     /// The sign of x on its outer side.
-    pub(super) fn outward(self) -> f32 {
+    pub(crate) fn outward(self) -> f32 {
         if self == Self::Right { 1.0 } else { -1.0 }
     }
 }
@@ -251,7 +251,7 @@ enum Tissue {
 }
 
 /// Middle and radii of a hemisphere's ellipsoid, in voxels.
-pub(super) fn ellipsoid(shape: [usize; 3], hemisphere: Hemisphere) -> ([f32; 3], [f32; 3]) {
+pub(crate) fn ellipsoid(shape: [usize; 3], hemisphere: Hemisphere) -> ([f32; 3], [f32; 3]) {
     let centre = |axis: usize| (shape[axis] as f32 - 1.0) / 2.0;
     let radius = [shape[0] as f32 / 4.0 - 0.1, shape[1] as f32 / 2.0 - 0.6, shape[2] as f32 / 2.0 - 0.6];
     let middle = [centre(0) + hemisphere.outward() * shape[0] as f32 / 4.0, centre(1), centre(2)];

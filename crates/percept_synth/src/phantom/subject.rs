@@ -77,7 +77,9 @@ impl Phantom {
         }
         let seed = self.subject_seed().named("planted");
         let voxels = planted::assign(&self.cortex.voxels, &regions, drives, seed.named("mixtures"))?;
-        let signal = planted::Signals::new(drives, seed.named("weights"), &|_| {}).all(&voxels);
+        let own = seed.named("weights");
+        let weights = &|voxel: usize, drive: &str, n: usize| planted::normal_weights(own, voxel, drive, n);
+        let signal = planted::Signals::new(&planted::Sets { drives, weights }, &|_| {}).all(&voxels);
         for (number, voxel) in voxels.iter().enumerate() {
             if !voxel.mixture.is_empty() {
                 self.signal.column_mut(number).assign(&signal.column(number));

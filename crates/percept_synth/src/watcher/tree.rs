@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Array4, Axis};
+use ndarray::{Array3, Axis};
 use percept_core::Progress;
 use percept_io::{fs, nifti};
 use serde_json::json;
@@ -44,7 +44,7 @@ impl Watcher {
             self.run_on_disk(root, run)?;
             progress.advance(1);
         }
-        progress.end(&format!("{} runs, {} voxels of cortex", self.films.len(), self.voxels.len()));
+        progress.end(&format!("{} runs, {} voxels of cortex", self.films.len(), self.scanner.voxels.len()));
         self.truth(root)
     }
 
@@ -78,29 +78,8 @@ impl Watcher {
         if fs::is_file(&path) {
             return Ok(());
         }
-        let bold = self.bold(run).mapv(|value| value.round().clamp(0.0, f32::from(i16::MAX)) as i16);
-        let spec = nifti::Spec { tr_secs: Some(self.params.tr_secs), ..self.spec("a film") };
-        Ok(nifti::write(path, self.volumes(&bold).view(), &spec)?)
-    }
-
-    /// Volumes (x, y, z, t) with white matter at a level of its own.
-    fn volumes(&self, bold: &Array2<i16>) -> Array4<i16> {
-        let [nx, ny, nz] = self.cortex.shape;
-        let mut volumes = Array4::zeros((bold.nrows(), nz, ny, nx));
-        for (mut volume, row) in volumes.axis_iter_mut(Axis(0)).zip(bold.rows()) {
-            let volume = volume.as_slice_mut().expect("frames of a new array are contiguous");
-            for &offset in &self.cortex.brain {
-                volume[offset] = 6_000;
-            }
-            for (voxel, &value) in self.cortex.voxels.iter().zip(row) {
-                volume[self.cortex.offset(voxel.index)] = value;
-            }
-        }
-        volumes.reversed_axes()
-    }
-
-    fn spec(&self, description: &str) -> nifti::Spec {
-        nifti::Spec { affine: self.cortex.affine(), description: description.to_owned(), ..nifti::Spec::default() }
+        let spec = nifti::Spec { tr_secs: Some(self.params.tr_secs), ..self.scanner.spec("a film") };
+        Ok(nifti::write(path, self.scanner.volumes(run).view(), &spec)?)
     }
 
     /// Labels of regions from 1 on; cortex that follows nothing has 0, the rest −1.
@@ -108,12 +87,12 @@ impl Watcher {
         let folder = root.join("derivatives/regions").join(self.name());
         let path = folder.join(format!("{}_regions.nii.gz", self.name()));
         if !fs::is_file(&path) {
-            let [nx, ny, nz] = self.cortex.shape;
+            let [nx, ny, nz] = self.scanner.cortex.shape;
             let mut labels = Array3::<i16>::from_elem((nx, ny, nz), -1);
-            for voxel in &self.voxels {
+            for voxel in &self.scanner.voxels {
                 labels[voxel.planted.index] = voxel.planted.region.map_or(0, |region| region as i16 + 1);
             }
-            nifti::write(path, labels.view().insert_axis(Axis(3)), &self.spec("regions"))?;
+            nifti::write(path, labels.view().insert_axis(Axis(3)), &self.scanner.spec("regions"))?;
         }
         text(folder.join(format!("{}_regions.tsv", self.name())), || {
             let rows =
@@ -124,8 +103,8 @@ impl Watcher {
 
     fn truth(&self, root: &Path) -> Result<(), Error> {
         let path = root.join(format!("phantom/{}_voxels.json", self.name()));
-        let lines =
-            serde_json::to_string(&self.voxels).map_err(|error| percept_io::Error::codec("the truth", error))?;
+        let lines = serde_json::to_string(&self.scanner.voxels)
+            .map_err(|error| percept_io::Error::codec("the truth", error))?;
         text(path, || lines)
     }
 }

@@ -2,4 +2,5 @@
 
 mod decoding;
 mod films;
+mod listener;
 mod tree;

@@ -8,6 +8,7 @@ use std::path::Path;
 use percept_io::{fs, nifti};
 use serde::Serialize;
 
+use super::super::bids;
 use super::films::{self, Run};
 use crate::error::PipelineError;
 use crate::experiment::NonFinite;
@@ -35,19 +36,8 @@ pub struct RunFinding {
 /// # Errors
 /// When the folder cannot be read or holds no subject.
 pub fn examine(root: &Path, subjects: &[String]) -> Result<Vec<RunFinding>, PipelineError> {
-    let mut chosen = subjects.to_vec();
-    if chosen.is_empty() {
-        let name =
-            |path: &std::path::PathBuf| Some(path.file_name()?.to_string_lossy().strip_prefix("sub-")?.to_owned());
-        chosen = fs::list(root)?.iter().filter(|path| fs::is_dir(path)).filter_map(name).collect();
-        chosen.sort();
-    }
-    if chosen.is_empty() {
-        let what = format!("`{}` holds no folder `sub-…`", root.display());
-        return Err(PipelineError::data(what, "name the root of the data set"));
-    }
     let mut findings = Vec::new();
-    for subject in chosen {
+    for subject in bids::subjects(root, subjects)? {
         let folder = root.join(format!("sub-{subject}")).join("func");
         let beginning = format!("sub-{subject}_task-");
         let mut stems = BTreeSet::new();
@@ -94,7 +84,7 @@ fn of_run(root: &Path, folder: &Path, subject: &str, stem: &str) -> RunFinding {
         }
     };
     finding.n_scans = Some(header.n_frames);
-    match films::tr_of(title, number, &file(".json"), header.tr_secs) {
+    match bids::tr_of(stem, &file(".json"), header.tr_secs) {
         Ok(tr_secs) => finding.tr_secs = Some(tr_secs),
         Err(error) => finding.problems.push(error.to_string()),
     }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis, concatenate};
 use percept_core::Responses;
 use percept_io::{fs, nifti, table};
-use serde::Deserialize;
 
-use super::super::units::{UnitGroup, drop_non_finite};
-use super::scans::{TR_TOLERANCE, coordinates_of, mask_of};
+use super::super::bids::{self, Chosen};
+use super::super::units::drop_non_finite;
+use super::scans::{TR_TOLERANCE, coordinates_of};
 use super::series::{Annotations, Recording, Timing};
 use crate::data::Places;
 use crate::error::PipelineError;
@@ -48,7 +48,8 @@ impl Run {
 /// Reads what `settings` name.
 pub(super) fn open(settings: &FilmsData) -> Result<Recording, PipelineError> {
     let runs = runs(settings)?;
-    let (voxels, shape, affine) = voxels(settings, &runs)?;
+    let files: Vec<(String, &Path)> = runs.iter().map(|run| (run.name(), run.bold.as_path())).collect();
+    let Chosen { voxels, shape, affine } = bids::voxels(settings.mask.as_deref(), &files)?;
     let mut parts = Vec::with_capacity(runs.len());
     for run in &runs {
         let first = dropped(settings, run)?;
@@ -69,7 +70,10 @@ pub(super) fn open(settings: &FilmsData) -> Result<Recording, PipelineError> {
     }
     drop(parts);
     let n_samples = group_of_sample.len();
-    let regions = regions(settings, &voxels, shape)?;
+    let regions = match &settings.regions {
+        Some(path) => bids::regions(path, &voxels, shape)?,
+        None => Vec::new(),
+    };
     let responses = Responses::new(responses, group_of_sample.clone(), session_of_sample.clone())?;
     let (still, kept) = still(&responses.data);
     let finite = drop_non_finite(responses, Vec::new(), regions, settings.non_finite)?;
@@ -112,12 +116,6 @@ fn still(data: &Array2<f32>) -> (usize, usize) {
     (still, data.ncols())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Sidecar {
-    repetition_time: Option<f64>,
-}
-
 /// The runs of the subject, titles together.
 fn runs(settings: &FilmsData) -> Result<Vec<Run>, PipelineError> {
     let folder = settings.root.join(format!("sub-{}", settings.subject)).join("func");
@@ -135,7 +133,7 @@ fn runs(settings: &FilmsData) -> Result<Vec<Run>, PipelineError> {
         let header = nifti::open(&bold)?.header().clone();
         let (title, number) = (title.to_owned(), number.to_owned());
         let sidecar = folder.join(format!("{stem}_bold.json"));
-        let tr_secs = tr_of(&title, &number, &sidecar, header.tr_secs)?;
+        let tr_secs = bids::tr_of(&format!("{title}_run-{number}"), &sidecar, header.tr_secs)?;
         found.push(Run { title, number, bold, tr_secs, n_scans: header.n_frames });
     }
     found.sort_by(|a, b| (&a.title, &a.number).cmp(&(&b.title, &b.number)));
@@ -160,35 +158,6 @@ fn runs(settings: &FilmsData) -> Result<Vec<Run>, PipelineError> {
     Ok(found)
 }
 
-pub(super) fn tr_of(title: &str, number: &str, sidecar: &Path, header: Option<f64>) -> Result<f64, PipelineError> {
-    let said = if fs::is_file(sidecar) {
-        let text = fs::read_text(sidecar, MAX_TEXT_BYTES)?;
-        let sidecar: Sidecar = serde_json::from_str(&text).map_err(|error| {
-            PipelineError::data(format!("`{}` is no sidecar: {error}", sidecar.display()), "download it again")
-        })?;
-        sidecar.repetition_time
-    } else {
-        None
-    };
-    match (said, header) {
-        (Some(said), Some(header)) if (said - header).abs() > TR_TOLERANCE * said => Err(PipelineError::data(
-            format!(
-                "run `{title}_run-{number}`: the sidecar says a scan every {said} s, the header every {header} s, so that they part at \
-                 second {}",
-                said.min(header)
-            ),
-            "correct the one that is wrong",
-        )),
-        (Some(tr), _) | (None, Some(tr)) => Ok(tr),
-        (None, None) => Err(PipelineError::data(
-            format!(
-                "run `{title}_run-{number}` says neither in its header nor in a sidecar how far apart its scans are"
-            ),
-            format!("write `{}` with `RepetitionTime`", sidecar.display()),
-        )),
-    }
-}
-
 /// Scans dropped from the start of a run.
 fn dropped(settings: &FilmsData, run: &Run) -> Result<usize, PipelineError> {
     let first = (settings.drop_secs / run.tr_secs).round() as usize;
@@ -198,56 +167,6 @@ fn dropped(settings: &FilmsData, run: &Run) -> Result<usize, PipelineError> {
         return Err(PipelineError::data(what, "lower `data.drop_secs`"));
     }
     Ok(first)
-}
-
-type Chosen = (Vec<usize>, [usize; 3], [[f64; 4]; 4]);
-
-/// The voxels that are read: those of the mask, or those that vary in the first run.
-fn voxels(settings: &FilmsData, runs: &[Run]) -> Result<Chosen, PipelineError> {
-    let first = nifti::open(&runs[0].bold)?;
-    let (shape, affine) = (first.header().shape, first.header().affine);
-    for run in runs {
-        let own = nifti::open(&run.bold)?.header().shape;
-        if own != shape {
-            let what = format!("run `{}` has volumes of {own:?}, run `{}` of {shape:?}", run.name(), runs[0].name());
-            return Err(PipelineError::data(what, "bring all runs to one space first"));
-        }
-    }
-    let voxels = if let Some(mask) = &settings.mask {
-        mask_of(mask, shape)?
-    } else {
-        let all: Vec<usize> = (0..first.header().n_voxels()).collect();
-        let values = first.select::<f32>(&all)?;
-        all.into_iter().filter(|&voxel| values.column(voxel).iter().any(|value| *value != values[(0, voxel)])).collect()
-    };
-    if voxels.is_empty() {
-        return Err(PipelineError::data(format!("no voxel of run `{}` varies", runs[0].name()), "check the mask"));
-    }
-    Ok((voxels, shape, affine))
-}
-
-/// Regions from a volume of labels and a table of their names.
-fn regions(settings: &FilmsData, voxels: &[usize], shape: [usize; 3]) -> Result<Vec<UnitGroup>, PipelineError> {
-    let Some(path) = &settings.regions else { return Ok(Vec::new()) };
-    let volume = nifti::open(path)?.read_volume::<f32>()?;
-    let (x, y, z) = volume.dim();
-    if [x, y, z] != shape {
-        let what = format!("the regions `{}` are {x} × {y} × {z}, the responses {shape:?}", path.display());
-        return Err(PipelineError::data(what, "name regions in the space of the responses"));
-    }
-    let label: Vec<i64> = volume.t().iter().map(|value| *value as i64).collect();
-    let text = path.to_string_lossy();
-    let names = text.trim_end_matches(".gz").trim_end_matches(".nii").to_owned() + ".tsv";
-    let names = table::open(Path::new(&names))?;
-    let (index, name) = (names.integers("index")?, names.texts("name")?);
-    let mut groups = Vec::new();
-    for (index, name) in index.into_iter().zip(name) {
-        let units: Vec<usize> = (0..voxels.len()).filter(|&unit| label[voxels[unit]] == index).collect();
-        if !units.is_empty() {
-            groups.push(UnitGroup { name: name.to_owned(), selector: format!("label {index}"), units, n_dropped: 0 });
-        }
-    }
-    Ok(groups)
 }
 
 /// What is said about films before anybody watched them: a recording of texts alone, without units, from the first scan of each run on.

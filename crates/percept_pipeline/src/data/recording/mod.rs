@@ -6,7 +6,7 @@
 
 pub mod doctor;
 pub(crate) mod films;
-mod scans;
+pub(super) mod scans;
 mod series;
 mod titles;
 

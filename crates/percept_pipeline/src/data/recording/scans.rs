@@ -19,7 +19,7 @@ use crate::experiment::encoding::ScansData;
 /// The longest table of scans.
 const MAX_TABLE_BYTES: u64 = 256 << 20;
 /// How far the interval between scans may lie from that of the header, as a share.
-pub(super) const TR_TOLERANCE: f64 = 1e-3;
+pub(in crate::data) const TR_TOLERANCE: f64 = 1e-3;
 /// Names of the column of labels, and of that of runs, in tables with a head.
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "targets", "trial_type"];
 const RUN_COLUMNS: [&str; 5] = ["run", "runs", "chunk", "chunks", "run_id"];
@@ -189,12 +189,12 @@ fn read(settings: &ScansData) -> Result<Scans, PipelineError> {
 }
 
 /// Where voxels of these flat indices, x fastest, lie.
-pub(super) fn coordinates_of(voxels: &[usize], [nx, ny, _]: [usize; 3]) -> Vec<[usize; 3]> {
+pub(in crate::data) fn coordinates_of(voxels: &[usize], [nx, ny, _]: [usize; 3]) -> Vec<[usize; 3]> {
     voxels.iter().map(|&voxel| [voxel % nx, voxel / nx % ny, voxel / (nx * ny)]).collect()
 }
 
 /// Flat indices, x fastest, of the voxels above zero.
-pub(super) fn mask_of(path: &Path, shape: [usize; 3]) -> Result<Vec<usize>, PipelineError> {
+pub(in crate::data) fn mask_of(path: &Path, shape: [usize; 3]) -> Result<Vec<usize>, PipelineError> {
     let volume = nifti::open(path)?.read_volume::<f32>()?;
     let (x, y, z) = volume.dim();
     if [x, y, z] != shape {

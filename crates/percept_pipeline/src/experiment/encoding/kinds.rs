@@ -9,14 +9,14 @@ use crate::experiment::origin::Origin;
 use crate::experiment::reader;
 
 /// The key that decides which keys a section has, for the reference.
-pub(super) fn kind_key<W: KeyType>(doc: &'static str, example: &'static str) -> Key {
+pub(in crate::experiment) fn kind_key<W: KeyType>(doc: &'static str, example: &'static str) -> Key {
     Key { name: KIND, doc, kind: W::KIND, default: None, default_words: None, limits: None, example: Some(example) }
 }
 
 const KIND: &str = "kind";
 
 /// Takes `kind` out of the section at `path` and refuses keys that the kind does not have.
-pub(super) fn word_of<W: KeyType + serde::de::DeserializeOwned>(
+pub(in crate::experiment) fn word_of<W: KeyType + serde::de::DeserializeOwned>(
     path: &str,
     table: &mut Table,
     example: &str,
@@ -35,7 +35,11 @@ pub(super) fn word_of<W: KeyType + serde::de::DeserializeOwned>(
 }
 
 /// Reads `table` at `path`, from which `kind` has been taken, as `T`.
-pub(super) fn read_rest<T: Section>(path: &str, table: Table, origin: &Origin<'_>) -> Result<T, ExperimentError> {
+pub(in crate::experiment) fn read_rest<T: Section>(
+    path: &str,
+    table: Table,
+    origin: &Origin<'_>,
+) -> Result<T, ExperimentError> {
     let known: Vec<&str> = [KIND].into_iter().chain(T::KEYS.iter().map(|key| key.name)).collect();
     origin.refuse_unknown(path, &table, &known)?;
     reader::read(path, Value::Table(table), origin)

@@ -5,7 +5,7 @@
 //! and `[statistics]` are sections, and every space is a section `[spaces.NAME]` whose `kind` decides its keys. Reading opens no data.
 
 mod data;
-mod kinds;
+pub(super) mod kinds;
 mod planted;
 mod settings;
 mod spaces;

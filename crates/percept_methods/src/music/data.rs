@@ -1,0 +1,106 @@
+//! The data of an experiment of music: a real tree, or one that is written below the run first.
+
+use std::collections::BTreeMap;
+
+use percept_core::provenance::content_hash;
+use percept_core::{Progress, Provenance, Seed};
+use percept_io::fs;
+use percept_pipeline::data::hash_of_rows;
+use percept_pipeline::data::listening::{Listening, ListeningFiles};
+use percept_pipeline::experiment::music::{ListenerData, MusicData, MusicExperiment};
+use percept_pipeline::run::StageName;
+use percept_pipeline::{PipelineError, RunFolder};
+use percept_synth::listener::{Listener, ListenerParams};
+
+/// The folder of a simulated subject's tree, relative to the run.
+const TREE: &str = "listener";
+/// Of the simulation; see [`percept_pipeline::run`].
+const REVISION: u32 = 1;
+
+/// Opens what the experiment names, with content hashes of everything that was read.
+pub(super) fn open(
+    experiment: &MusicExperiment,
+    run: &RunFolder,
+    progress: &dyn Progress,
+) -> Result<(Listening, BTreeMap<String, String>), PipelineError> {
+    let files = match &experiment.data {
+        MusicData::Listener(settings) => simulated(settings, run, progress)?,
+        MusicData::Ds003720(settings) => ListeningFiles {
+            root: settings.root.clone(),
+            subject: settings.subject.clone(),
+            audio: settings.audio.clone(),
+            mask: settings.mask.clone(),
+            atlas: settings.atlas.clone(),
+            captions: settings.captions.clone(),
+            tags: settings.tags.clone(),
+            detrend_secs: settings.detrend_secs,
+        },
+    };
+    let data = Listening::open(&files)?;
+    let schedule = serde_json::to_string(&data.schedule).unwrap_or_default();
+    let mut sounds = String::new();
+    for path in &data.sounds {
+        sounds += &fs::content_hash(path)?;
+    }
+    let regions: Vec<_> = data.regions.iter().map(|region| (&region.name, &region.units)).collect();
+    let words = format!("{:?} {:?}", data.captions, data.tags);
+    let inputs = BTreeMap::from([
+        ("responses".to_owned(), hash_of_rows(&data.responses)),
+        ("schedule".to_owned(), content_hash(schedule.as_bytes())),
+        ("sounds".to_owned(), content_hash(sounds.as_bytes())),
+        ("regions".to_owned(), content_hash(format!("{regions:?}").as_bytes())),
+        ("words".to_owned(), content_hash(words.as_bytes())),
+    ]);
+    Ok((data, inputs))
+}
+
+/// Writes the tree of a simulated subject unless it is there, and says where everything lies.
+fn simulated(
+    settings: &ListenerData,
+    run: &RunFolder,
+    progress: &dyn Progress,
+) -> Result<ListeningFiles, PipelineError> {
+    let root = run.file(TREE);
+    let record = Provenance::new(settings.seed).setting("listener", settings);
+    run.stage(StageName { name: TREE, revision: REVISION }, record, || {
+        fs::create_dir(&root)?;
+        // Whatever lies there belongs to another listener, is damaged, or was never finished.
+        for path in fs::files_below(&root)? {
+            fs::remove_file(path)?;
+        }
+        let params = ListenerParams {
+            subject: settings.subject,
+            n_training: settings.training,
+            n_test: settings.test,
+            per_training_run: settings.per_training_run,
+            per_test_run: settings.per_test_run,
+            n_repeats: settings.repeats,
+            clip_secs: settings.clip_secs,
+            track_secs: settings.track_secs,
+            tr_secs: settings.tr_secs,
+            median_ceiling: settings.ceiling as f32,
+            noise_memory: settings.noise_memory as f32,
+            drift: settings.drift as f32,
+            ..ListenerParams::default()
+        };
+        let listener = Listener::new(params, Seed::new(settings.seed))?;
+        listener.write(&root, progress)?;
+        let relative = |path: std::path::PathBuf| {
+            let below = path.strip_prefix(run.path()).unwrap_or(&path).components();
+            let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+            names.join("/")
+        };
+        Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
+    })?;
+    let subject = format!("{:03}", settings.subject);
+    Ok(ListeningFiles {
+        audio: root.join("genres"),
+        mask: None,
+        atlas: Some(root.join(format!("derivatives/atlas/sub-{subject}/sub-{subject}_atlas.nii.gz"))),
+        captions: Some(root.join("captions.csv")),
+        tags: Some(root.join("tags.csv")),
+        detrend_secs: settings.detrend_secs,
+        subject,
+        root,
+    })
+}

@@ -1,0 +1,34 @@
+//! What a training of the pocket pack of music is made of: steps and seeds.
+
+use serde::{Deserialize, Serialize};
+
+/// How long each part trains, and from which seed. The default is the recipe of the built-in pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MusicRecipe {
+    /// The root of all randomness.
+    pub seed: u64,
+    /// Steps of CLAP.
+    pub clap_steps: usize,
+    /// Steps of the autoencoder of mel spectrograms.
+    pub autoencoder_steps: usize,
+    /// Steps of the vocoder.
+    pub vocoder_steps: usize,
+    /// Steps of the U-Net.
+    pub unet_steps: usize,
+    /// Pieces whose latents and vectors the U-Net learns from.
+    pub unet_pieces: usize,
+}
+
+impl Default for MusicRecipe {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            clap_steps: 400,
+            autoencoder_steps: 1_000,
+            vocoder_steps: 1_800,
+            unet_steps: 1_200,
+            unet_pieces: 2_400,
+        }
+    }
+}

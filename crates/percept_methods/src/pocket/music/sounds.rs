@@ -1,0 +1,125 @@
+//! Batches of tunes for training and scoring: sounds, spectrograms, captions.
+
+use ndarray::{Array2, Array3, Axis, s};
+use percept_core::Seed;
+use percept_models::ModelError;
+use percept_signal::Mel;
+use percept_synth::tunes::Tune;
+use rand::Rng;
+use rayon::prelude::*;
+
+use super::configs::{self, FRAMES, HOP, MELS, RATE_HZ};
+
+/// Seconds of a tune in which a piece may begin.
+const LATEST_SECS: f64 = 20.0;
+
+/// A tune, and where a piece of it begins.
+pub(super) struct Piece {
+    pub tune: Tune,
+    start_secs: f64,
+    seed: Seed,
+}
+
+impl Piece {
+    /// A random one.
+    pub(super) fn random(seed: Seed) -> Self {
+        let start_secs = LATEST_SECS * seed.named("start").stream().random::<f64>();
+        Self { tune: Tune::random(seed.named("tune")), start_secs, seed }
+    }
+
+    /// `n` random ones.
+    pub(super) fn several(seed: Seed, n: usize) -> Vec<Self> {
+        (0..n).map(|piece| Self::random(seed.at(piece as u64))).collect()
+    }
+
+    /// So many seconds of it.
+    pub(super) fn sound(&self, secs: f64) -> Vec<f32> {
+        self.tune.excerpt(self.start_secs, secs)
+    }
+
+    /// [`FRAMES`] frames of sound.
+    pub(super) fn whole(&self) -> Vec<f32> {
+        self.sound((FRAMES * HOP) as f64 / f64::from(RATE_HZ))
+    }
+
+    /// One of its captions.
+    pub(super) fn caption(&self) -> String {
+        let [caption, ..] = self.tune.captions(self.seed.named("caption"));
+        caption
+    }
+}
+
+/// The convention of the pack's spectrograms, prepared.
+pub(super) fn mel() -> Result<Mel, ModelError> {
+    Ok(Mel::new(configs::mel())?)
+}
+
+/// The spectrogram of a sound, without the frame that begins at its end.
+pub(super) fn spectrogram(mel: &Mel, sound: &[f32]) -> Array2<f32> {
+    let mut all = mel.spectrogram(sound).unwrap_or_default();
+    let frames = (sound.len() / HOP).min(all.nrows());
+    all.slice_collapse(s![..frames, ..]);
+    all
+}
+
+/// `n` spectrograms of `frames` frames from anywhere within random pieces: (n, frames, mels).
+pub(super) fn crops(mel: &Mel, n: usize, frames: usize, seed: Seed) -> Array3<f32> {
+    // Two crops of every tune: drawing them is cheaper than playing.
+    let per_tune = if frames < FRAMES { 2 } else { 1 };
+    let all: Vec<Array2<f32>> = Piece::several(seed, n.div_ceil(per_tune))
+        .par_iter()
+        .flat_map_iter(|piece| {
+            let whole = spectrogram(mel, &piece.whole());
+            let mut stream = piece.seed.named("crops").stream();
+            (0..per_tune).map(move |_| {
+                let from = stream.random_range(0..=(FRAMES - frames) as u32) as usize;
+                whole.slice(s![from..from + frames, ..]).to_owned()
+            })
+        })
+        .collect();
+    stacked(&all[..n], frames)
+}
+
+/// Spectrograms of one length, one behind the other.
+pub(super) fn stacked(all: &[Array2<f32>], frames: usize) -> Array3<f32> {
+    let mut out = Array3::zeros((all.len(), frames, MELS));
+    for (mut to, from) in out.outer_iter_mut().zip(all) {
+        to.assign(from);
+    }
+    out
+}
+
+/// `n` spectrograms of `frames` frames and the sounds that they are of: (n, frames, mels) and (n, frames · hop).
+pub(super) fn sounds(mel: &Mel, n: usize, frames: usize, seed: Seed) -> (Array3<f32>, Array2<f32>) {
+    let mut waves = Array2::zeros((n, frames * HOP));
+    let mut all = Vec::with_capacity(n);
+    for (row, piece) in Piece::several(seed, n.div_ceil(4)).iter().enumerate() {
+        let sound = piece.sound(1.2);
+        let whole = spectrogram(mel, &sound);
+        let mut stream = piece.seed.named("crops").stream();
+        for place in (4 * row..n).take(4) {
+            let from = stream.random_range(0..=(whole.nrows() - frames) as u32) as usize;
+            all.push(whole.slice(s![from..from + frames, ..]).to_owned());
+            let part = &sound[from * HOP..(from + frames) * HOP];
+            waves.index_axis_mut(Axis(0), place).iter_mut().zip(part).for_each(|(to, &from)| *to = from);
+        }
+    }
+    (stacked(&all, frames), waves)
+}
+
+/// Mean and deviation of every mel, and of all, over random pieces.
+pub(super) fn statistics(mel: &Mel, seed: Seed) -> (Vec<[f32; 2]>, [f64; 2]) {
+    let sample = crops(mel, 256, 64, seed);
+    let moments = |values: &mut dyn Iterator<Item = f32>| -> [f64; 2] {
+        let (mut n, mut sum, mut square) = (0.0f64, 0.0f64, 0.0f64);
+        for value in values.map(f64::from) {
+            n += 1.0;
+            sum += value;
+            square += value * value;
+        }
+        let mean = sum / n.max(1.0);
+        [mean, (square / n.max(1.0) - mean * mean).max(1e-6).sqrt()]
+    };
+    let of_mel = |band: usize| moments(&mut sample.slice(s![.., .., band]).iter().copied()).map(|value| value as f32);
+    ((0..MELS).map(of_mel).collect(), moments(&mut sample.iter().copied()))
+}
