@@ -218,11 +218,19 @@ mod tests {
 
     #[test]
     fn a_chain_that_is_too_long_is_spelled_out() {
-        let names = ["percept_cli", "percept", "percept_report", "percept_methods", "percept_pocket", "percept_models"];
+        let names = [
+            "percept_cli",
+            "percept",
+            "percept_report",
+            "percept_methods",
+            "percept_pipeline",
+            "percept_pocket",
+            "percept_models",
+        ];
         let mut edges: Vec<Edge> = names.windows(2).map(|pair| edge(pair[0], pair[1])).collect();
         edges.push(edge("percept_models", "percept_io"));
         edges.push(edge("percept_io", "percept_core"));
-        let complaint = complain(&edges).pop().expect("the chain has seven edges");
+        let complaint = complain(&edges).pop().expect("the chain has eight edges");
         assert!(complaint.contains("percept_cli → percept → percept_report"), "{complaint}");
     }
 

@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, Axis, s};
 use percept_core::{Progress, Provenance, Seed};
-use percept_models::probe::{Input, Pool, Probe, Space};
-use percept_models::weights::PackFiles;
+use percept_models::probe::{Input, Pool, Probe};
 
 use super::axes::Axes;
 use super::gabor::Pyramid;
+use super::places::tapped_in;
 use crate::data::recording::Annotations;
 use crate::data::{Recording, Stimuli, pictures};
 use crate::error::PipelineError;
@@ -20,7 +20,7 @@ use crate::experiment::ArrayRef;
 use crate::experiment::encoding::{
     ArraySpace, BagSpace, LabelSpace, RateSpace, SpaceSettings, TapPool, TapSpace, expand,
 };
-use crate::packs::{content_of, files_of};
+use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
 
 /// Stimuli read, computed and saved at a time.
@@ -382,22 +382,6 @@ fn too_many(name: &str, rows: usize, data: &Recording) -> PipelineError {
         ),
         "cut the features to the samples, run by run",
     )
-}
-
-/// The places of a space inside models, and the files that these are opened from.
-///
-/// # Errors
-/// Lists in braces that are not closed, places that there are not.
-pub(super) fn tapped_in(settings: &TapSpace) -> Result<(Vec<String>, Vec<Space>, PackFiles), PipelineError> {
-    let mut places = Vec::new();
-    for pattern in &settings.places {
-        let names =
-            expand(pattern).map_err(|expected| PipelineError::data(format!("`{pattern}`: {expected}"), "mend it"))?;
-        places.extend(names.into_iter().map(|(place, _)| place));
-    }
-    let spaces = places.iter().map(|place| Space::parse(place)).collect::<Result<Vec<_>, _>>()?;
-    let files = files_of(&settings.pack, &spaces);
-    Ok((places, spaces, files))
 }
 
 fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {

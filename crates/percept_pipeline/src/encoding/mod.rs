@@ -11,6 +11,7 @@ pub mod axes;
 pub mod features;
 pub mod fit;
 mod gabor;
+mod places;
 pub mod plan;
 pub mod planted;
 pub mod responses;

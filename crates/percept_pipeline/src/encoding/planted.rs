@@ -14,7 +14,8 @@ use percept_synth::story::FilmRun;
 use percept_synth::watcher::{Watcher, WatcherParams, n_volumes, write_annotations};
 use serde::{Deserialize, Serialize};
 
-use super::features::{Materials, Point, points, tapped_in};
+use super::features::{Materials, Point, points};
+use super::places::tapped_in;
 use super::responses::filter_drifts;
 use crate::data::recording::{films, watched};
 use crate::data::{Places, Recording, phantom};
