@@ -81,7 +81,8 @@ function show() {
   $("record").title = s.can_record ? "" : "start with --out DIR to record";
   const note = $("note");
   note.hidden = !s.lost && !s.refused;
-  note.textContent = s.lost ? `Source lost: ${s.lost}` : s.refused ? `Refused: ${s.refused}` : "";
+  // A source that sends what cannot be read is both.
+  note.textContent = [s.lost && `Source lost: ${s.lost}`, s.refused && `Refused: ${s.refused}`].filter(Boolean).join(". ");
   rows("values", Object.entries(s.values || {}).map(([name, value]) => [name, number(value, 2), name.includes("/") ? null : value]));
   rows("prompts", s.prompts.map((p) => [p.text, number(p.weight, 2), p.weight]));
   $("prompts-title").hidden = s.prompts.length === 0;
