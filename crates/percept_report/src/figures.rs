@@ -11,6 +11,7 @@ mod marks;
 mod matrix;
 mod sounds;
 mod strip;
+mod table;
 
 use std::fmt::Write;
 

@@ -2,7 +2,7 @@
 //!
 //! Vectors are written in blocks as they are made, so that a run that was killed goes on behind the last whole block. An index is a
 //! folder: `names.txt` (a path relative to the corpus on each line), `vectors.npy` (files × width, in that order) and `index.json`, which
-//! says what made it and is written last. A file that cannot be read is left out and named in `left_out.txt`.
+//! says what made it and is written last. A file that cannot be read or holds nothing but silence is left out and named in `left_out.txt`.
 
 use std::path::{Path, PathBuf};
 
@@ -150,9 +150,13 @@ fn vectors_of(
             let length = ((secs * f64::from(rate_hz)) as usize).max(1);
             let whole: Vec<&[f32]> = sound.chunks(length).filter(|part| part.len() == length).collect();
             let pieces = if whole.is_empty() { vec![&sound[..]] } else { whole };
-            let pieces: Vec<Array2<f32>> = pieces.into_iter().map(|part| sounds::channels(part, n_channels)).collect();
-            // A silent or empty file is left out too: it has no direction.
-            let Ok(found) = probe.sounds(&pieces) else { return Ok(None) };
+            // Silence has no direction, and a file of nothing else is left out.
+            let heard = pieces.into_iter().filter(|part| part.iter().any(|&value| value != 0.0));
+            let pieces: Vec<Array2<f32>> = heard.map(|part| sounds::channels(part, n_channels)).collect();
+            if pieces.is_empty() {
+                return Ok(None);
+            }
+            let found = probe.sounds(&pieces)?;
             let mean = found.into_values().next().and_then(|rows| rows.mean_axis(ndarray::Axis(0)));
             Ok::<_, PipelineError>(mean.map(|mean| mean.to_vec()))
         })

@@ -4,6 +4,7 @@ use ndarray::Array2;
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
 use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, RegionSummary, Role, Unit};
 use percept_core::{Outcome, ScoreRow, Section};
+use percept_models::sound::music::MusicPack;
 use percept_pipeline::PipelineError;
 use percept_stats::correlation::cosine_rows;
 use serde::{Deserialize, Serialize};
@@ -56,12 +57,10 @@ pub(super) fn outcome(
     let table = table(targets, &scores);
     bench.run.write_json(TABLE, &table)?;
     let main = bench.experiment.main_target();
-    let genres = decoded[main].left_out.as_ref();
-    if let Some(left_out) = genres {
+    if let Some(left_out) = &decoded[main].left_out {
         scores.extend(of_genres(bench, &targets[main], left_out)?);
     }
-    let of_arms = of_arms(bench, &targets[main], &decoded[main], arms)?;
-    scores.extend(of_arms);
+    scores.extend(of_arms(bench, &targets[main], &decoded[main], arms)?);
     bench.run.write_json("scores.json", &scores)?;
     let mut sections = sections(bench, targets, decoded, &scores);
     sections.insert(0, pictures::section(bench, &targets[main], arms)?);
@@ -136,24 +135,13 @@ fn of_arms(
         let scorer = Scorer { method: &arm.name, split: SIDES[1], seed };
         let likeness = cosine_rows(arm.heard.view(), truth.view())?.values;
         // What the same sounds score against the excerpts of others.
-        let n = truth.nrows();
-        let others: Vec<f64> = (0..n)
-            .flat_map(|row| (0..n).filter(move |&other| other != row).map(move |other| (row, other)))
-            .map(|(row, other)| cosine(&arm.heard, row, &truth, other))
-            .collect();
-        let chance = (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64);
+        let all = MusicPack::unit(arm.heard.view()).dot(&MusicPack::unit(truth.view()).t());
+        let n_others = all.len() - all.nrows();
+        let chance = (n_others > 0).then(|| f64::from(all.sum() - all.diag().sum()) / n_others as f64);
         rows.extend(scorer.mean("clap_similarity", &likeness, chance)?);
         rows.extend(scorer.identification(arm.heard.view(), truth.view())?);
     }
     Ok(rows)
-}
-
-fn cosine(a: &Array2<f32>, row: usize, b: &Array2<f32>, other: usize) -> f64 {
-    let dot = |x: ndarray::ArrayView1<'_, f32>, y: ndarray::ArrayView1<'_, f32>| -> f64 {
-        x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
-    };
-    let (x, y) = (a.row(row), b.row(other));
-    dot(x, y) / (dot(x, x) * dot(y, y)).sqrt().max(1e-12)
 }
 
 fn tag_metric(kind: &str) -> String {

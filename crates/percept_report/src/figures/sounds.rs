@@ -6,6 +6,7 @@ use std::fmt::Write;
 use percept_core::figure::{Clip, Figure, Section, Sounds};
 use percept_surface::colour::ColourMap;
 
+use super::table::Table;
 use crate::error::{Pictures, ReportError, png, wav};
 use crate::markup::{data_address, escape, sound_address};
 
@@ -18,23 +19,9 @@ const STYLE: &str = include_str!("../assets/sounds.css");
 /// [`ReportError`] when a sound or picture cannot be had or is of another format, or a row has another number of cells than
 /// there are columns.
 pub(super) fn draw(out: &mut String, figure: &Sounds, pictures: &mut Pictures<'_>) -> Result<(), ReportError> {
-    let n_columns = figure.columns.len();
-    if let Some(row) = figure.rows.iter().find(|row| row.cells.len() != n_columns) {
-        return Err(ReportError::Figure {
-            title: figure.title.clone(),
-            expected: format!("{n_columns} sounds per row"),
-            got: format!("{} in row `{}`", row.cells.len(), row.label),
-        });
-    }
-    let _ = write!(
-        out,
-        "<div class=\"scroll\"><table class=\"sounds\"><caption>{}</caption><thead><tr><th scope=\"col\">Row</th>",
-        escape(&figure.title)
-    );
-    for column in &figure.columns {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(column));
-    }
-    out.push_str("</tr></thead><tbody>\n");
+    let table =
+        Table { title: &figure.title, attributes: "class=\"sounds\"", columns: &figure.columns, cells: "sounds" };
+    table.begin(out, figure.rows.iter().map(|row| (&row.label, row.cells.len())))?;
     for row in &figure.rows {
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&row.label));
         for (column, cell) in figure.columns.iter().zip(&row.cells) {

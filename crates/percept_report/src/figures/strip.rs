@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use percept_core::figure::Strip;
 
+use super::table::Table;
 use crate::error::{Pictures, ReportError, png};
 use crate::markup::{data_address, escape};
 
@@ -12,23 +13,13 @@ use crate::markup::{data_address, escape};
 /// # Errors
 /// [`ReportError`] when a picture cannot be had or is no PNG, or a row has another number of cells than there are columns.
 pub(super) fn draw(out: &mut String, figure: &Strip, pictures: &mut Pictures<'_>) -> Result<(), ReportError> {
-    let n_columns = figure.columns.len();
-    if let Some(row) = figure.rows.iter().find(|row| row.cells.len() != n_columns) {
-        return Err(ReportError::Figure {
-            title: figure.title.clone(),
-            expected: format!("{n_columns} pictures per row"),
-            got: format!("{} in row `{}`", row.cells.len(), row.label),
-        });
-    }
-    let _ = write!(
-        out,
-        "<div class=\"scroll\"><table class=\"strip\" style=\"--columns:{n_columns}\"><caption>{}</caption><thead><tr><th scope=\"col\">Row</th>",
-        escape(&figure.title)
-    );
-    for column in &figure.columns {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(column));
-    }
-    out.push_str("</tr></thead><tbody>\n");
+    let table = Table {
+        title: &figure.title,
+        attributes: &format!("class=\"strip\" style=\"--columns:{}\"", figure.columns.len()),
+        columns: &figure.columns,
+        cells: "pictures",
+    };
+    table.begin(out, figure.rows.iter().map(|row| (&row.label, row.cells.len())))?;
     for row in &figure.rows {
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&row.label));
         for (column, cell) in figure.columns.iter().zip(&row.cells) {
