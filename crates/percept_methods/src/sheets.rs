@@ -9,6 +9,7 @@ use percept_surface::sheet::{self, Layer, Style};
 use percept_surface::surfaces::{Atlas, Surfaces};
 use percept_surface::values::{self, Map, Options};
 use percept_surface::volume::{Grid, Sampling};
+use percept_surface::weights::Weights;
 
 /// One number for each voxel.
 pub(crate) struct Column {
@@ -27,8 +28,7 @@ pub(crate) struct Sheets {
     surfaces: Surfaces,
     coordinates: Vec<[usize; 3]>,
     grid: Grid,
-    smooth: Vec<percept_surface::weights::Weights>,
-    nearest: Vec<percept_surface::weights::Weights>,
+    weights: Vec<Weights>,
 }
 
 impl Sheets {
@@ -41,9 +41,8 @@ impl Sheets {
         // Where the volume lies is only asked for subjects without NSD's transforms; then its mask says so.
         let mask = folder.root.join(format!("nsddata/ppdata/{}/func1pt8mm/brainmask.nii.gz", folder.subject));
         let grid = Grid { shape, affine: percept_io::nifti::open(mask)?.header().affine };
-        let weights = |sampling| values::weights_of(&grid, &surfaces, &Options::default(), sampling);
-        let (smooth, nearest) = (weights(Sampling::Linear)?, weights(Sampling::Nearest)?);
-        Ok(Self { surfaces, coordinates: coordinates.to_vec(), grid, smooth, nearest })
+        let weights = values::weights_of(&grid, &surfaces, &Options::default(), Sampling::Linear)?;
+        Ok(Self { surfaces, coordinates: coordinates.to_vec(), grid, weights })
     }
 
     /// How many values a map has.
@@ -58,8 +57,12 @@ impl Sheets {
         for ([x, y, z], &value) in self.coordinates.iter().zip(&column.values) {
             volume[x + nx * (y + ny * z)] = value;
         }
-        let weights = if column.keys.is_some() { &self.nearest } else { &self.smooth };
-        let values = weights.iter().map(|weights| weights.apply(&volume)).collect::<Result<_>>()?;
+        let one = |weights: &Weights| match column.keys {
+            // Between two categories there is none.
+            Some(_) => weights.apply_most_frequent(&volume),
+            None => weights.apply(&volume),
+        };
+        let values = self.weights.iter().map(one).collect::<Result<_>>()?;
         Ok(layer(&column.name, values, column.keys.as_deref(), column.threshold))
     }
 
@@ -89,4 +92,31 @@ pub(crate) fn layer(name: &str, values: Vec<Vec<f32>>, keys: Option<&[String]>, 
     };
     let unit = if keys.is_some() { String::new() } else { "r".to_owned() };
     Layer { map: Map { name: name.to_owned(), values, keys: named }, scale, unit, threshold, opacity: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use percept_core::{Seed, Silent};
+    use percept_synth::phantom::{Phantom, PhantomParams};
+
+    use super::*;
+
+    #[test]
+    fn categories_are_not_averaged_between_voxels() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let params = PhantomParams { n_sessions: 1, trials_per_session: 36, n_shared: 4, ..PhantomParams::default() };
+        let phantom = Phantom::new(params, Seed::new(5)).expect("a phantom");
+        phantom.write(folder.path(), &Silent).expect("written");
+        let cortex = phantom.cortex();
+        let coordinates: Vec<[usize; 3]> = cortex.voxels.iter().map(|voxel| voxel.index).collect();
+        let of = SurfaceFolder { root: folder.path().to_owned(), subject: "subj01".to_owned() };
+        let sheets = Sheets::open(&of, cortex.shape, &coordinates).expect("surfaces");
+        let values = coordinates.iter().map(|[x, y, z]| 4.0 * ((x + y + z) % 2) as f32).collect();
+        let keys = Some(["a", "b", "c", "d", "e"].map(str::to_owned).to_vec());
+        let column = Column { name: "best".to_owned(), values, keys, threshold: None };
+        let found = sheets.layer(&column).expect("fits").map.values.concat();
+        let count = |key: f32| found.iter().filter(|value| **value == key).count();
+        assert!(count(0.0) > 500 && count(4.0) > 500, "{} {}", count(0.0), count(4.0));
+        assert!(found.iter().all(|value| value.is_nan() || *value == 0.0 || *value == 4.0));
+    }
 }

@@ -17,7 +17,7 @@ use crate::sheets::{Column, Sheets};
 /// The most sets of features that are drawn.
 const MOST_MAPS: usize = 40;
 /// Of the maps; see [`percept_pipeline::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 const FILES: [&str; 2] = ["maps/cortex.bin", "maps/cortex.png"];
 
 /// The section with the maps; `None` for data without surfaces. `notes` says what drives each region.
