@@ -3,7 +3,8 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use percept_core::{ScoreRow, Seed};
 use percept_pipeline::PipelineError;
-use percept_stats::bootstrap::{mean_interval, statistic_interval};
+use percept_stats::bootstrap::statistic_interval;
+use percept_stats::clusters::mean_interval;
 use percept_stats::identification::{TWO_WAY_CHANCE, n_way, two_way};
 use percept_stats::{StatsError, correlation};
 
@@ -17,6 +18,8 @@ pub(crate) struct Scorer<'a> {
     pub method: &'a str,
     pub split: &'a str,
     pub seed: Seed,
+    /// The block of each clip: clips of one are drawn together, since neighbours resemble each other. Without blocks each by itself.
+    pub blocks: Option<&'a [usize]>,
 }
 
 impl Scorer<'_> {
@@ -41,11 +44,13 @@ impl Scorer<'_> {
         values: &[Option<f64>],
         chance: Option<f64>,
     ) -> Result<Option<ScoreRow>, PipelineError> {
-        let defined: Vec<f64> = values.iter().flatten().copied().collect();
+        let block = |clip: usize| self.blocks.map_or(clip, |blocks| blocks[clip]);
+        let (defined, labels): (Vec<f64>, Vec<usize>) =
+            values.iter().enumerate().filter_map(|(clip, value)| Some(((*value)?, block(clip)))).unzip();
         if defined.is_empty() {
             return Ok(None);
         }
-        let interval = mean_interval(&defined, self.seed.named(metric), DRAWS)?;
+        let interval = mean_interval(&defined, &labels, self.seed.named(metric), DRAWS)?;
         let value = defined.iter().sum::<f64>() / defined.len() as f64;
         let n = [defined.len(), values.len() - defined.len()];
         Ok(Some(self.row(metric, value, [interval.low, interval.high], chance, n)))

@@ -55,14 +55,14 @@ impl Clips {
     }
 
     /// When a clip begins in its film.
-    pub(super) fn start_secs(&self, clip: Clip) -> f64 {
-        clip.scan as f64 * self.tr_secs
+    pub(super) fn start_secs(&self, data: &Watching, clip: Clip) -> f64 {
+        data.segments[clip.segment].start_secs + clip.scan as f64 * self.tr_secs
     }
 
     /// When each of its frames is shown.
-    pub(super) fn frame_secs(&self, clip: Clip) -> Vec<f64> {
+    pub(super) fn frame_secs(&self, data: &Watching, clip: Clip) -> Vec<f64> {
         let step = self.tr_secs / self.frames as f64;
-        (0..self.frames).map(|frame| self.start_secs(clip) + frame as f64 * step).collect()
+        (0..self.frames).map(|frame| self.start_secs(data, clip) + frame as f64 * step).collect()
     }
 
     /// The clips of each test film, as ranges of the test's clips: numbers of segments with first and end.
@@ -85,7 +85,7 @@ impl Clips {
         let n_units = data.responses.ncols();
         let mut out = Array2::zeros((self.sides[side].len(), n_units * lags.len()));
         for (mut row, clip) in out.outer_iter_mut().zip(&self.sides[side]) {
-            let first = data.segments[clip.segment].first_row + clip.scan;
+            let first = data.segments[clip.segment].rows.start + clip.scan;
             for (place, lag) in lags.iter().enumerate() {
                 let mut part = row.slice_mut(s![place * n_units..(place + 1) * n_units]);
                 part.zip_mut_with(&data.responses.row(first + lag), |to, &from| *to = f64::from(from));

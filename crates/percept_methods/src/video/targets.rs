@@ -90,7 +90,7 @@ pub(super) fn stretches(clips: &[Clip], most: usize) -> impl Iterator<Item = &[C
 /// The true frames of clips of one film: (clips · frames, side, side, 3) in 0..=1.
 pub(super) fn frames_of(bench: &Bench<'_>, clips: &[Clip], side: usize) -> Result<Array4<f32>, PipelineError> {
     let Some(first) = clips.first() else { return Ok(Array4::zeros((0, side, side, 3))) };
-    let at: Vec<f64> = clips.iter().flat_map(|&clip| bench.clips.frame_secs(clip)).collect();
+    let at: Vec<f64> = clips.iter().flat_map(|&clip| bench.clips.frame_secs(bench.data, clip)).collect();
     frames_at(&bench.data.segments[first.segment].film, &at, side)
 }
 
@@ -138,7 +138,7 @@ fn contexts(bench: &Bench<'_>, side: usize) -> Result<Array2<f32>, PipelineError
     let mut known: Vec<(Vec<String>, Vec<f32>)> = Vec::new();
     let mut rows = Vec::new();
     for &clip in clips {
-        let start = bench.clips.start_secs(clip);
+        let start = bench.clips.start_secs(bench.data, clip);
         let captions = captions_of(bench.data, clip.segment, start + 0.5 * bench.clips.tr_secs);
         let place = match known.iter().position(|(own, _)| *own == captions) {
             Some(place) => place,
@@ -159,7 +159,7 @@ fn contexts(bench: &Bench<'_>, side: usize) -> Result<Array2<f32>, PipelineError
 pub(super) fn captions_of(data: &Watching, segment: usize, secs: f64) -> Vec<String> {
     let all = data.captions.iter().flatten();
     let own = all.filter(|span| span.segment == segment && span.start_secs <= secs && secs < span.end_secs);
-    own.map(|span| span.caption.clone()).collect()
+    own.map(|span| span.text.clone()).collect()
 }
 
 fn shaped(values: Vec<f32>, rows: usize) -> Result<Array2<f32>, PipelineError> {

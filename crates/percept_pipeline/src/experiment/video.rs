@@ -20,7 +20,7 @@ words! {
     pub enum VideoKind {
         /// Films seen in a scanner, in the published layout of cc2017 (Wen et al. 2018).
         Cc2017 = "cc2017",
-        /// Films in a folder, with a table of when they were shown.
+        /// Films in a folder, with tables of when they were shown.
         Watching = "watching",
         /// A simulated subject who watches moving drawings, written in the layout of cc2017 below the output folder.
         Spectator = "spectator",
@@ -46,21 +46,27 @@ section! {
         /// A table of captions with the columns `segment`, `start_secs`, `end_secs` and `caption`. Without it no context is decoded.
         #[serde(skip_serializing_if = "Option::is_none")]
         captions: Option<PathBuf> = None;
-        /// Seconds of the running median that is taken for drift; 0 leaves drifts in.
-        detrend_secs: f64 = 240.0, in 0.0..=100_000.0;
+        /// The folder of the films, where it is not `stimuli` below the root.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        films: Option<PathBuf> = None;
+        /// Order of the polynomial that is taken out of every showing; only the mean at 0.
+        trend_order: usize = 4, in 0..=20;
     }
 }
 
 section! {
-    /// Films in a folder, with a table of when they were shown and one file of responses for each run.
+    /// Runs of scans, each with a table of what was shown when, and a folder of films.
     pub struct WatchingData
     requires {
-        /// A table with the columns `run`, `onset`, `duration`, `film`, `start_secs` and `is_test`; names are relative to the table.
-        events: PathBuf, such as "/data/films/events.tsv";
-        /// Seconds from one scan to the next.
-        tr_secs: f64, in 0.1..=20.0, such as "2.0";
+        /// The folder of the runs: `NAME_events.tsv` (`onset`, `duration`, `film`, `start_secs`) beside `NAME_bold.nii.gz`.
+        root: PathBuf, such as "/data/watched";
+        /// The folder of the films: files, or folders of numbered pictures.
+        films: PathBuf, such as "/data/watched/films";
     }
     defaults {
+        /// Seconds from one scan to the next, where the files do not say it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tr_secs: Option<f64> = None, in 0.1..=20.0;
         /// As for cc2017.
         #[serde(skip_serializing_if = "Option::is_none")]
         atlas: Option<PathBuf> = None;
@@ -71,7 +77,7 @@ section! {
         #[serde(skip_serializing_if = "Option::is_none")]
         captions: Option<PathBuf> = None;
         /// As for cc2017.
-        detrend_secs: f64 = 240.0, in 0.0..=100_000.0;
+        trend_order: usize = 4, in 0..=20;
     }
 }
 
@@ -104,8 +110,8 @@ section! {
         noise_memory: f64 = 0.3, in 0.0..=0.99;
         /// Standard deviation of slow drifts, in units of signal and noise together.
         drift: f64 = 1.0, in 0.0..=10.0;
-        /// Seconds of the running median that is taken for drift; 0 leaves drifts in.
-        detrend_secs: f64 = 120.0, in 0.0..=100_000.0;
+        /// Order of the polynomial that is taken out of every showing; only the mean at 0.
+        trend_order: usize = 4, in 0..=20;
         /// The seed of films, voxels and noise, apart from the experiment's.
         seed: u64 = 1, in 0..=u64::MAX;
     }
@@ -413,7 +419,7 @@ impl VideoData {
     pub fn tr_secs(&self) -> Option<f64> {
         match self {
             Self::Cc2017(_) => None,
-            Self::Watching(settings) => Some(settings.tr_secs),
+            Self::Watching(settings) => settings.tr_secs,
             Self::Spectator(settings) => Some(settings.tr_secs),
         }
     }
