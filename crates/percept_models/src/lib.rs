@@ -6,6 +6,7 @@
 //!
 //! - [`pack`]: a whole model pack behind plain arrays: encode, decode, embed, generate
 //! - [`unet`], [`autoencoder`], [`autoencoder_tiny`], [`text`], [`vision`], [`tokenizer`], [`preprocess`], [`scheduler`]: the parts
+//! - [`film`]: noise for the frames of films, and films by [`DiffusionPack::film_latents`]
 //! - [`caption`]: captions of pictures, or of features that stand for them, by [`blip`]
 //! - [`sound`]: models of sound, and music from a vector
 //! - [`context_encoder`]: groups of numbers to the context of a U-Net
@@ -22,6 +23,7 @@ mod config;
 pub mod context_encoder;
 pub mod device;
 pub mod error;
+pub mod film;
 pub mod language;
 pub mod latent;
 pub mod nn;
@@ -46,4 +48,4 @@ pub mod words;
 
 pub use error::ModelError;
 pub use nn::exact_convolution;
-pub use pack::{DiffusionPack, Flow, Generation, Row};
+pub use pack::{DiffusionPack, FilmRequest, FilmState, Flow, Frames, Generation, Row};

@@ -4,7 +4,7 @@
 //! A pack is a folder in the diffusers layout, or one in the layout of transformers with its `config.json` at the top:
 //! a language model, or a CLIP of both sides.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::Tensor;
 use serde_json::Value;
@@ -174,6 +174,33 @@ impl<'a> Parts<'a> {
         }
         let p = self.params("unet")?;
         let model = UNet2DConditionModel::new(&p, self.unet_config()?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The U-Net for pictures, and the same with its motion modules where there are some; they share their weights.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn unets(&mut self) -> Result<(Option<Arc<UNet2DConditionModel>>, Option<Arc<UNetMotionModel>>)> {
+        if MotionConfig::is_motion_unet(&self.config("unet")?) {
+            let motion = self.motion_unet()?;
+            return Ok((Some(Arc::new(motion.pictures().clone())), Some(Arc::new(motion))));
+        }
+        let unet = self.unet()?;
+        let motion = self.has_motion().then(|| self.motion_adapter("motion_adapter", &unet)).transpose()?;
+        Ok((Some(Arc::new(unet)), motion.map(Arc::new)))
+    }
+
+    /// A U-Net with the motion modules of the adapter in `folder`; empty for a folder that holds nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn motion_adapter(&mut self, folder: &str, unet: &UNet2DConditionModel) -> Result<UNetMotionModel> {
+        let config = self.files.read_text(&in_folder(folder, "config.json"))?;
+        let config = MotionConfig::parse_adapter(&config, unet.config())?;
+        let p = self.params(folder)?.on(unet.device());
+        let model = UNetMotionModel::over(unet, &p, config)?;
         self.finish(&p)?;
         Ok(model)
     }

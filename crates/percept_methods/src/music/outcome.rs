@@ -13,9 +13,9 @@ use super::arms::Arm;
 use super::bench::Bench;
 use super::decode::Decoded;
 use super::pictures;
-use super::scores::{MANY, Scorer};
 use super::tags::TagNamer;
 use super::targets::Target;
+use crate::scorer::{MANY, Scorer};
 
 /// The published table's layout, relative to the run.
 pub(super) const TABLE: &str = "table.json";

@@ -9,6 +9,7 @@ use super::{
 use crate::error::Result;
 
 /// 2-D convolution with bias.
+#[derive(Clone)]
 pub(crate) struct Conv2d {
     weight: Tensor,
     bias: Tensor,
@@ -66,6 +67,7 @@ impl Conv2d {
 }
 
 /// A linear layer over the last dimension.
+#[derive(Clone)]
 pub(crate) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
@@ -126,6 +128,7 @@ impl Linear {
 }
 
 /// A projection between feature maps and tokens, which checkpoints store as a 1×1 convolution or as a linear layer.
+#[derive(Clone)]
 pub(crate) enum Projection {
     Conv(Conv2d),
     Linear(Linear),
@@ -160,6 +163,7 @@ impl Projection {
 }
 
 /// Group normalisation over (B, C, …).
+#[derive(Clone)]
 pub(crate) struct GroupNorm {
     weight: Tensor,
     bias: Tensor,
@@ -188,6 +192,7 @@ impl GroupNorm {
 }
 
 /// Layer normalisation over the last dimension.
+#[derive(Clone)]
 pub(crate) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,

@@ -3,6 +3,7 @@
 mod caption;
 mod composed;
 mod context;
+mod film;
 mod fixture;
 mod frozen;
 mod language;

@@ -1,4 +1,4 @@
-//! Scores of decoded vectors and of what was made of them, each with an interval over clips.
+//! Scores of decoded vectors of clips and of what was made of them, each with an interval over clips.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use percept_core::{ScoreRow, Seed};
@@ -10,10 +10,10 @@ use percept_stats::{StatsError, correlation};
 /// Draws of every interval.
 const DRAWS: usize = 2_000;
 /// Of how many the right one is to be told, beside two.
-pub(super) const MANY: usize = 10;
+pub(crate) const MANY: usize = 10;
 
 /// Makes the rows of one method on one split.
-pub(super) struct Scorer<'a> {
+pub(crate) struct Scorer<'a> {
     pub method: &'a str,
     pub split: &'a str,
     pub seed: Seed,
@@ -35,7 +35,7 @@ impl Scorer<'_> {
     }
 
     /// The mean of what each clip scores; nothing where no clip has a score.
-    pub(super) fn mean(
+    pub(crate) fn mean(
         &self,
         metric: &str,
         values: &[Option<f64>],
@@ -52,7 +52,7 @@ impl Scorer<'_> {
     }
 
     /// Identification of vectors among the true ones, of two and of many.
-    pub(super) fn identification(
+    pub(crate) fn identification(
         &self,
         predicted: ArrayView2<'_, f32>,
         truth: ArrayView2<'_, f32>,
@@ -68,7 +68,7 @@ impl Scorer<'_> {
     }
 
     /// The mean over dimensions of the correlation over windows; the interval draws clips, with all of their windows.
-    pub(super) fn correlation(
+    pub(crate) fn correlation(
         &self,
         predicted: ArrayView2<'_, f32>,
         truth: ArrayView2<'_, f32>,
