@@ -7,11 +7,15 @@
 //! Nothing here knows a file format. Files are read with positioned reads, never mapped: a mapped file that is truncated
 //! by another program kills the process.
 
+mod scratch;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use scratch::is_scratch;
+use scratch::{Scratch, is_scratch_name};
 
 use crate::{Error, Result};
 
@@ -335,6 +339,25 @@ fn write_whole<T>(path: &Path, flush: bool, write: impl FnOnce(&mut Sink) -> Res
     attempt().map_err(|error| error.in_file(path))
 }
 
+/// As [`write_atomic`], for programs that write to a path of their own choice: `write` is given the path of the temporary file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub(crate) fn write_beside<T>(path: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let attempt = || -> Result<T> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::mismatch("the path", "a file name", "a directory", "add a file name to it"));
+        };
+        let folder = folder_of(path);
+        create_dir(folder)?;
+        let scratch = Scratch::create(folder, &name.to_string_lossy())?;
+        let value = write(scratch.path())?;
+        scratch.become_file(path)?;
+        Ok(value)
+    };
+    attempt().map_err(|error| error.in_file(path))
+}
+
 /// Writes `bytes` as by [`write_atomic`].
 ///
 /// # Errors
@@ -363,52 +386,6 @@ pub fn append(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 /// If the system refuses, such as on a full disk.
 pub fn put(mut sink: impl Write, bytes: &[u8]) -> Result<()> {
     sink.write_all(bytes).map_err(|error| Error::io("write", error))
-}
-
-/// A temporary file that is removed unless it becomes the real one. It holds a lock as long as its writer lives.
-struct Scratch {
-    path: PathBuf,
-    file: File,
-    done: bool,
-}
-
-impl Scratch {
-    fn create(folder: &Path, name: &str) -> Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".{name}.{}-{number}.tmp", std::process::id()));
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    // Some network file systems have no locks; then nothing tells this file from an abandoned one, and
-                    // `remove_abandoned` leaves both alone.
-                    let _ = file.try_lock();
-                    return Ok(Self { path, file, done: false });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io("create", error)),
-            }
-        }
-    }
-
-    fn file(&self) -> Result<File> {
-        self.file.try_clone().map_err(|error| Error::io("create", error))
-    }
-
-    fn become_file(mut self, path: &Path) -> Result<()> {
-        std::fs::rename(&self.path, path).map_err(|error| Error::io("rename the finished file to", error))?;
-        self.done = true;
-        Ok(())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.done {
-            // The error that led here matters more than a left-over file.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -450,20 +427,6 @@ pub fn remove_abandoned_below(folder: impl AsRef<Path>) -> Result<usize> {
         n_removed += remove_abandoned_below(path)?;
     }
     Ok(n_removed)
-}
-
-/// Whether the file at `path` has the name of a temporary file of [`write_atomic`].
-pub fn is_scratch(path: impl AsRef<Path>) -> bool {
-    path.as_ref().file_name().is_some_and(|name| is_scratch_name(&name.to_string_lossy()))
-}
-
-/// Whether `name` is `.<file>.<pid>-<n>.tmp`.
-fn is_scratch_name(name: &str) -> bool {
-    let Some(stem) = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".tmp")) else { return false };
-    let Some((_, tail)) = stem.rsplit_once('.') else { return false };
-    let Some((pid, number)) = tail.split_once('-') else { return false };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits(pid) && digits(number)
 }
 
 /// Creates the directory `path` and its parents; it is no error if it exists.
@@ -583,13 +546,5 @@ mod tests {
     fn a_false_length_takes_no_memory() {
         let error = read_growing([0u8; 10].as_slice(), "volume", u64::MAX).expect_err("ten bytes only");
         assert!(error.to_string().contains("10 left"), "{error}");
-    }
-
-    #[test]
-    fn scratch_names_are_told_from_others() {
-        assert!(is_scratch_name(".scores.json.123-0.tmp"));
-        assert!(!is_scratch_name("scores.json.123-0.tmp"));
-        assert!(!is_scratch_name(".scores.json.tmp"));
-        assert!(!is_scratch_name(".tmp"));
     }
 }

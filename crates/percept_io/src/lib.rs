@@ -18,6 +18,7 @@
 //! - [`nsd`]: the Natural Scenes Dataset: betas, regions, design, stimuli, and a check of a download
 //! - [`safetensors`]: named tensors
 //! - [`picture`]: PNG and JPEG
+//! - [`film`]: AVI of JPEG, animated PNG, folders of frames, and by the user's ffmpeg anything else; frames by their times; writing
 //! - [`sound`]: WAV, FLAC, MP3 and Ogg Vorbis by blocks; WAV, written
 //! - [`hub`]: the Hugging Face cache of models on this machine
 //! - [`parquet`]: tables of results
@@ -32,6 +33,7 @@ pub mod array;
 mod big_endian;
 pub mod cifti;
 pub mod error;
+pub mod film;
 pub mod freesurfer;
 pub mod fs;
 pub mod gifti;

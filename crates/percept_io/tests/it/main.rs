@@ -3,6 +3,8 @@
 mod array;
 mod damage;
 mod file_system;
+mod film;
+mod film_programs;
 mod fixture;
 mod hdf5;
 mod mat;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::avi::Film;
 use crate::controls::Controls;
 use crate::engine::{Picture, Sink};
 use crate::error::{Result, StreamError};
+use percept_io::film::avi::AviWriter;
 
 /// Pictures that may wait for the disk; a disk that is slower still is waited for.
 const QUEUE: usize = 64;
@@ -86,7 +86,7 @@ struct Writer {
     folder: PathBuf,
     png: Option<PathBuf>,
     fps: f64,
-    film: Option<Film>,
+    film: Option<AviWriter>,
     n_films: usize,
 }
 
@@ -103,7 +103,7 @@ impl Writer {
             self.n_films += 1;
             let name = if self.n_films == 1 { "film.avi".to_owned() } else { format!("film{}.avi", self.n_films) };
             let (height, width, _) = picture.pixels.dim();
-            self.film = Some(Film::new(&self.folder.join(name), [width as u32, height as u32], self.fps));
+            self.film = Some(AviWriter::new(&self.folder.join(name), [width as u32, height as u32], self.fps));
         }
         self.film.as_mut().map_or(Ok(()), |film| film.add(frame_idx, &picture.jpeg))
     }

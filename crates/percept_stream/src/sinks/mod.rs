@@ -1,6 +1,5 @@
 //! Where pictures go beside the page: files, a film, OSC, a log.
 
-pub mod avi;
 pub mod files;
 pub mod log;
 pub mod osc;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, s};
+use percept_io::film::avi::AviWriter;
 use percept_stream::Event;
 use percept_stream::controls::Controls;
 use percept_stream::engine::{Engine, Run, Summary};
 use percept_stream::picture::{Job, Painter};
 use percept_stream::settings::{PromptSettings, Settings};
-use percept_stream::sinks::avi::Film;
 
 use crate::script::{Memory, Script, block, facts, samples};
 
@@ -143,7 +143,7 @@ fn latents_that_hardly_differ_keep_their_picture() {
 fn a_film_has_every_frame_and_fills_those_that_were_dropped() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("film.avi");
-    let mut film = Film::new(&path, [64, 64], 30.0);
+    let mut film = AviWriter::new(&path, [64, 64], 30.0);
     for (frame_idx, jpeg) in [(10, &b"one"[..]), (11, b"two!"), (14, b"three")] {
         film.add(frame_idx, jpeg).expect("written");
     }

@@ -1,4 +1,4 @@
-//! A film of JPEG files: AVI with the codec `MJPG`, which every player and editor opens and which needs no encoder.
+//! Writing a film of JPEG files: AVI with the codec `MJPG`, which every player and editor opens and which needs no encoder.
 //!
 //! Pictures stand at a fixed rate (the film's clock is the number of the frame), so frames that were dropped are filled with the
 //! picture before them. An AVI file ends at about a gigabyte; a longer film goes on in the next one. Layout: RIFF `AVI `, list
@@ -8,7 +8,10 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use percept_io::{Error, Result};
+use ndarray::Array3;
+
+use crate::film::checks;
+use crate::{Error, Result, fs, picture};
 
 /// Bytes after which a file is closed and the next one begun.
 const MAX_BYTES: u64 = 1 << 30;
@@ -18,28 +21,38 @@ const N_FRAMES_AT: [u64; 2] = [48, 140];
 const MOVIE_AT: u64 = 212;
 
 /// A film that is being written.
-pub struct Film {
+pub struct AviWriter {
     path: PathBuf,
     side: [u32; 2],
     fps: f64,
-    file: Option<Part>,
+    file: Option<Part<File>>,
     n_parts: usize,
+    /// Where the file is that is being written.
+    part: PathBuf,
     last: Vec<u8>,
     next_frame: Option<u64>,
 }
 
 /// One file of it.
-struct Part {
-    file: File,
-    path: PathBuf,
+struct Part<W> {
+    file: W,
     bytes: u64,
     index: Vec<[u32; 2]>,
 }
 
-impl Film {
+impl AviWriter {
     /// A film at `path`, of pictures of `side` (width, height), `fps` a second; the second file gets `-2` before its ending.
     pub fn new(path: &Path, side: [u32; 2], fps: f64) -> Self {
-        Self { path: path.to_owned(), side, fps, file: None, n_parts: 0, last: Vec::new(), next_frame: None }
+        Self {
+            path: path.to_owned(),
+            side,
+            fps,
+            file: None,
+            n_parts: 0,
+            part: PathBuf::new(),
+            last: Vec::new(),
+            next_frame: None,
+        }
     }
 
     /// Adds the picture of a frame; frames left out before it show the picture before.
@@ -75,9 +88,12 @@ impl Film {
                     self.path.with_file_name(format!("{stem}-{n}.avi"))
                 }
             };
-            self.file = Some(Part::begin(path, self.side, self.fps)?);
+            let file = File::create(&path).map_err(|error| Error::io("create", error).in_file(&path))?;
+            self.file = Some(Part::begin(file, self.side, self.fps).map_err(|error| error.in_file(&path))?);
+            self.part = path;
         }
-        self.file.as_mut().map_or(Ok(()), |part| part.put(jpeg))
+        let put = self.file.as_mut().map_or(Ok(()), |part| part.put(jpeg));
+        put.map_err(|error| error.in_file(&self.part))
     }
 
     /// Ends the film; without this call only its index and its length are missing.
@@ -85,22 +101,17 @@ impl Film {
     /// # Errors
     /// When it cannot be written.
     pub fn close(&mut self) -> Result<()> {
-        self.file.take().map_or(Ok(()), Part::end)
+        self.file.take().map_or(Ok(()), Part::end).map_err(|error| error.in_file(&self.part))
     }
 }
 
-impl Part {
-    fn begin(path: PathBuf, side: [u32; 2], fps: f64) -> Result<Self> {
-        let file = File::create(&path).map_err(|error| Error::io("create", error).in_file(&path))?;
-        let mut part = Self { file, path, bytes: 0, index: Vec::new() };
+impl<W: Write + Seek> Part<W> {
+    fn begin(file: W, side: [u32; 2], fps: f64) -> Result<Self> {
+        let mut part = Self { file, bytes: 0, index: Vec::new() };
         let head = head(side, fps);
-        part.write(&head)?;
+        fs::put(&mut part.file, &head)?;
         part.bytes = head.len() as u64;
         Ok(part)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| Error::io("write", error).in_file(&self.path))
     }
 
     fn put(&mut self, jpeg: &[u8]) -> Result<()> {
@@ -113,7 +124,7 @@ impl Part {
             chunk.push(0);
         }
         self.index.push([(self.bytes - MOVIE_AT - 8) as u32, length]);
-        self.write(&chunk)?;
+        fs::put(&mut self.file, &chunk)?;
         self.bytes += chunk.len() as u64;
         Ok(())
     }
@@ -130,17 +141,57 @@ impl Part {
                 index.extend_from_slice(&u32::to_le_bytes(word));
             }
         }
-        self.write(&index)?;
+        fs::put(&mut self.file, &index)?;
         let all = self.bytes + index.len() as u64;
         let n = self.index.len() as u32;
         let words = [(4, all as u32 - 8), (N_FRAMES_AT[0], n), (N_FRAMES_AT[1], n), (MOVIE_AT + 4, movie)];
         for (at, word) in words {
-            let moved = self.file.seek(SeekFrom::Start(at));
-            moved.map_err(|error| Error::io("write", error).in_file(&self.path))?;
-            self.write(&word.to_le_bytes())?;
+            self.file.seek(SeekFrom::Start(at)).map_err(|error| Error::io("write", error))?;
+            fs::put(&mut self.file, &word.to_le_bytes())?;
         }
         Ok(())
     }
+}
+
+/// Writes a film of `n_frames` pictures, `fps` a second, so that it appears at `path` whole or not at all. `frame` makes one picture
+/// at a time; `quality` is that of JPEG, 1 to 100.
+///
+/// # Shapes
+/// Each frame (height, width, 3), all alike.
+///
+/// # Errors
+/// If there is no frame, frames differ in size, the film is longer than a gigabyte, or it cannot be written.
+pub fn write_avi(
+    path: impl AsRef<Path>,
+    n_frames: usize,
+    fps: f64,
+    quality: u8,
+    mut frame: impl FnMut(usize) -> Result<Array3<u8>>,
+) -> Result<()> {
+    checks::check_rate(fps)?;
+    let path = path.as_ref();
+    fs::write_atomic(path, |sink| {
+        let mut part: Option<Part<&mut fs::Sink>> = None;
+        let mut sink = Some(sink);
+        let mut shape = None;
+        for frame_idx in 0..n_frames {
+            let pixels = frame(frame_idx)?;
+            checks::same_shape(&mut shape, frame_idx, &pixels)?;
+            let jpeg = picture::encode_jpeg(pixels.view(), quality)?;
+            if let Some(sink) = sink.take() {
+                let (height, width, _) = pixels.dim();
+                part = Some(Part::begin(sink, [width as u32, height as u32], fps)?);
+            }
+            let Some(part) = &mut part else { continue };
+            if part.bytes + jpeg.len() as u64 > MAX_BYTES {
+                let error = Error::too_large("the film", u128::from(part.bytes) + jpeg.len() as u128, MAX_BYTES);
+                return Err(error.with_remedy("write it in parts"));
+            }
+            part.put(&jpeg)?;
+        }
+        let none = || Error::mismatch("the film", "frames", "none", "give at least one frame");
+        part.ok_or_else(none)?.end()
+    })
 }
 
 /// Everything before the first picture; lengths that are not known yet are those of an endless film.
