@@ -11,7 +11,7 @@ use percept_pipeline::experiment::video::{SpectatorData, VideoData, VideoExperim
 use percept_pipeline::run::StageName;
 use percept_pipeline::{PipelineError, RunFolder};
 use percept_synth::moving::{Movie, MovieParams};
-use percept_synth::spectator::{Spectator, SpectatorParams};
+use percept_synth::spectator::{Spectator, SpectatorParams, Stretch, Words, usual_regions};
 
 use super::bench::FilmPack;
 use super::drives;
@@ -79,20 +79,26 @@ pub(super) fn open(
 }
 
 /// The films that a simulated subject sees, training first.
-pub(super) fn movies(settings: &SpectatorData) -> Vec<(String, bool, Movie)> {
+pub(super) fn movies(settings: &SpectatorData) -> Vec<(bool, Movie)> {
     let seed = Seed::new(settings.seed).named("films");
     let shots = [0, 1].map(|end| settings.shot_secs.get(end).copied().unwrap_or(4.0));
     let params = MovieParams { shot_secs: shots, grid_secs: settings.tr_secs, ..MovieParams::default() };
     let film = |number: usize, is_test: bool| {
-        let (name, secs) = match is_test {
-            false => (format!("seg{}", number + 1), settings.training_secs),
-            true => (format!("test{}", number + 1), settings.test_secs),
-        };
+        let secs = if is_test { settings.test_secs } else { settings.training_secs };
         let own = seed.named(if is_test { "test" } else { "training" }).at(number as u64);
-        (name, is_test, Movie::random(own, secs, &params))
+        (is_test, Movie::random(own, secs, &params))
     };
     let training = (0..settings.training).map(|number| film(number, false));
     training.chain((0..settings.test).map(|number| film(number, true))).collect()
+}
+
+/// A film as it is shown whole, with everything that is said about its shots.
+fn stretch((is_test, movie): &(bool, Movie)) -> Stretch {
+    let words = movie.shots().iter().flat_map(|shot| {
+        let [start_secs, end_secs] = [shot.start_secs, shot.end_secs];
+        shot.captions().into_iter().map(move |text| Words { start_secs, end_secs, text })
+    });
+    Stretch { is_test: *is_test, secs: movie.n_secs(), words: words.collect() }
 }
 
 /// Writes the tree of a simulated subject unless it is there, and says where everything lies.
@@ -116,6 +122,7 @@ fn simulated(
             subject: settings.subject,
             n_voxels: settings.voxels,
             tr_secs: settings.tr_secs,
+            steps_per_tr: drives::STEPS,
             n_training_showings: settings.training_repeats,
             n_test_showings: settings.test_repeats,
             median_ceiling: settings.ceiling as f32,
@@ -124,8 +131,11 @@ fn simulated(
             ..SpectatorParams::default()
         };
         let seed = Seed::new(settings.seed);
-        let spectator = Spectator::new(params, movies, &drives, drives::regions(), seed)?;
-        spectator.write(&root, progress)?;
+        let [early, motion, semantic] = drives::mixtures();
+        let regions = usual_regions(&early, &motion, &semantic);
+        let stretches = movies.iter().map(stretch).collect();
+        let spectator = Spectator::new(params, stretches, &drives, &[drives::MOTION], regions, seed)?;
+        spectator.write(&root, &|segment, secs| movies[segment].1.frame(secs), progress)?;
         let relative = |path: std::path::PathBuf| {
             let below = path.strip_prefix(run.path()).unwrap_or(&path).components();
             let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
@@ -134,8 +144,8 @@ fn simulated(
         Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
     })?;
     Ok(WatchingFiles {
-        atlas: Some(Spectator::atlas(&root, settings.subject)),
-        captions: Some(Spectator::captions(&root)),
+        atlas: Some(root.join(format!("derivatives/regions/subject{0}/subject{0}_regions.nii.gz", settings.subject))),
+        captions: Some(root.join("captions.csv")),
         trend_order: settings.trend_order,
         delay_secs: 0.0,
         ..WatchingFiles::new(Origin::Cc2017 { root, subject: settings.subject.to_string(), form: None })

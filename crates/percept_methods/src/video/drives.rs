@@ -1,58 +1,62 @@
 //! What the voxels of a simulated spectator follow: how things look, what they mean, and how they move.
 //!
-//! - `appearance`: the latent of what is seen, averaged over each scan
+//! - `appearance`: the latent of what is seen
 //! - `meaning`: the pack's CLIP vector of the captions
 //! - `motion`: in each cell of a grid how fast what is there moves into each of eight directions, from the optical flow of the films
 //!
-//! Early areas follow appearance and a little motion, the ventral and lateral streams meaning, and the area in front of V3A and V3B,
-//! `midparietal`, motion: it stands for the human middle temporal complex.
+//! All change several times in a scan; which areas follow what, and what their blood makes of it, is
+//! [`percept_synth::spectator`]'s.
 
 use ndarray::{Array2, Array4, Axis};
 use percept_core::Progress;
 use percept_models::DiffusionPack;
 use percept_pipeline::PipelineError;
 use percept_synth::moving::Movie;
-use percept_synth::phantom::Area;
-use percept_synth::planted::{Drive, PlantedRegion};
+use percept_synth::planted::{Drive, Mixture};
 use rayon::prelude::*;
 
 use super::targets::clip_motion;
 
-/// Frames of a scan that are looked at.
-const FRAMES: usize = 8;
+/// Rows for each scan.
+pub(super) const STEPS: usize = 4;
+/// Frames of each row: the flow from one to the next is its motion.
+const FRAMES: usize = 2;
+/// The features that are none while a picture stands still.
+pub(super) const MOTION: &str = "motion";
 /// Cells along each side in which motion is followed.
 const CELLS: usize = 4;
 /// Directions that voxels prefer.
 const DIRECTIONS: usize = 8;
 
-/// The features of all films, a row for each scan.
+/// The features of all films, [`STEPS`] rows for each scan.
 pub(super) fn made(
     pack: &DiffusionPack,
-    movies: &[(String, bool, Movie)],
+    movies: &[(bool, Movie)],
     tr_secs: f64,
     progress: &dyn Progress,
 ) -> Result<Vec<Drive>, PipelineError> {
-    let names = ["appearance", "meaning", "motion"];
+    let names = ["appearance", "meaning", MOTION];
     let mut drives: Vec<Drive> =
         names.iter().map(|name| Drive { name: (*name).to_owned(), runs: Vec::with_capacity(movies.len()) }).collect();
     progress.begin("draw films for a simulated spectator", movies.len() as u64);
-    for (_, _, movie) in movies {
-        let n = (movie.n_secs() / tr_secs).round() as usize;
-        let frames = frames(movie, n, tr_secs);
-        let latents = pack.encode(frames.view())?;
-        let mut appearance = Array2::zeros((n, latents.ncols()));
-        for (scan, mut row) in appearance.outer_iter_mut().enumerate() {
-            for frame in 0..FRAMES {
-                row += &latents.row(scan * FRAMES + frame);
-            }
-            row /= FRAMES as f32;
-        }
+    for (_, movie) in movies {
+        let n = (movie.n_secs() / tr_secs).round() as usize * STEPS;
+        let step_secs = tr_secs / STEPS as f64;
+        let frames = frames(movie, n, step_secs);
+        let first: Vec<usize> = (0..n).map(|row| row * FRAMES).collect();
+        let appearance = pack.encode(frames.select(Axis(0), &first).view())?;
         let mut meaning: Vec<f32> = Vec::new();
-        for scan in 0..n {
-            let captions = movie.shot_at((scan as f64 + 0.5) * tr_secs).captions();
-            meaning.extend(pack.clip_text(&captions)?.mean_axis(Axis(0)).into_iter().flatten());
+        let mut known: Option<(f64, Vec<f32>)> = None;
+        for row in 0..n {
+            let shot = movie.shot_at((row as f64 + 0.5) * step_secs);
+            let own = match known.take() {
+                Some((start, own)) if start == shot.start_secs => own,
+                _ => pack.clip_text(&shot.captions())?.mean_axis(Axis(0)).into_iter().flatten().collect(),
+            };
+            meaning.extend_from_slice(&own);
+            known = Some((shot.start_secs, own));
         }
-        let motion: Vec<f32> = clip_motion(&frames, FRAMES, CELLS, FRAMES as f64 / tr_secs)
+        let motion: Vec<f32> = clip_motion(&frames, FRAMES, CELLS, FRAMES as f64 / step_secs)
             .into_iter()
             .flat_map(|cells| tuned(&cells))
             .collect();
@@ -72,10 +76,10 @@ fn shaped(values: Vec<f32>, rows: usize) -> Result<Array2<f32>, PipelineError> {
 }
 
 /// All frames of a film that are looked at, in 0..=1.
-fn frames(movie: &Movie, n_scans: usize, tr_secs: f64) -> Array4<f32> {
-    let drawn: Vec<_> = (0..n_scans * FRAMES)
+fn frames(movie: &Movie, n_rows: usize, step_secs: f64) -> Array4<f32> {
+    let drawn: Vec<_> = (0..n_rows * FRAMES)
         .into_par_iter()
-        .map(|frame| movie.frame(frame as f64 * tr_secs / FRAMES as f64))
+        .map(|frame| movie.frame(frame as f64 * step_secs / FRAMES as f64))
         .collect();
     let (height, width, channels) = drawn.first().map_or((0, 0, 3), |frame| frame.dim());
     let mut all = Array4::zeros((drawn.len(), height, width, channels));
@@ -98,20 +102,12 @@ fn tuned(cells: &[f32]) -> Vec<f32> {
     out
 }
 
-/// What the areas follow.
-pub(super) fn regions() -> Vec<PlantedRegion> {
-    let region = |name: &str, areas: &[Area], mixture: &[(&str, f32)]| PlantedRegion {
-        name: name.to_owned(),
-        areas: areas.to_vec(),
-        mixtures: vec![mixture.iter().map(|(drive, share)| ((*drive).to_owned(), *share)).collect()],
-    };
-    vec![
-        region("V1", &[Area::V1Ventral, Area::V1Dorsal], &[("appearance", 0.9), ("motion", 0.1)]),
-        region("V2", &[Area::V2Ventral, Area::V2Dorsal], &[("appearance", 0.9), ("motion", 0.1)]),
-        region("V3", &[Area::V3Ventral, Area::V3Dorsal], &[("appearance", 0.8), ("motion", 0.2)]),
-        region("hV4", &[Area::V4, Area::Midventral], &[("appearance", 0.5), ("meaning", 0.5)]),
-        region("ventral", &[Area::Ventral], &[("meaning", 1.0)]),
-        region("lateral", &[Area::Lateral, Area::Midlateral], &[("meaning", 0.8), ("motion", 0.2)]),
-        region("MT", &[Area::Midparietal, Area::Parietal], &[("motion", 1.0)]),
+/// What early areas, those of motion and the higher ones follow.
+pub(super) fn mixtures() -> [Mixture; 3] {
+    let mixture = |parts: &[(&str, f32)]| parts.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect();
+    [
+        mixture(&[("appearance", 0.85), (MOTION, 0.15)]),
+        mixture(&[(MOTION, 0.9), ("appearance", 0.1)]),
+        mixture(&[("meaning", 1.0)]),
     ]
 }
