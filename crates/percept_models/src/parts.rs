@@ -4,6 +4,8 @@
 //! A pack is a folder in the diffusers layout, or one in the layout of transformers with its `config.json` at the top:
 //! a language model, or a CLIP of both sides.
 
+mod classes;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::Tensor;
@@ -28,7 +30,9 @@ use crate::{
     text::{ClipTextModel, TextConfig},
     tokenizer::{ClipTokenizer, TextTokenizer},
     unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
+    video_mae::VideoMaeConfig,
     vision::{ClipVisionModel, VisionConfig},
+    vit::VitConfig,
     weights::{PackFiles, open_tensors},
 };
 
@@ -49,11 +53,15 @@ pub enum Part {
     Language,
     /// A captioner of pictures.
     Caption,
+    /// A Vision Transformer, with or without classes of pictures.
+    Vit,
+    /// A VideoMAE, with or without classes of films.
+    VideoMae,
 }
 
 impl Part {
     /// All parts with the names that users give them.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Unet, "unet"),
         (Self::VaeEncode, "vae.encode"),
         (Self::VaeDecode, "vae.decode"),
@@ -61,6 +69,8 @@ impl Part {
         (Self::Vision, "vision"),
         (Self::Language, "language"),
         (Self::Caption, "caption"),
+        (Self::Vit, "vit"),
+        (Self::VideoMae, "videomae"),
     ];
 
     /// The part of this name.
@@ -443,6 +453,8 @@ impl<'a> Parts<'a> {
             Part::Vision => self.vision().map(drop),
             Part::Language => self.language().map(drop),
             Part::Caption => self.blip().map(drop),
+            Part::Vit => self.vit().map(drop),
+            Part::VideoMae => self.video_mae().map(drop),
         };
         self.collecting = false;
         let mut problems = std::mem::take(&mut self.problems);
@@ -528,6 +540,8 @@ impl<'a> Parts<'a> {
             Part::Vision => self.has_vision(),
             Part::Language => kind.as_ref().is_some_and(|kind| LanguageModel::FAMILIES.contains(&kind.as_str())),
             Part::Caption => kind.as_ref().is_some_and(|kind| kind == BLIP) || self.is_original_blip(),
+            Part::Vit => kind.as_ref().is_some_and(|kind| kind == VitConfig::KIND),
+            Part::VideoMae => kind.as_ref().is_some_and(|kind| kind == VideoMaeConfig::KIND),
         };
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
     }

@@ -19,3 +19,4 @@ mod tiny;
 mod tokenizer;
 mod training;
 mod unets;
+mod vit;
