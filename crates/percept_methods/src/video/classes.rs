@@ -1,8 +1,7 @@
 //! Who names what frames and films show: classifiers of pictures and videos, or the pack's CLIP among captions.
 
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
-use percept_models::vit::PictureClassifier;
-use percept_models::video_mae::VideoClassifier;
+use percept_models::classifiers::{PictureClassifier, VideoClassifier};
 use percept_pipeline::PipelineError;
 use percept_pipeline::experiment::video::VideoData;
 use percept_synth::drawing::{Color, Object};
