@@ -218,12 +218,44 @@ pub fn read_tensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor
             Dtype::I64 => DType::I64,
             Dtype::U32 => DType::U32,
             Dtype::U8 => DType::U8,
+            Dtype::F8_E4M3 => DType::F8E4M3,
             other => return Err(corrupt(format!("tensor `{name}` has element type {other:?}"))),
         };
         let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        // A format for storing: nothing computes in it.
+        let tensor = if dtype == DType::F8E4M3 { tensor.to_dtype(DType::F32)? } else { tensor };
         tensors.insert(name, tensor);
     }
     Ok(tensors)
+}
+
+/// In how many bytes a number is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// One: 8-bit floats with 4 bits of exponent (`float8_e4m3fn` of PyTorch), for large matrices whose values are spread about 0.
+    Eighth,
+    /// Two: `float16`.
+    Half,
+    /// Four: `float32`.
+    Single,
+}
+
+impl Precision {
+    fn bytes(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::Eighth => values.iter().map(|&v| float8::F8E4M3::from_f32(v).to_bits()).collect(),
+            Self::Half => values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect(),
+            Self::Single => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::Eighth => Dtype::F8_E4M3,
+            Self::Half => Dtype::F16,
+            Self::Single => Dtype::F32,
+        }
+    }
 }
 
 /// The bytes of a safetensors file with `tensors` in the order of their names, stored as `f16` where `half`, else `f32`.
@@ -231,17 +263,22 @@ pub fn read_tensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor
 /// # Errors
 /// When a tensor cannot be converted.
 pub fn write_tensors(tensors: &BTreeMap<String, Tensor>, half: bool) -> Result<Vec<u8>> {
+    write_tensors_in(tensors, |_, _| if half { Precision::Half } else { Precision::Single })
+}
+
+/// As [`write_tensors`], each tensor in the precision that its name and shape ask for.
+///
+/// # Errors
+/// As [`write_tensors`].
+pub fn write_tensors_in(
+    tensors: &BTreeMap<String, Tensor>,
+    precision: impl Fn(&str, &[usize]) -> Precision,
+) -> Result<Vec<u8>> {
     let mut buffers = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let values = crate::nn::host::to_vec(tensor)?;
-        let bytes: Vec<u8> = if half {
-            values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect()
-        } else {
-            values.iter().flat_map(|v| v.to_le_bytes()).collect()
-        };
-        buffers.push((name, tensor.dims().to_vec(), bytes));
+        let stored = precision(name, tensor.dims());
+        buffers.push((name, tensor.dims().to_vec(), stored, stored.bytes(&crate::nn::host::to_vec(tensor)?)));
     }
-    let dtype = if half { Dtype::F16 } else { Dtype::F32 };
     let invalid = |source: safetensors::SafeTensorError| ModelError::Corrupt {
         path: "new file".into(),
         format: "safetensors",
@@ -249,8 +286,9 @@ pub fn write_tensors(tensors: &BTreeMap<String, Tensor>, half: bool) -> Result<V
     };
     let views = buffers
         .iter()
-        .map(|(name, shape, bytes)| {
-            Ok((name.as_str(), safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes).map_err(invalid)?))
+        .map(|(name, shape, stored, bytes)| {
+            let view = safetensors::tensor::TensorView::new(stored.dtype(), shape.clone(), bytes).map_err(invalid)?;
+            Ok((name.as_str(), view))
         })
         .collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, None).map_err(invalid)

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use caption::vocabulary;
 pub use figure::{Figure, Frequency, Glyph, Orientation, Outline, Polarity, Shape};
-pub use scene::Scene;
+pub use scene::{Pose, Scene};
 pub use size::{N_CAPTIONS, SIDE};
 pub(crate) use words::words;
 pub use words::{Background, Color, Object, Place, Size, Time};
@@ -74,9 +74,19 @@ impl Drawing {
     pub fn render(&self, seed: Seed) -> Array3<u8> {
         let stream = &mut seed.named("render").stream();
         match self {
-            Self::Scene(scene) => scene::render(*scene, stream),
+            Self::Scene(scene) => scene::render(*scene, Pose::default(), stream),
             Self::Figure(figure) => figure::render(figure, stream),
         }
+    }
+}
+
+impl Scene {
+    /// The picture of [`Drawing::render`] with the object as `pose` says; everything that the seed decides stays.
+    ///
+    /// # Shapes
+    /// As [`Drawing::render`].
+    pub fn render_posed(&self, pose: Pose, seed: Seed) -> Array3<u8> {
+        scene::render(*self, pose, &mut seed.named("render").stream())
     }
 }
 

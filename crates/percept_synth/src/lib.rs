@@ -1,6 +1,7 @@
 //! Ground truth made to measure: drawn scenes with captions, and phantom subjects in true on-disk formats.
 //!
 //! - [`drawing`]: 64 × 64 pictures of scenes and figures, each with five captions, drawn from a seed
+//! - [`moving`]: films of such scenes: things that move, turn, grow, come and go
 //! - [`story`]: films that nobody shot, annotated on five levels
 //! - [`planted`]: voxels that follow given features
 //! - [`tunes`]: music that nobody wrote, with tags and captions
@@ -12,6 +13,7 @@
 
 pub mod drawing;
 pub mod listener;
+pub mod moving;
 pub mod phantom;
 pub mod planted;
 pub mod rat;

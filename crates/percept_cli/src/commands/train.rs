@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use clap::ValueEnum;
+use percept::methods::pocket::motion::{self, MotionRecipe};
 use percept::methods::pocket::music::{MusicPart, MusicRecipe};
 use percept::methods::pocket::{self, Attributes, Part, PocketScores, Recipe};
 use percept::methods::{b2c, experiment};
@@ -35,6 +36,9 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
     if arguments.music {
         return music(arguments);
     }
+    if arguments.motion {
+        return motion(arguments);
+    }
     let parts = parts(&arguments.parts)?;
     pocket::train(&arguments.out, &parts, &recipe(arguments)?, &Bars::new())?;
     say(format!("pack: {}", arguments.out.display()));
@@ -61,6 +65,16 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
         say(format!("captions of {n} scenes that the captioner never saw name:"));
         print_attributes(captions);
     }
+    Ok(())
+}
+
+/// Trains the adapter that moves the pictures of a pack.
+fn motion(arguments: &TrainPocket) -> anyhow::Result<()> {
+    let mut recipe = MotionRecipe::default();
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    recipe.steps = arguments.steps.unwrap_or(recipe.steps);
+    motion::train(&arguments.out, &recipe, &Bars::new())?;
+    say(format!("adapter: {}", arguments.out.join("motion_adapter").display()));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod context;
 mod diffusion;
 mod language;
 mod mel;
+mod motion;
 mod optimiser;
 mod run;
 mod similarity;
@@ -31,6 +32,7 @@ pub use context::{
 pub use diffusion::{Condition, DiffusionTask};
 pub use language::{LanguageTask, bits_per_token};
 pub use mel::{MelTask, begun_at, mel_latents, normalise_mel_latents};
+pub use motion::{MotionTask, begun_motion, is_of_motion};
 pub use optimiser::{AdamW, Gradients, Group, Loss, Optimiser, sharded_gradients, two_phase_gradients};
 pub use run::{Schedule, Task, Watch, run, run_watched};
 pub use vocoder::{VocoderTask, begun_vocoder};

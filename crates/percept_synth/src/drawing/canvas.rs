@@ -34,6 +34,7 @@ impl Rgb {
 pub(super) const INK: Rgb = Rgb(28.0, 24.0, 30.0);
 
 /// The surface. Shapes are given in the current frame (see [`Canvas::frame`]); at first that is pixels.
+#[derive(Clone)]
 pub(super) struct Canvas {
     pixmap: Pixmap,
     transform: Transform,
