@@ -1,0 +1,3 @@
+//! Integration tests: whole data sets on the disk, read back.
+
+mod watching;
