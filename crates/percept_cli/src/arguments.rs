@@ -135,6 +135,30 @@ pub(crate) enum DoctorDataset {
     Ds005531(DoctorFilms),
     /// Music heard in a scanner, in BIDS with the tracks beside it (OpenNeuro ds003720)
     Ds003720(DoctorMusic),
+    /// Films watched in a scanner, with the films beside it (Wen et al. 2018, doi:10.4231/R7SF2TCW)
+    Cc2017(DoctorWatching),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorWatching {
+    /// The folder that holds `subject1` and `stimuli`
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Check this subject, such as `1`; may be repeated [default: all]
+    #[arg(long = "subject", value_name = "ID")]
+    pub(crate) subjects: Vec<String>,
+    /// The folder of the films [default: `stimuli` in DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) films: Option<PathBuf>,
+    /// Frames a second of films that are folders of pictures
+    #[arg(long, value_name = "RATE")]
+    pub(crate) frames_per_sec: Option<f64>,
+    /// List every segment and film, not only those with something wrong
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print the findings on stdout as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             DoctorDataset::Nsd(nsd) => doctor::nsd(&nsd),
             DoctorDataset::Ds005531(films) => doctor::films(&films),
             DoctorDataset::Ds003720(music) => doctor::music(&music),
+            DoctorDataset::Cc2017(watching) => doctor::watching(&watching),
         },
         Command::Evaluate(evaluate) => match evaluate.what {
             EvaluateWhat::Captions(captions) => evaluate::captions(&captions),

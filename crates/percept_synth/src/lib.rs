@@ -9,6 +9,7 @@
 //! - [`rat`]: a rat whose local field potential wakes, sleeps and dreams
 //! - [`listener`]: simulated brains that hear tunes, written as BIDS
 //! - [`scanner`]: what simulated subjects in a scanner share
+//! - [`spectator`]: simulated brains that watch films whose frames are given, written as cc2017
 //! - [`phantom`]: simulated brains that see drawings, with known truth and NSD's noise, written as an NSD tree
 
 pub mod drawing;
@@ -18,6 +19,7 @@ pub mod phantom;
 pub mod planted;
 pub mod rat;
 pub mod scanner;
+pub mod spectator;
 pub mod story;
 pub mod tunes;
 pub mod watcher;

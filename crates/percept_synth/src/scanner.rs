@@ -108,11 +108,22 @@ impl Scanner {
         quality: Quality,
         seed: Seed,
     ) -> Result<Self, Error> {
-        let response = Hrf::SPM
-            .sampled(quality.tr_secs, RESPONSE_SECS)
-            .map_err(|error| Error::Planted { what: error.to_string(), remedy: "choose another `tr_secs`" })?;
+        let response = response(quality.tr_secs)?;
         let filter = |series: &mut [f64]| convolve(series, &response);
-        let signals = Signals::new(sets, &filter);
+        Ok(Self::filtered(cortex, planted, sets, lengths, quality, seed, &filter))
+    }
+
+    /// As [`Self::new`], for drives that `filter` takes to the images (nothing, where that is done).
+    pub(crate) fn filtered(
+        cortex: Cortex,
+        planted: Vec<PlantedVoxel>,
+        sets: &Sets<'_>,
+        lengths: Vec<usize>,
+        quality: Quality,
+        seed: Seed,
+        filter: &(dyn Fn(&mut [f64]) + Sync),
+    ) -> Self {
+        let signals = Signals::new(sets, filter);
         let (signal, parts) = (signals.all(&planted), signals.parts(&planted));
         let mut normal = Normal::new(seed.named("voxels").stream());
         let voxels = planted
@@ -124,14 +135,26 @@ impl Scanner {
                 ScannedVoxel { ceiling: if planted.mixture.is_empty() { 0.0 } else { ceiling }, planted, level }
             })
             .collect();
-        Ok(Self { cortex, voxels, quality, seed, lengths, signal, parts })
+        Self { cortex, voxels, quality, seed, lengths, signal, parts }
     }
 
     /// What the scanner saw in one run (from 0 on): volumes × voxels of cortex, in its units.
     pub(crate) fn bold(&self, run: usize) -> Array2<f32> {
+        self.bold_again(run, 0)
+    }
+
+    /// The signal of one run alone, mean 0 and deviation 1 over all runs: volumes × voxels of cortex.
+    pub(crate) fn signal_of(&self, run: usize) -> Array2<f32> {
+        let before: usize = self.lengths[..run].iter().sum();
+        self.signal.slice(ndarray::s![before..before + self.lengths[run], ..]).to_owned()
+    }
+
+    /// As [`Self::bold`], when the same run was shown for the time number `showing`, from 0 on: other noise and drifts.
+    pub(crate) fn bold_again(&self, run: usize, showing: usize) -> Array2<f32> {
         let n = self.lengths[run];
         let before: usize = self.lengths[..run].iter().sum();
-        let seed = self.seed.named("run").at(run as u64);
+        let first = self.seed.named("run").at(run as u64);
+        let seed = if showing == 0 { first } else { first.named("showing").at(showing as u64) };
         let common = memory(seed.named("common"), n, self.quality.noise_memory);
         let mut out = Array2::zeros((n, self.voxels.len()));
         out.axis_iter_mut(Axis(1)).into_par_iter().enumerate().for_each(|(number, mut out)| {
@@ -168,7 +191,12 @@ impl Scanner {
 
     /// What a run (from 0 on) looks like on the disk: volumes (x, y, z, t) with white matter at a level of its own.
     pub(crate) fn volumes(&self, run: usize) -> Array4<i16> {
-        let bold = self.bold(run).mapv(|value| value.round().clamp(0.0, f32::from(i16::MAX)) as i16);
+        self.in_space(self.bold(run))
+    }
+
+    /// What a few volumes × voxels of cortex look like on the disk.
+    pub(crate) fn in_space(&self, bold: Array2<f32>) -> Array4<i16> {
+        let bold = bold.mapv(|value| value.round().clamp(0.0, f32::from(i16::MAX)) as i16);
         let [nx, ny, nz] = self.cortex.shape;
         let mut volumes = Array4::zeros((bold.nrows(), nz, ny, nx));
         for (mut volume, row) in volumes.axis_iter_mut(Axis(0)).zip(bold.rows()) {
@@ -189,8 +217,15 @@ impl Scanner {
     }
 }
 
+/// The haemodynamic response, sampled every `step_secs`.
+pub(crate) fn response(step_secs: f64) -> Result<Vec<f64>, Error> {
+    Hrf::SPM
+        .sampled(step_secs, RESPONSE_SECS)
+        .map_err(|error| Error::Planted { what: error.to_string(), remedy: "choose another `tr_secs`" })
+}
+
 /// Causal, in place; what was before the run counts as 0.
-fn convolve(series: &mut [f64], response: &[f64]) {
+pub(crate) fn convolve(series: &mut [f64], response: &[f64]) {
     for sample in (0..series.len()).rev() {
         let past = response.iter().take(sample + 1).enumerate();
         series[sample] = past.map(|(delay, weight)| weight * series[sample - delay]).sum();

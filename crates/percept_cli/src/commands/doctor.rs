@@ -1,5 +1,6 @@
 //! `percept doctor nsd DIR --recipe NAME`: what a recipe needs, what of it is here and whole, and how large the rest is; `percept
-//! doctor ds005531 DIR`: the runs of films, their images, sidecars and texts.
+//! doctor ds005531 DIR`: the runs of films, their images, sidecars and texts; `percept doctor cc2017 DIR`: films, images, and whether their
+//! lengths fit.
 
 use anyhow::bail;
 use percept::io::nsd::NsdTree;
@@ -7,8 +8,11 @@ use percept::io::nsd::doctor::{Depth, MissingFile, Outcome, Recipe, Report, Subj
 
 use percept::pipeline::data::listening::doctor::examine as examine_music;
 use percept::pipeline::data::recording::doctor::examine as examine_films;
+use percept::pipeline::data::watching::doctor::{
+    FilmFinding, Finding as WatchingFinding, FormFinding, SegmentFinding, examine as examine_watching,
+};
 
-use crate::arguments::{DoctorFilms, DoctorMusic, DoctorNsd};
+use crate::arguments::{DoctorFilms, DoctorMusic, DoctorNsd, DoctorWatching};
 use crate::output::{bytes, json, say};
 use crate::progress::Bars;
 
@@ -107,6 +111,79 @@ pub(crate) fn music(arguments: &DoctorMusic) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Checks a folder of films watched in a scanner.
+pub(crate) fn watching(arguments: &DoctorWatching) -> anyhow::Result<()> {
+    let films = arguments.films.as_deref();
+    let finding = examine_watching(&arguments.dir, &arguments.subjects, films, arguments.frames_per_sec)?;
+    if arguments.json {
+        json(&finding)?;
+    } else {
+        print_watching(&finding, arguments.all);
+    }
+    let n_wrong = finding.n_problems();
+    if n_wrong > 0 {
+        bail!("not whole: {} (the list says what)", counted(n_wrong, "problem"));
+    }
+    Ok(())
+}
+
+fn print_watching(finding: &WatchingFinding, all: bool) {
+    for subject in &finding.subjects {
+        say(format!("{}:", subject.subject));
+        subject.problems.iter().for_each(|problem| say(format!("    {problem}")));
+        subject.forms.iter().for_each(|form| print_form(form, all));
+    }
+    for film in finding.films.iter().filter(|film| all || !film.problems.is_empty()) {
+        print_film(film);
+    }
+    let n_read = finding.films.iter().filter(|film| film.how.is_some()).count();
+    say(format!("{n_read} of {} can be read", counted(finding.films.len(), "film")));
+    if !finding.without_film.is_empty() {
+        say(format!("    no film of: {}", listed(&finding.without_film)));
+    }
+    for program in &finding.needs {
+        say(format!("films need the program `{program}`; AVI of JPEG files or folders of frames would not"));
+    }
+    say(format!("{} in all", bytes(finding.n_bytes)));
+}
+
+fn print_form(form: &FormFinding, all: bool) {
+    let n_bytes: u64 = form.segments.iter().map(|own| own.n_bytes).sum();
+    let tr = form.tr_secs.map_or_else(|| "at unknown times".to_owned(), |secs| format!("every {secs} s"));
+    say(format!("  {}: {}, volumes {tr}, {}", form.form, counted(form.segments.len(), "segment"), bytes(n_bytes)));
+    if !form.missing.is_empty() {
+        say(format!("    not here: {}", listed(&form.missing)));
+    }
+    for own in form.segments.iter().filter(|own| all || !own.problems.is_empty()) {
+        print_segment(own);
+    }
+    let few = form.segments.iter().filter(|own| own.n_showings < own.n_expected);
+    let few: Vec<String> =
+        few.map(|own| format!("{} ({} of {})", own.segment, own.n_showings, own.n_expected)).collect();
+    if !few.is_empty() {
+        say(format!("    showings fewer than published: {}", listed(&few)));
+    }
+}
+
+fn print_segment(own: &SegmentFinding) {
+    let mut volumes = own.n_volumes.clone();
+    volumes.sort_unstable();
+    volumes.dedup();
+    let volumes: Vec<String> = volumes.iter().map(ToString::to_string).collect();
+    let begins = own.begins_secs.map(|secs| format!(", from second {secs} of the film on")).unwrap_or_default();
+    let showings = counted(own.n_showings, "showing");
+    say(format!("    {}: {showings} of {} volumes{begins}, {}", own.segment, volumes.join(" or "), bytes(own.n_bytes)));
+    own.problems.iter().for_each(|problem| say(format!("        {problem}")));
+}
+
+fn print_film(film: &FilmFinding) {
+    let size = film.size.map(|[w, h]| format!(", {w} × {h} pixels")).unwrap_or_default();
+    let secs = film.secs.map(|secs| format!(", {secs:.2} s")).unwrap_or_default();
+    let how = film.how.as_ref().map(|how| format!(", read by {how}")).unwrap_or_default();
+    say(format!("  film {}: {}{size}{secs}{how}", film.segment, bytes(film.n_bytes)));
+    film.problems.iter().for_each(|problem| say(format!("      {problem}")));
 }
 
 /// A few names, and how many more.

@@ -2,7 +2,7 @@
 //!
 //! `.dscalar.nii`, `.dlabel.nii` and `.dtseries.nii` are NIfTI-2 files whose extension 32 says, in XML, what rows and columns
 //! are. [`open`] reads both; [`Cifti::on_surface`] gives a map with one value for each vertex of a hemisphere, NaN in the medial
-//! wall. Files of parcels (`.pscalar.nii`) and connectivity (`.dconn.nii`) are refused by name. Nothing here writes CIFTI.
+//! wall. Files of parcels (`.pscalar.nii`) and connectivity (`.dconn.nii`) are refused by name. [`write_series`] writes series on surfaces.
 //!
 //! # Numerics
 //! Values equal those of nibabel bit for bit (`tests/data/surfaces`).
@@ -11,12 +11,14 @@
 //! <https://www.nitrc.org/projects/cifti>, CIFTI-2 Connectivity File Format.
 
 mod axes;
+mod write;
 
 use std::path::Path;
 
 use ndarray::Array2;
 
 pub use axes::{BrainModel, Label, Map, Maps};
+pub use write::write_series;
 
 use crate::fs::{self, Source};
 use crate::nifti::Nifti;

@@ -256,7 +256,7 @@ impl Playing {
                 };
                 let mut old = self.canvas.slice_mut(s![top + y, left + x, ..]);
                 let below = [old[0], old[1], old[2], old[3]];
-                let now = if is_over { over(&new, below) } else { new };
+                let now = if is_over { over(new, below) } else { new };
                 old.iter_mut().zip(now).for_each(|(old, now)| *old = now);
             }
         }
@@ -271,10 +271,10 @@ fn on_black(canvas: &Array3<u8>) -> Array3<u8> {
 }
 
 /// `new` over `old`, colours not multiplied by opacity.
-fn over(new: &[u8; 4], old: [u8; 4]) -> [u8; 4] {
+fn over(new: [u8; 4], old: [u8; 4]) -> [u8; 4] {
     let (a, b) = (u32::from(new[3]), u32::from(old[3]));
     if a == 255 || b == 0 {
-        return *new;
+        return new;
     }
     // In units of 1 / 255²: what shines through of the old.
     let (above, below) = (a * 255, (255 - a) * b);
@@ -409,8 +409,8 @@ mod tests {
 
     #[test]
     fn what_shines_through_is_mixed_by_opacity() {
-        assert_eq!(over(&[200, 0, 0, 255], [0, 0, 9, 255]), [200, 0, 0, 255]);
-        assert_eq!(over(&[200, 100, 0, 0], [0, 40, 9, 255]), [0, 40, 9, 255]);
-        assert_eq!(over(&[255, 0, 0, 128], [0, 0, 255, 255]), [128, 0, 127, 255]);
+        assert_eq!(over([200, 0, 0, 255], [0, 0, 9, 255]), [200, 0, 0, 255]);
+        assert_eq!(over([200, 100, 0, 0], [0, 40, 9, 255]), [0, 40, 9, 255]);
+        assert_eq!(over([255, 0, 0, 128], [0, 0, 255, 255]), [128, 0, 127, 255]);
     }
 }

@@ -127,8 +127,8 @@ fn wanted(film: &Shown<'_>, at: At<'_>) -> Result<Vec<usize>> {
             Ok((0..n).map(|number| frame_at(film.starts, number as f64 / rate)).collect())
         }
         At::Secs(times) => {
-            if let Some(pair) = times.windows(2).find(|pair| pair[0] > pair[1]) {
-                let got = format!("second {} after second {}", pair[1], pair[0]);
+            if let Some([before, after]) = times.array_windows().find(|[before, after]| before > after) {
+                let got = format!("second {after} after second {before}");
                 return Err(Error::mismatch("the order of times", "ascending", got, "sort them"));
             }
             if let Some(wrong) = times.iter().find(|time| !(**time >= 0.0 && **time <= secs + NEARLY_SECS)) {

@@ -183,6 +183,28 @@ fn cifti_equals_nibabel_and_knows_its_surfaces() {
 }
 
 #[test]
+fn a_series_on_surfaces_comes_back_the_same() {
+    let labels = cifti::open(path("regions.dlabel.nii")).expect("readable");
+    let is_surface = |model: &&cifti::BrainModel| matches!(model, cifti::BrainModel::Surface { .. });
+    let models: Vec<_> = labels.models.iter().filter(is_surface).cloned().collect();
+    let n_places = models.iter().map(|model| model.range().len()).sum();
+    let data = ndarray::Array2::from_shape_fn((4, n_places), |(point, place)| (10 * place + point) as f32 - 0.5);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("x.dtseries.nii");
+    cifti::write_series(&file, data.view(), &models, 2.0).expect("written");
+    assert_eq!(sniff_path(&file).expect("readable"), Format::Cifti);
+    let back = cifti::open(&file).expect("readable");
+    assert_eq!((&back.data, &back.models), (&data, &models));
+    let series = cifti::Maps::Series { n: 4, start: 0.0, step: 2.0, unit: "SECOND".to_owned() };
+    assert_eq!(back.maps, series);
+    let words = cifti::write_series(&file, data.slice(ndarray::s![.., 1..]), &models, 2.0).expect_err("a column less");
+    assert!(words.to_string().contains("the data is 4 × "), "{words}");
+    let scalars = cifti::open(path("maps.dscalar.nii")).expect("readable");
+    let words = cifti::write_series(&file, scalars.data.view(), &scalars.models, 2.0).expect_err("voxels").to_string();
+    assert!(words.contains("writing voxels of"), "{words}");
+}
+
+#[test]
 fn a_mapper_gives_scipys_matrix_and_comes_back_the_same() {
     let all = expected();
     let file = mapper::open(path("mapper.hdf")).expect("readable");

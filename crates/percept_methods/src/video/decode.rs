@@ -83,8 +83,7 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<(Array2<f32>, Facts), Pipel
     let settings = &bench.experiment.decode;
     let refused = |error| PipelineError::Regress { feature: target.name.to_owned(), error };
     let truth = target.sides[0].mapv(f64::from);
-    let most = truth.nrows().saturating_sub(1).min(truth.ncols()).max(1);
-    let pca = Pca::fit(&truth.view(), settings.components.min(most), false).map_err(refused)?;
+    let pca = Pca::fit_at_most(&truth.view(), settings.components, false).map_err(refused)?;
     let weights = pca.transform(truth.view()).map_err(refused)?;
     let n_units = bench.data.responses.ncols();
     let with_lags = |units: &[usize]| -> Vec<usize> {
@@ -113,7 +112,7 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<(Array2<f32>, Facts), Pipel
     let mut components = found.predicted;
     let middle = Array1::zeros(components.ncols());
     rescale::restored(&mut components, middle.view(), of_truth.view(), of_held_out.view());
-    let test = pca.to_features(components.mapv(f64::from).view()).mapv(|value| value as f32);
+    let test = pca.restored(components.mapv(f64::from).view()).mapv(|value| value as f32);
     let facts = Facts {
         regions: decoder.regions.iter().map(|region| region.name.clone()).zip(found.of_regions).collect(),
         chosen: found.chosen,

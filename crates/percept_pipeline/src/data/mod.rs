@@ -18,6 +18,7 @@ pub mod recording;
 mod stimuli;
 mod table;
 mod units;
+pub mod watching;
 
 use percept_core::Progress;
 

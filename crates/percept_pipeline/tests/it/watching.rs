@@ -10,6 +10,7 @@ use percept_io::{cifti, npy, picture};
 use percept_pipeline::data::Places;
 use percept_pipeline::data::watching::doctor::examine;
 use percept_pipeline::data::watching::{Form, Origin, Watching, WatchingFiles, events, film};
+use percept_signal::{Trend, detrend};
 use percept_synth::planted::Drive;
 use percept_synth::spectator::{Spectator, SpectatorParams, Stretch, Words, usual_regions};
 
@@ -88,6 +89,14 @@ fn correlation(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f64 {
     dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
 }
 
+/// What the cleaning leaves of a signal.
+fn without_trend(values: &Array2<f32>) -> Array2<f32> {
+    let mut values = values.clone();
+    let run = vec![0; values.nrows()];
+    detrend(values.view_mut(), &run, Trend::Polynomial { order: 3 }, None).expect("long enough");
+    values
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -110,29 +119,31 @@ fn a_spectator_is_read_back_with_what_was_planted() {
     // Every unit follows its planted signal four seconds later, nearly up to its ceiling, and better over more showings.
     let Places::Voxels { coordinates, .. } = &data.places else { panic!("voxels") };
     let mut found = Vec::new();
+    let truth_of = |segment: usize| {
+        let first = ((4.0 - spectator.segments()[segment].begins_secs) / 2.0) as usize;
+        let n = data.segments[segment].n_trs;
+        without_trend(&spectator.signal(segment).slice(s![first..first + n, ..]).to_owned())
+    };
+    let truths: Vec<Array2<f32>> = (0..4).map(truth_of).collect();
     for (unit, place) in coordinates.iter().enumerate() {
         let voxel =
             spectator.voxels().iter().position(|voxel| voxel.planted.index == *place).expect("a voxel of cortex");
         let region = spectator.voxels()[voxel].planted.region.expect("a region");
         assert!(data.regions[region].units.binary_search(&unit).is_ok(), "unit {unit} is in another region");
         for (segment, own) in data.segments.iter().enumerate() {
-            let first = ((4.0 - spectator.segments()[segment].begins_secs) / 2.0) as usize;
-            let truth = spectator.signal(segment);
-            let truth = truth.slice(s![first..first + own.n_trs, voxel]);
-            found.push((segment, correlation(data.responses.slice(s![own.rows.clone(), unit]), truth)));
+            let responses = data.responses.slice(s![own.rows.clone(), unit]);
+            found.push((segment, correlation(responses, truths[segment].column(voxel))));
         }
     }
     let of = |wanted: usize| median(found.iter().filter(|(own, _)| *own == wanted).map(|(_, r)| *r).collect());
-    // A share of 0.6 in one showing is 0.75 over two and 0.86 over four: r of 0.87 and 0.93, less what the trend takes.
-    assert!(of(0) > 0.75 && of(1) > 0.7 && of(2) > 0.8, "{} {} {}", of(0), of(1), of(2));
+    // A share of 0.6 in one showing is 0.75 over two and 0.86 over four: r of 0.87 and 0.93; the trend takes more of the signal, which is slow.
+    assert!(of(0) > 0.75 && of(1) > 0.7 && of(2) > 0.77 && of(2) > of(1) + 0.03, "{} {} {}", of(0), of(1), of(2));
     // Read without a delay it is not found so well.
     let early = Watching::open(&WatchingFiles { delay_secs: 2.0, ..files(folder.path()) }).expect("read");
     let at = |data: &Watching| {
-        let truth = spectator.signal(0);
         let voxel = |unit: usize| spectator.voxels().iter().position(|voxel| voxel.planted.index == coordinates[unit]);
         let of = |unit: usize| {
-            let truth = truth.slice(s![1..41, voxel(unit).expect("a voxel")]);
-            correlation(data.responses.slice(s![0..40, unit]), truth)
+            correlation(data.responses.slice(s![0..40, unit]), truths[0].column(voxel(unit).expect("a voxel")))
         };
         median((0..coordinates.len()).map(of).collect())
     };
@@ -188,10 +199,10 @@ fn captions_and_films_belong_to_their_clips() {
 fn delays_never_cross_a_segment() {
     let (folder, _) = write(params());
     let late = Watching::open(&WatchingFiles { delay_secs: 16.0, ..files(folder.path()) }).expect("read");
-    // 16 s after the last clips recording has ended.
-    assert_eq!(late.segments.iter().map(|own| own.n_trs).collect::<Vec<_>>(), [37, 27, 27, 17]);
+    // The last volume begins 10 s after the film has ended: clips up to 6 s before its end are answered 16 s later.
+    assert_eq!(late.segments.iter().map(|own| own.n_trs).collect::<Vec<_>>(), [38, 28, 28, 18]);
     assert!(
-        late.warnings[0].contains("`seg1` has 40 clips, of which 1 to 37 were measured 16 s later"),
+        late.warnings[0].contains("`seg1` has 40 clips, of which 1 to 38 were measured 16 s later"),
         "{:?}",
         late.warnings
     );
@@ -397,7 +408,7 @@ fn a_unit_that_stands_still_counts_as_nothing_and_is_said() {
     values.column_mut(3).fill(1234.567);
     values[(5, 4)] = f32::NAN;
     npy::write(&path, values.view().into_dyn()).expect("written");
-    let data = Watching::open(&WatchingFiles { trend_order: 2, ..events_files(folder.path()) }).expect("read");
+    let data = Watching::open(&events_files(folder.path())).expect("read");
     assert!(data.responses.iter().all(|value| value.is_finite()));
     assert_eq!(
         data.warnings,

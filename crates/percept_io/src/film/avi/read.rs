@@ -78,8 +78,27 @@ impl Avi {
         };
         let (at, length) = self.frames[shown];
         let bytes = self.source.bytes_at("the frame", at, u64::from(length))?;
-        picture::decode(&bytes).map_err(|error| error.in_object(format!("frame {shown}")))
+        picture::decode(&with_tables(bytes)).map_err(|error| error.in_object(format!("frame {shown}")))
     }
+}
+
+/// A frame as a JPEG file of its own. Cameras leave out the tables that all frames share; the decoder has them, but wants to be told by a mark
+/// that they leave out, too.
+fn with_tables(mut bytes: Vec<u8>) -> Vec<u8> {
+    const MARK: [u8; 9] = *b"\xff\xe0\0\x07AVI1\0";
+    let mut at = 2;
+    // Segments before the coded data: 0xff, kind, length.
+    while let Some(&[0xff, kind, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+        match kind {
+            0xc4 => return bytes,
+            0xda => {
+                bytes.splice(2..2, MARK);
+                return bytes;
+            }
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    bytes
 }
 
 struct Walk<'a> {
