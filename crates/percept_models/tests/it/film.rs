@@ -5,7 +5,7 @@ use candle_core::{Device, IndexOp, Tensor};
 use ndarray::{Array, Array2, Array4, s};
 use percept_core::Seed;
 use percept_models::{
-    DiffusionPack, FilmRequest, FilmState, Frames, ModelError,
+    DiffusionPack, FilmRequest, FilmState, Frames, Generation, ModelError,
     film::shared_noise,
     nn::params::Params,
     tap::Taps,
@@ -214,16 +214,42 @@ fn without_motion_modules_a_film_is_the_same_in_pieces_of_any_length() {
 }
 
 #[test]
-fn frames_that_are_alone_are_the_pictures_of_their_rows() {
-    let (pack, inputs) = (pack(true), Inputs::new(3));
-    let film = pack.film_latents(&inputs.request(Frames::Alone, 2, 0)).expect("a film");
-    for row in 0..3 {
-        let one = Inputs {
-            contexts: inputs.contexts.slice(s![row..=row, ..]).to_owned(),
-            noise: inputs.noise.slice(s![row..=row, ..]).to_owned(),
-        };
-        let picture = pack.film_latents(&one.request(Frames::Alone, 1, 0)).expect("a picture");
-        assert!(error(film.row(row), &picture) <= 1e-5);
+fn frames_that_are_alone_are_the_pictures_that_are_generated() {
+    // A U-Net with guidance by two passes, and one that takes it as an input.
+    for takes_guidance in [false, true] {
+        let place = place(false);
+        if takes_guidance {
+            let unet = place.path().join("unet");
+            let config = text("unet_2d_condition/config.json")
+                .replace("\"sample_size\"", "\"time_cond_proj_dim\": 6, \"sample_size\"");
+            std::fs::write(unet.join("config.json"), config).expect("writable");
+            let mut weights = tensors(&format!("unet_2d_condition/{FILE}"));
+            let drawn = Tensor::from_vec(Seed::new(6).normal(24), (4, 6), &Device::Cpu).expect("a small tensor");
+            weights.insert("time_embedding.cond_proj.weight".to_owned(), drawn);
+            std::fs::write(unet.join(FILE), write_tensors(&weights, false).expect("tensors")).expect("writable");
+        }
+        let pack = DiffusionPack::open(place.path()).expect("the pack is complete");
+        let (seed, ids, mut inputs) = (Seed::new(5), [4, 2, 9], Inputs::new(3));
+        for (mut row, id) in inputs.noise.outer_iter_mut().zip(ids) {
+            row.assign(&Array::from_vec(seed.named("noise").at(id).at(0).normal(256)));
+        }
+        let init = Inputs::new(3).noise;
+        for (init, strength) in [(None, 1.0), (Some(init.view()), 0.7), (Some(init.view()), 0.0)] {
+            let request = FilmRequest { init, strength, ..inputs.request(Frames::Alone, 2, 0) };
+            let film = pack.film_latents(&request).expect("a film");
+            let generation = Generation {
+                context: inputs.contexts.view(),
+                init,
+                strength,
+                steps: request.steps,
+                guidance: request.guidance,
+                seed,
+                image_ids: &ids,
+                sample: 0,
+            };
+            let pictures = pack.generate_latents(&generation).expect("pictures");
+            assert!(error(&film, &pictures) <= 1e-5, "{takes_guidance} from strength {strength}");
+        }
     }
 }
 
