@@ -24,6 +24,8 @@ pub(crate) struct RegionDecoder<'a> {
     pub(crate) regions: Vec<Region>,
     /// Penalties to choose from.
     pub(crate) alphas: &'a [f64],
+    /// By what penalties and regions are chosen.
+    pub(crate) score: Score,
     /// How many regions are averaged.
     pub(crate) n_best: usize,
     /// What a step of is told.
@@ -38,7 +40,7 @@ pub(crate) struct DecodedByRegion {
     pub(crate) predicted: Array2<f32>,
     /// The regions that were averaged, the best first.
     pub(crate) chosen: Vec<String>,
-    /// Mean held-out correlation of each region.
+    /// Mean held-out score of each region.
     pub(crate) of_regions: Vec<f64>,
     /// How often each penalty was chosen, over the chosen regions.
     pub(crate) n_targets_of_alpha: Vec<usize>,
@@ -59,7 +61,7 @@ impl RegionDecoder<'_> {
         let folds = Folds::by_label(&labels).map_err(refused)?;
         let (x, y) = (self.x.select(Axis(0), rows), self.y.select(Axis(0), rows));
         let params = RegionsParams {
-            ridge: RidgeParams { alphas: self.alphas.to_vec(), score: Score::Pearson, ..RidgeParams::default() },
+            ridge: RidgeParams { alphas: self.alphas.to_vec(), score: self.score, ..RidgeParams::default() },
             n_best: self.n_best,
             best: Best::Together,
         };

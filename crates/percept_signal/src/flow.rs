@@ -48,6 +48,9 @@ pub fn flow(from: ArrayView2<'_, f32>, to: ArrayView2<'_, f32>, settings: &FlowS
     if from.dim() != to.dim() || from.is_empty() {
         return Array3::zeros((2, 0, 0));
     }
+    if from == to {
+        return Array3::zeros((2, from.dim().0, from.dim().1));
+    }
     let mut levels = vec![(from.to_owned(), to.to_owned())];
     while let Some((a, b)) = levels.last() {
         if a.dim().0.min(a.dim().1) < 2 * settings.smallest.max(4) {
@@ -86,15 +89,23 @@ fn doubled(flow: &Array3<f32>, dim: (usize, usize)) -> Array3<f32> {
 fn separable(picture: ArrayView2<'_, f32>, kernel: &[f32]) -> Array2<f32> {
     let (height, width) = picture.dim();
     let half = kernel.len() / 2;
-    let mut rows = Array2::zeros((height, width));
-    for ((row, column), to) in rows.indexed_iter_mut() {
-        let at = |k: usize| picture[(row, (column + k).saturating_sub(half).min(width - 1))];
-        *to = kernel.iter().enumerate().map(|(k, weight)| weight * at(k)).sum::<f32>();
+    // Whole rows at a time, so that the compiler makes vectors of them.
+    let mut rows = Array2::<f32>::zeros((height, width));
+    let mut padded = vec![0.0; width + 2 * half];
+    for (from, mut to) in picture.outer_iter().zip(rows.outer_iter_mut()) {
+        for (place, value) in padded.iter_mut().enumerate() {
+            *value = from[place.saturating_sub(half).min(width - 1)];
+        }
+        for (k, &weight) in kernel.iter().enumerate() {
+            to.iter_mut().zip(&padded[k..]).for_each(|(to, from)| *to += weight * from);
+        }
     }
-    let mut out = Array2::zeros((height, width));
-    for ((row, column), to) in out.indexed_iter_mut() {
-        let at = |k: usize| rows[((row + k).saturating_sub(half).min(height - 1), column)];
-        *to = kernel.iter().enumerate().map(|(k, weight): (usize, &f32)| weight * at(k)).sum::<f32>();
+    let mut out = Array2::<f32>::zeros((height, width));
+    for (row, mut to) in out.outer_iter_mut().enumerate() {
+        for (k, &weight) in kernel.iter().enumerate() {
+            let from = rows.row((row + k).saturating_sub(half).min(height - 1));
+            to.zip_mut_with(&from, |to, from| *to += weight * from);
+        }
     }
     out
 }
@@ -165,14 +176,17 @@ fn gradients(picture: &Array2<f32>) -> [Array2<f32>; 2] {
 fn median(picture: ArrayView2<'_, f32>) -> Array2<f32> {
     let (height, width) = picture.dim();
     Array2::from_shape_fn((height, width), |(row, column)| {
-        let mut near = [0.0f32; 9];
-        for (place, value) in near.iter_mut().enumerate() {
-            let r = (row + place / 3).saturating_sub(1).min(height - 1);
-            let c = (column + place % 3).saturating_sub(1).min(width - 1);
-            *value = picture[(r, c)];
-        }
-        near.sort_unstable_by(f32::total_cmp);
-        near[4]
+        let rows = [row.saturating_sub(1), row, (row + 1).min(height - 1)];
+        let columns = [column.saturating_sub(1), column, (column + 1).min(width - 1)];
+        let sorted = rows.map(|row| {
+            let [a, b, c] = columns.map(|column| picture[(row, column)]);
+            let (low, high) = (a.min(b), a.max(b));
+            [low.min(c), low.max(high.min(c)), high.max(c)]
+        });
+        // The median of nine is that of the largest of the lows, the middle of the middles and the smallest of the highs.
+        let [a, b, c] = sorted;
+        let middle = |a: f32, b: f32, c: f32| a.min(b).max(a.max(b).min(c));
+        middle(a[0].max(b[0]).max(c[0]), middle(a[1], b[1], c[1]), a[2].min(b[2]).min(c[2]))
     })
 }
 
@@ -254,6 +268,19 @@ mod tests {
             let found = flow(texture(0.0, 0.0).view(), texture(right, down).view(), &FlowSettings::default());
             let (x, y) = (mean(&found, 0), mean(&found, 1));
             assert!((x - right).abs() < 0.2 && (y - down).abs() < 0.2, "({x}, {y}) for ({right}, {down})");
+        }
+    }
+
+    #[test]
+    fn the_median_of_nine_is_in_the_middle() {
+        let picture = Array2::from_shape_fn((7, 9), |(row, column)| ((row * 37 + column * 101) % 29) as f32);
+        let found = median(picture.view());
+        for ((row, column), &value) in found.indexed_iter() {
+            let near = |d: usize, at: usize, side: usize| (at + d).saturating_sub(1).min(side - 1);
+            let mut nine: Vec<f32> =
+                (0..9).map(|place| picture[(near(place / 3, row, 7), near(place % 3, column, 9))]).collect();
+            nine.sort_unstable_by(f32::total_cmp);
+            assert_eq!(value, nine[4], "{row}, {column}");
         }
     }
 

@@ -9,6 +9,7 @@ use percept_pipeline::PipelineError;
 use percept_pipeline::data::listening::Tags;
 use percept_pipeline::decoding::rescale;
 use percept_pipeline::run::{StageName, artefact};
+use percept_regress::Score;
 
 use super::bench::Bench;
 use super::targets::Target;
@@ -113,6 +114,7 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<Decoded, PipelineError> {
         fold_of_row: folds(bench, target),
         regions: regions_of(&bench.data.regions),
         alphas: &bench.experiment.decode.alphas,
+        score: Score::Pearson,
         n_best: bench.experiment.decode.best_regions,
         progress: bench.progress,
     };

@@ -35,12 +35,12 @@ impl Clips {
             );
             return Err(PipelineError::data(what, "choose a rate that gives a whole number of at least 2"));
         };
-        let latest = experiment.decode.lags.iter().copied().max().unwrap_or(0);
+        let behind = experiment.decode.scans - 1;
         let of = |is_test: bool| -> Vec<Clip> {
             let segments = data.segments.iter().enumerate().filter(|(_, segment)| segment.is_test == is_test);
             segments
                 .flat_map(|(number, segment)| {
-                    (0..segment.n_trs.saturating_sub(latest)).map(move |scan| Clip { segment: number, scan })
+                    (0..segment.n_trs.saturating_sub(behind)).map(move |scan| Clip { segment: number, scan })
                 })
                 .collect()
         };
@@ -48,7 +48,7 @@ impl Clips {
         for (side, name) in sides.iter().zip(["training", "test"]) {
             if side.len() < 2 {
                 let what = format!("there are {} clips for the {name}", side.len());
-                return Err(PipelineError::data(what, "give more or longer films, or smaller `decode.lags`"));
+                return Err(PipelineError::data(what, "give more or longer films, or fewer `decode.scans`"));
             }
         }
         Ok(Self { frames, tr_secs: data.tr_secs, sides })
@@ -77,18 +77,18 @@ impl Clips {
         films
     }
 
-    /// The scans behind each clip of a side, next to each other.
+    /// The scans of each clip of a side, next to each other.
     ///
     /// # Shapes
-    /// Clips × (units · lags), the first lag of all units first.
-    pub(super) fn responses(&self, side: usize, data: &Watching, lags: &[usize]) -> Array2<f64> {
+    /// Clips × (units · scans), the first scan of all units first.
+    pub(super) fn responses(&self, side: usize, data: &Watching, scans: usize) -> Array2<f64> {
         let n_units = data.responses.ncols();
-        let mut out = Array2::zeros((self.sides[side].len(), n_units * lags.len()));
+        let mut out = Array2::zeros((self.sides[side].len(), n_units * scans));
         for (mut row, clip) in out.outer_iter_mut().zip(&self.sides[side]) {
             let first = data.segments[clip.segment].rows.start + clip.scan;
-            for (place, lag) in lags.iter().enumerate() {
-                let mut part = row.slice_mut(s![place * n_units..(place + 1) * n_units]);
-                part.zip_mut_with(&data.responses.row(first + lag), |to, &from| *to = f64::from(from));
+            for scan in 0..scans {
+                let mut part = row.slice_mut(s![scan * n_units..(scan + 1) * n_units]);
+                part.zip_mut_with(&data.responses.row(first + scan), |to, &from| *to = f64::from(from));
             }
         }
         out

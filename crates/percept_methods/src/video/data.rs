@@ -28,7 +28,7 @@ pub(super) fn open(
     pack: &FilmPack,
     progress: &dyn Progress,
 ) -> Result<(Watching, BTreeMap<String, String>), PipelineError> {
-    let files = match &experiment.data {
+    let mut files = match &experiment.data {
         VideoData::Spectator(settings) => simulated(settings, run, pack, progress)?,
         VideoData::Cc2017(settings) => WatchingFiles {
             films: settings.films.clone(),
@@ -36,7 +36,6 @@ pub(super) fn open(
             atlas: settings.atlas.clone(),
             captions: settings.captions.clone(),
             trend_order: settings.trend_order,
-            delay_secs: 0.0,
             ..WatchingFiles::new(Origin::Cc2017 {
                 root: settings.root.clone(),
                 subject: settings.subject.to_string(),
@@ -50,10 +49,10 @@ pub(super) fn open(
             captions: settings.captions.clone(),
             trend_order: settings.trend_order,
             tr_secs: settings.tr_secs,
-            delay_secs: 0.0,
             ..WatchingFiles::new(Origin::Events { runs: events::runs_in(&settings.root)? })
         },
     };
+    files.delay_secs = experiment.decode.delay_secs;
     let data = Watching::open(&files)?;
     let mut films = String::new();
     for segment in &data.segments {
@@ -147,7 +146,6 @@ fn simulated(
         atlas: Some(root.join(format!("derivatives/regions/subject{0}/subject{0}_regions.nii.gz", settings.subject))),
         captions: Some(root.join("captions.csv")),
         trend_order: settings.trend_order,
-        delay_secs: 0.0,
         ..WatchingFiles::new(Origin::Cc2017 { root, subject: settings.subject.to_string(), form: None })
     })
 }

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 use percept_pipeline::PipelineError;
 use percept_pipeline::decoding::rescale;
 use percept_pipeline::run::{StageName, artefact};
-use percept_regress::{Pca, Region};
+use percept_regress::{Pca, Region, Score};
 
 use super::bench::Bench;
 use super::targets::{Target, content};
@@ -27,7 +27,7 @@ pub(super) struct Decoded {
 /// What is told of a decoder.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Facts {
-    /// All regions, with the mean held-out correlation of each.
+    /// All regions, with the mean held-out R² of each.
     pub regions: Vec<(String, f64)>,
     /// The regions that were averaged, the best first.
     pub chosen: Vec<String>,
@@ -86,27 +86,29 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<(Array2<f32>, Facts), Pipel
     let pca = Pca::fit_at_most(&truth.view(), settings.components, false).map_err(refused)?;
     let weights = pca.transform(truth.view()).map_err(refused)?;
     let n_units = bench.data.responses.ncols();
-    let with_lags = |units: &[usize]| -> Vec<usize> {
-        (0..settings.lags.len()).flat_map(|lag| units.iter().map(move |unit| lag * n_units + unit)).collect()
+    let in_all_scans = |units: &[usize]| -> Vec<usize> {
+        (0..settings.scans).flat_map(|scan| units.iter().map(move |unit| scan * n_units + unit)).collect()
     };
     let own = bench.data.regions.iter().map(|region| (region.name.clone(), region.units.clone()));
     let every = (ALL.to_owned(), (0..n_units).collect());
     let regions: Vec<Region> = own
         .filter(|(_, units)| units.len() < n_units && !units.is_empty())
         .chain(std::iter::once(every))
-        .map(|(name, units): (String, Vec<usize>)| Region { name, features: with_lags(&units) })
+        .map(|(name, units): (String, Vec<usize>)| Region { name, features: in_all_scans(&units) })
         .collect();
     let decoder = RegionDecoder {
         feature: target.name,
-        x: bench.clips.responses(0, bench.data, &settings.lags),
+        x: bench.clips.responses(0, bench.data, settings.scans),
         y: weights.clone(),
         fold_of_row: folds(bench),
         regions,
         alphas: &settings.alphas,
+        // By R², which leaves components of which nothing is known at their mean: a correlation would let their noise through.
+        score: Score::R2,
         n_best: settings.best_regions,
         progress: bench.progress,
     };
-    let found = decoder.decoded(bench.clips.responses(1, bench.data, &settings.lags).view())?;
+    let found = decoder.decoded(bench.clips.responses(1, bench.data, settings.scans).view())?;
     let spread = |rows: &Array2<f32>| rows.var_axis(Axis(0), 0.0);
     let (of_truth, of_held_out) = (spread(&weights.mapv(|value| value as f32)), spread(&found.held_out));
     let mut components = found.predicted;

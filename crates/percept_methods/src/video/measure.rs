@@ -1,6 +1,8 @@
 //! What an arm's films measure, clip by clip: likeness of frames, vectors by CLIP, motion, classes.
 
-use ndarray::{Array2, Array4, Axis, s};
+use std::cell::OnceCell;
+
+use ndarray::{Array2, Array3, Array4, Axis, s};
 use percept_core::provenance::content_hash;
 use percept_pipeline::PipelineError;
 use percept_pipeline::run::{StageName, artefact};
@@ -10,7 +12,7 @@ use rayon::prelude::*;
 use super::arms::Arm;
 use super::bench::Bench;
 use super::classes::{FrameNamer, by_clip, name_films, unit, video_classifier};
-use super::targets::{clip_motion, flows};
+use super::targets::{Flows, flows, motion_of};
 
 /// Of the measures; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -44,8 +46,28 @@ impl Measured {
     }
 }
 
-/// Measures an arm against the stimulus.
-pub(super) fn measured(bench: &Bench<'_>, arm: &Arm, stimulus: &Arm) -> Result<Measured, PipelineError> {
+/// Measures all arms against the first, the stimulus.
+pub(super) fn all(bench: &Bench<'_>, arms: &[Arm]) -> Result<Vec<Measured>, PipelineError> {
+    let Some(stimulus) = arms.first() else { return Ok(Vec::new()) };
+    // Its flow is compared with that of every arm; it is made when the first arm needs it.
+    let of_truth = OnceCell::new();
+    bench.progress.begin("measure films", arms.len() as u64);
+    let measured = arms.iter().map(|arm| {
+        let found = measured(bench, arm, stimulus, &of_truth);
+        bench.progress.advance(1);
+        found
+    });
+    let measured = measured.collect::<Result<Vec<_>, _>>()?;
+    bench.progress.end("");
+    Ok(measured)
+}
+
+fn measured(
+    bench: &Bench<'_>,
+    arm: &Arm,
+    stimulus: &Arm,
+    of_truth: &OnceCell<Flows>,
+) -> Result<Measured, PipelineError> {
     let path = format!("measured/{}.safetensors", arm.name);
     let hash = |frames: &Array4<f32>| {
         let bytes: Vec<u8> = frames.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -63,7 +85,8 @@ pub(super) fn measured(bench: &Bench<'_>, arm: &Arm, stimulus: &Arm) -> Result<M
         .input("stimulus", hash(&stimulus.frames));
     let stage = format!("measure.{}", arm.name);
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
-        let found = measure(bench, &arm.frames, &stimulus.frames)?;
+        let of_truth = of_truth.get_or_init(|| flows(&stimulus.frames, bench.clips.frames));
+        let found = measure(bench, &arm.frames, &stimulus.frames, of_truth)?;
         let steps = Array2::from_shape_vec((1, found.steps.len()), found.steps.clone())
             .map_err(|error| PipelineError::data(error.to_string(), "please report this"))?;
         let mut arrays = vec![
@@ -90,7 +113,12 @@ pub(super) fn measured(bench: &Bench<'_>, arm: &Arm, stimulus: &Arm) -> Result<M
     })
 }
 
-fn measure(bench: &Bench<'_>, own: &Array4<f32>, truth: &Array4<f32>) -> Result<Measured, PipelineError> {
+fn measure(
+    bench: &Bench<'_>,
+    own: &Array4<f32>,
+    truth: &Array4<f32>,
+    of_truth: &Flows,
+) -> Result<Measured, PipelineError> {
     let (n, n_clips) = (bench.clips.frames, bench.clips.sides[1].len());
     let rate = bench.experiment.film.rate;
     let mut per_clip = Array2::from_elem((n_clips, COLUMNS.len()), NONE);
@@ -115,46 +143,17 @@ fn measure(bench: &Bench<'_>, own: &Array4<f32>, truth: &Array4<f32>) -> Result<
             per_clip[(clip, 3)] = value;
         }
     }
-    let (of_own, of_truth) = (flows(own, n), flows(truth, n));
-    let side = own.dim().1.max(1) as f64;
-    let compared: Vec<[f32; 2]> = of_own
-        .par_iter()
-        .zip(&of_truth)
-        .map(|(own, truth)| {
-            let pairs = own.iter().zip(truth);
-            let (mut along, mut own_square, mut truth_square, mut error, mut count) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
-            for (own, truth) in pairs {
-                for (a, b) in own.axis_iter(Axis(0)).zip(truth.axis_iter(Axis(0))) {
-                    for (&a, &b) in a.iter().zip(b) {
-                        let (a, b) = (f64::from(a), f64::from(b));
-                        along += a * b;
-                        own_square += a * a;
-                        truth_square += b * b;
-                    }
-                }
-                let difference = own - truth;
-                let lengths = difference.mapv(|v| v * v).sum_axis(Axis(0)).mapv(f32::sqrt);
-                error += f64::from(lengths.sum());
-                count += lengths.len();
-            }
-            let length = (own_square * truth_square).sqrt();
-            // What does not move agrees with nothing; where nothing is to be agreed with, nothing is said.
-            let agreement = if truth_square <= 1e-12 {
-                f64::NAN
-            } else if length <= 1e-12 {
-                0.0
-            } else {
-                along / length
-            };
-            [agreement as f32, (error / count.max(1) as f64 * rate / side) as f32]
-        })
-        .collect();
+    let of_own = flows(own, n);
+    let side = own.dim().1;
+    let scale = rate / side.max(1) as f64;
+    let compared: Vec<[f64; 2]> =
+        of_own.par_iter().zip(of_truth).map(|(own, truth)| compare(own, truth)).collect();
     for (clip, [agreement, error]) in compared.into_iter().enumerate() {
-        per_clip[(clip, 4)] = agreement;
-        per_clip[(clip, 5)] = error;
+        per_clip[(clip, 4)] = agreement as f32;
+        per_clip[(clip, 5)] = (error * scale) as f32;
     }
     let cells = bench.experiment.decode.motion_cells;
-    let motion: Vec<f32> = clip_motion(own, n, cells, rate).into_iter().flatten().collect();
+    let motion: Vec<f32> = motion_of(&of_own, side, cells, rate).into_iter().flatten().collect();
     let frames = match FrameNamer::open(bench)? {
         Some(namer) => namer.name(own, n, embedded.as_ref())?,
         None => None,
@@ -169,6 +168,30 @@ fn measure(bench: &Bench<'_>, own: &Array4<f32>, truth: &Array4<f32>) -> Result<
         films,
         steps: steps(own),
     })
+}
+
+/// The cosine of the flows of a clip, over all of its pixels and pairs of frames, and the mean length of their difference in pixels.
+fn compare(own: &[Array3<f32>], truth: &[Array3<f32>]) -> [f64; 2] {
+    let (mut along, mut own_square, mut truth_square, mut error, mut count) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
+    for (own, truth) in own.iter().zip(truth) {
+        for (&a, &b) in own.iter().zip(truth) {
+            let (a, b) = (f64::from(a), f64::from(b));
+            along += a * b;
+            own_square += a * a;
+            truth_square += b * b;
+        }
+        let lengths = (own - truth).mapv(|v| v * v).sum_axis(Axis(0)).mapv(f32::sqrt);
+        error += f64::from(lengths.sum());
+        count += lengths.len();
+    }
+    let length = (own_square * truth_square).sqrt();
+    // What does not move agrees with nothing; where nothing is to be agreed with, nothing is said.
+    let agreement = match (truth_square > 1e-12, length > 1e-12) {
+        (false, _) => f64::NAN,
+        (true, false) => 0.0,
+        (true, true) => along / length,
+    };
+    [agreement, error / count.max(1) as f64]
 }
 
 /// The mean cosine of neighbouring frames' vectors in each clip.

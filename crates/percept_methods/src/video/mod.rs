@@ -81,6 +81,6 @@ pub fn run(
     let targets = targets::made(&bench)?;
     let decoded = decode::all(&bench, &targets)?;
     let arms = arms::made(&bench, &targets, &decoded)?;
-    let measured = arms.iter().map(|arm| measure::measured(&bench, arm, &arms[0])).collect::<Result<Vec<_>, _>>()?;
+    let measured = measure::all(&bench, &arms)?;
     outcome::outcome(&bench, &targets, &decoded, &arms, &measured)
 }

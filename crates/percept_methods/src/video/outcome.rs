@@ -138,7 +138,7 @@ fn decoder(bench: &Bench<'_>, target: &Target, found: &Decoded) -> DecoderSummar
         feature: found.name.to_owned(),
         region: found.facts.chosen.join(", "),
         n_samples: target.sides[0].nrows(),
-        n_units: n_units.sum::<usize>() * bench.experiment.decode.lags.len(),
+        n_units: n_units.sum::<usize>() * bench.experiment.decode.scans,
         n_targets: found.facts.components,
         n_folds: 1,
         alphas: bench.experiment.decode.alphas.clone(),
@@ -222,14 +222,14 @@ fn regions(decoded: &[Decoded]) -> Section {
             Figure::Estimates(Estimates {
                 title: format!("Regions that predict {}", found.name),
                 caption: format!(
-                    "The held-out correlation of each region's own model, averaged over components; used: {}.",
+                    "The held-out R² of each region's own model, averaged over components; used: {}.",
                     found.facts.chosen.join(", ")
                 ),
                 x: Positions::Categories {
                     label: "region".to_owned(),
                     names: of.iter().map(|(name, _)| name.clone()).collect(),
                 },
-                y: Axis::plain("held-out correlation"),
+                y: Axis::plain("held-out R²"),
                 series: vec![Series {
                     name: found.name.to_owned(),
                     points: of.iter().enumerate().map(point).collect(),

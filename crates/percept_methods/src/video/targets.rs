@@ -1,6 +1,6 @@
 //! What is decoded of every clip: the latent of its middle picture, the context of its captions, and how it moves.
 
-use ndarray::{Array2, Array4, Axis};
+use ndarray::{Array2, Array3, Array4, Axis};
 use percept_pipeline::data::hash_of_rows;
 use percept_pipeline::run::{StageName, artefact};
 use percept_pipeline::{PipelineError, data::watching::Watching};
@@ -30,7 +30,7 @@ pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
         .record
         .only(&["films", "segments", "captions"])
         .setting("rate", &bench.experiment.film.rate)
-        .setting("lags", &bench.experiment.decode.lags)
+        .setting("scans", &bench.experiment.decode.scans)
         .setting("cells", &bench.experiment.decode.motion_cells)
         .input("pack", bench.pack.content.clone());
     bench.run.stage(StageName { name: "targets", revision: REVISION }, record, || {
@@ -97,29 +97,33 @@ pub(super) fn frames_of(bench: &Bench<'_>, clips: &[Clip], side: usize) -> Resul
 /// The mean motion in each cell over each clip of `n` frames: sides of the picture per second, right and down. Between two frames, the
 /// flow is that of their brightness; over a clip it is the median, so that one cut does not matter.
 pub(super) fn clip_motion(frames: &Array4<f32>, n: usize, cells: usize, rate: f64) -> Vec<Vec<f32>> {
-    flows(frames, n)
-        .into_par_iter()
-        .map(|pairs| {
-            let side = frames.dim().1.max(1) as f32;
-            let of_pairs: Vec<Vec<f32>> = pairs.iter().map(|field| by_cells(field.view(), cells)).collect();
-            (0..2 * cells * cells)
-                .map(|place| {
-                    let mut values: Vec<f32> = of_pairs.iter().map(|pair| pair[place]).collect();
-                    values.sort_unstable_by(f32::total_cmp);
-                    let middle = match values.len() {
-                        0 => 0.0,
-                        n if n % 2 == 1 => values[n / 2],
-                        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
-                    };
-                    middle * rate as f32 / side
-                })
-                .collect()
-        })
-        .collect()
+    motion_of(&flows(frames, n), frames.dim().1, cells, rate)
 }
 
+/// The same of flows that are at hand, of pictures with `side` pixels a side.
+pub(super) fn motion_of(flows: &Flows, side: usize, cells: usize, rate: f64) -> Vec<Vec<f32>> {
+    let of_clip = |pairs: &Vec<Array3<f32>>| {
+        let of_pairs: Vec<Vec<f32>> = pairs.iter().map(|field| by_cells(field.view(), cells)).collect();
+        let at = |place: usize| {
+            let mut values: Vec<f32> = of_pairs.iter().map(|pair| pair[place]).collect();
+            values.sort_unstable_by(f32::total_cmp);
+            let middle = match values.len() {
+                0 => 0.0,
+                n if n % 2 == 1 => values[n / 2],
+                n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+            };
+            middle * rate as f32 / side.max(1) as f32
+        };
+        (0..2 * cells * cells).map(at).collect()
+    };
+    flows.iter().map(of_clip).collect()
+}
+
+/// Fields of flow, clip by clip, pair by pair: (2, side, side) pixels.
+pub(super) type Flows = Vec<Vec<Array3<f32>>>;
+
 /// The flow between neighbouring frames of each clip, in pixels: clips × (frames − 1) fields of (2, side, side).
-pub(super) fn flows(frames: &Array4<f32>, n: usize) -> Vec<Vec<ndarray::Array3<f32>>> {
+pub(super) fn flows(frames: &Array4<f32>, n: usize) -> Flows {
     let n_clips = frames.dim().0 / n.max(1);
     let settings = FlowSettings::default();
     (0..n_clips)

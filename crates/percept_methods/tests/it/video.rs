@@ -21,7 +21,8 @@ test_secs = 40
 test_repeats = 2
 voxels = 300
 [decode]
-lags = [2, 3]
+delay_secs = 4
+scans = 2
 [film]
 steps = 2
 guidance = 1.0

@@ -138,8 +138,10 @@ section! {
         folds: usize = 5, in 2..=100;
         /// How many regions are averaged; all units together count as one.
         best_regions: usize = 1, in 1..=10_000;
-        /// Scans behind a clip from which it is decoded, counted from its own. A scan shows what was seen some seconds before.
-        lags: Vec<usize> = vec![1, 2, 3, 4], in 0..=100;
+        /// Seconds from a clip to the first scan from which it is decoded: blood answers late.
+        delay_secs: f64 = 2.0, in 0.0..=30.0;
+        /// How many scans from there on it is decoded from, side by side: blood answers slowly, and several scans undo some of that.
+        scans: usize = 4, in 1..=100;
         /// Directions of each space that are decoded: the first principal components over training clips.
         components: usize = 200, in 1..=100_000;
         /// Cells along each side of the picture, in each of which motion is decoded.
@@ -331,9 +333,6 @@ impl VideoExperiment {
         if self.decode.alphas.is_empty() {
             return Err(origin.value("decode.alphas", "at least one penalty", "none"));
         }
-        if self.decode.lags.is_empty() {
-            return Err(origin.value("decode.lags", "at least one scan, such as [2, 3]", "none"));
-        }
         let FilmSettings { window, overlap, .. } = self.film;
         if overlap >= window {
             let expected = format!("fewer frames than `film.window`, which is {window}");
@@ -451,7 +450,7 @@ mod tests {
             ("[data]\nkind = \"spectator\"\n[film]\nwindow = 8\noverlap = 8\n", "film.overlap"),
             ("[data]\nkind = \"spectator\"\nshot_secs = [5.0]\n", "data.shot_secs"),
             ("[data]\nkind = \"spectator\"\ntest_secs = 121\n", "data.test_secs"),
-            ("[data]\nkind = \"spectator\"\n[decode]\nlags = []\n", "decode.lags"),
+            ("[data]\nkind = \"spectator\"\n[decode]\nscans = 0\n", "decode.scans"),
             ("methods = [\"dance\"]\n[data]\nkind = \"spectator\"\n", "methods"),
         ] {
             let error = parsed(text).expect_err("refused").to_string();
