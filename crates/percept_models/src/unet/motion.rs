@@ -14,7 +14,7 @@ use crate::{
     config::{self, LARGEST, PerLevel, Rest},
     error::{ModelError, Result},
     nn::{
-        layers::{GroupNorm, Linear},
+        layers::{GroupNorm, Linear, Projection},
         maps,
         params::Params,
         transformer::TransformerBlock,
@@ -234,9 +234,9 @@ impl Motion<'_> {
 /// diffusers' `AnimateDiffTransformer3D`: the frames of each pixel as tokens that attend to each other.
 pub(super) struct TemporalTransformer {
     norm: GroupNorm,
-    proj_in: Linear,
+    proj_in: Projection,
     blocks: Vec<TransformerBlock>,
-    proj_out: Linear,
+    proj_out: Projection,
 }
 
 impl TemporalTransformer {
@@ -251,9 +251,9 @@ impl TemporalTransformer {
         };
         Ok(Self {
             norm: GroupNorm::new(&p.at("norm"), width, groups, 1e-6)?,
-            proj_in: Linear::new(&p.at("proj_in"), width, width)?,
+            proj_in: Projection::Linear(Linear::new(&p.at("proj_in"), width, width)?),
             blocks: (0..layers).map(block).collect::<Result<_>>()?,
-            proj_out: Linear::new(&p.at("proj_out"), width, width)?,
+            proj_out: Projection::Linear(Linear::new(&p.at("proj_out"), width, width)?),
         })
     }
 
@@ -263,19 +263,20 @@ impl TemporalTransformer {
         let (batch, pixels) = (images / frames, height * width);
         // (B·F, C, H, W) → (B, C, F, H·W): statistics are taken over all frames.
         let volume = x.reshape((batch, frames, channels, pixels))?.transpose(1, 2)?.contiguous()?;
-        // → (B·H·W, F, C)
-        let tokens = self.norm.forward(&volume)?.permute((0, 3, 2, 1))?.contiguous()?;
-        let mut tokens = self.proj_in.forward(&tokens.reshape((batch * pixels, frames, channels))?)?;
+        // → (B, F·H·W, C), by the kernel that turns maps; then whole tokens are moved: (B·H·W, F, C)
+        let tokens = self.proj_in.to_tokens(&self.norm.forward(&volume)?)?;
+        let tokens = tokens.reshape((batch, frames, pixels, channels))?.transpose(1, 2)?.contiguous()?;
+        let mut tokens = tokens.reshape((batch * pixels, frames, channels))?;
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = match i {
                 0 => block.forward(&tokens, None, None, taps)?,
                 _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, None, None, taps))?,
             };
         }
-        // (B·H·W, F, C) → (B, F, C, H·W)
-        let out = self.proj_out.forward(&tokens)?.reshape((batch, pixels, frames, channels))?;
-        let out = out.permute((0, 2, 3, 1))?.contiguous()?.reshape((images, channels, height, width))?;
-        Ok(maps::add(&out, x)?)
+        // (B·H·W, F, C) → (B·F, H·W, C)
+        let tokens = tokens.reshape((batch, pixels, frames, channels))?.transpose(1, 2)?.contiguous()?;
+        let tokens = tokens.reshape((images, height * width, channels))?;
+        Ok(maps::add(&self.proj_out.to_map(&tokens, x)?, x)?)
     }
 }
 
