@@ -23,13 +23,33 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "crates/percept_models/tests/data/parity"))
 
-CASES = ["unet", "unet-kv", "vae-decode", "clip-text"]
+CASES = ["unet", "unet-kv", "unet-motion", "vae-decode", "clip-text", "vit", "video-mae"]
+# AnimateDiff's adapter for Stable Diffusion 1.5, and the frames it was made for.
+ADAPTER = {
+    "_class_name": "MotionAdapter",
+    "block_out_channels": [320, 640, 1280, 1280],
+    "motion_layers_per_block": 2,
+    "motion_max_seq_length": 32,
+    "motion_mid_block_layers_per_block": 1,
+    "motion_norm_num_groups": 32,
+    "motion_num_attention_heads": 8,
+    "use_motion_mid_block": True,
+}
+FRAMES = 16
 
 
 def config_of(case):
     import full_size
 
-    return {"unet": full_size.UNET, "unet-kv": full_size.UNET, "vae-decode": full_size.AUTOENCODER, "clip-text": full_size.TEXT}[case]
+    return {
+        "unet": full_size.UNET,
+        "unet-kv": full_size.UNET,
+        "unet-motion": {"unet": full_size.UNET, "adapter": ADAPTER},
+        "vae-decode": full_size.AUTOENCODER,
+        "clip-text": full_size.TEXT,
+        "vit": full_size.VIT,
+        "video-mae": full_size.VIDEO_MAE,
+    }[case]
 
 
 def peer(case, rounds, threads):
@@ -41,7 +61,34 @@ def peer(case, rounds, threads):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     config = config_of(case)
-    if case.startswith("unet"):
+    if case == "unet-motion":
+        from diffusers import UNetMotionModel
+
+        # What `from_unet2d` makes of the two, without holding all weights twice.
+        unet = {k: v for k, v in config["unet"].items() if k != "_class_name"} | {"num_attention_heads": 8}
+        for side in ("down", "up"):
+            unet[f"{side}_block_types"] = [kind.replace("Block2D", "BlockMotion") for kind in unet[f"{side}_block_types"]]
+        motion = {key: config["adapter"][key] for key in ("motion_max_seq_length", "motion_num_attention_heads")}
+        model = UNetMotionModel.from_config(unet | motion).eval()
+        sample, context = torch.randn(1, 4, FRAMES, 64, 64), torch.randn(1, 77, 768).repeat_interleave(FRAMES, 0)
+
+        def run():
+            with torch.no_grad():
+                model(sample, 500, context)
+
+    elif case in ("vit", "video-mae"):
+        from transformers import ViTConfig, ViTForImageClassification, VideoMAEConfig, VideoMAEForVideoClassification
+
+        if case == "vit":
+            model, pixels = ViTForImageClassification(ViTConfig(**config)).eval(), torch.randn(2, 3, 224, 224)
+        else:
+            model, pixels = VideoMAEForVideoClassification(VideoMAEConfig(**config)).eval(), torch.randn(1, 16, 3, 224, 224)
+
+        def run():
+            with torch.no_grad():
+                model(pixels)
+
+    elif case.startswith("unet"):
         model = UNet2DConditionModel.from_config(config).eval()
         sample, context = torch.randn(1, 4, 64, 64), torch.randn(1, 77, 768)
         names = ("attn2.to_k", "attn2.to_v")

@@ -31,6 +31,7 @@ pub use percept_pipeline as pipeline;
 pub use percept_pocket as pocket;
 pub use percept_pocket_captions as pocket_captions;
 pub use percept_pocket_music as pocket_music;
+pub use percept_pocket_motion as pocket_motion;
 pub use percept_pocket_words as pocket_words;
 pub use percept_regress as regress;
 pub use percept_report as report;

@@ -79,6 +79,9 @@ pub(crate) struct Demo {
     /// Music from a simulated subject who listens, instead of pictures
     #[arg(long)]
     pub(crate) music: bool,
+    /// Films from a simulated subject who watches, instead of pictures
+    #[arg(long, conflicts_with = "music")]
+    pub(crate) video: bool,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -34,6 +34,8 @@ pub enum Figure {
     Cortex(Cortex),
     /// Rows of sounds to be heard and seen.
     Sounds(Sounds),
+    /// Films that play in step.
+    Films(Films),
 }
 
 /// What an axis or a quantity measures.
@@ -263,6 +265,51 @@ pub struct Clip {
     pub note: String,
 }
 
+/// Films side by side that play in step: what was seen and what was made of it, with scores over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Films {
+    /// The heading.
+    pub title: String,
+    /// What is to be seen.
+    pub caption: String,
+    /// Frames per second.
+    pub rate: f64,
+    /// Frames of each film.
+    pub n_frames: usize,
+    /// Width and height of a frame in pixels.
+    pub size: [usize; 2],
+    /// The films, the stimulus first.
+    pub films: Vec<Reel>,
+    /// What is shown when: seconds and words, ascending; empty where nothing is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<(f64, String)>,
+    /// Scores over time, the same for all films.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+}
+
+/// One film, cut into frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reel {
+    /// Its name, such as that of an arm.
+    pub name: String,
+    /// All frames in one JPEG or PNG file, row after row.
+    pub sheet: String,
+    /// Frames in each row of the file.
+    pub across: usize,
+}
+
+/// A score of the films over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// What is scored, such as the name of a metric.
+    pub name: String,
+    /// Seconds of each value.
+    pub step_secs: f64,
+    /// For each film, in the order of [`Films::films`], its values; none where it has none.
+    pub values: Vec<Option<Vec<Option<f64>>>>,
+}
+
 impl Axis {
     /// A plain linear axis.
     pub fn plain(label: impl Into<String>) -> Self {
@@ -285,6 +332,7 @@ impl Figure {
             Self::Strip(figure) => &figure.title,
             Self::Cortex(figure) => &figure.title,
             Self::Sounds(figure) => &figure.title,
+            Self::Films(figure) => &figure.title,
         }
     }
 
@@ -297,6 +345,7 @@ impl Figure {
             Self::Strip(figure) => &figure.caption,
             Self::Cortex(figure) => &figure.caption,
             Self::Sounds(figure) => &figure.caption,
+            Self::Films(figure) => &figure.caption,
         }
     }
 }

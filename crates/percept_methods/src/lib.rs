@@ -5,6 +5,7 @@
 //! - [`b2c`]: an encoder from responses to the U-Net's context, trained through the U-Net
 //! - [`encoding`]: the other direction, features to responses (`percept encode`)
 //! - [`music`]: the nearest piece of music, and new music
+//! - [`video`]: films, from vectors decoded scan by scan
 //! - [`pixel_ridge`]: the baseline without a model
 //! - [`controls`]: what no brain, the wrong brain or perfect decoding would give
 //! - [`cortex`]: where the features of a comparison are found in the brain, on the subject's surfaces
@@ -19,6 +20,7 @@ pub mod bench;
 pub mod captions;
 pub mod controls;
 pub mod cortex;
+mod by_region;
 mod disk;
 pub mod encoding;
 pub mod experiment;
@@ -27,8 +29,10 @@ pub mod pixel_ridge;
 pub mod pocket;
 pub mod reconstruct;
 pub mod registry;
+mod scorer;
 mod sheets;
 pub mod system;
+pub mod video;
 pub mod z_and_c;
 
 pub use bench::Bench;

@@ -32,7 +32,9 @@ use percept_models::{
     tap::Taps,
     text::{ClipTextModel, TextConfig},
     unet::{Conditioning, UNet2DConditionModel, UnetConfig},
+    video_mae::{VideoMaeConfig, VideoMaeModel},
     vision::{ClipVisionModel, VisionConfig},
+    vit::{VitConfig, VitModel},
     weights::{PackFiles, read_tensors},
 };
 
@@ -105,6 +107,8 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
             outputs.insert("last_hidden_state".to_owned(), states.last_hidden);
             Ok(outputs)
         })
+    } else if config.contains("\"vit\"") || config.contains("\"videomae\"") {
+        classes(&params, &config, input("input.pixel_values")?)?
     } else if config.contains("CLIPTextModel") {
         let model = ClipTextModel::new(&params, TextConfig::parse(&config)?)?;
         let projects = config.contains("WithProjection");
@@ -130,6 +134,34 @@ fn run_case(folder: &Path, name: &str) -> Result<()> {
     params.expect_all_used()?;
     drop(out);
     report(name, &io, begin.elapsed().as_secs_f64(), &run)
+}
+
+/// A Vision Transformer of pictures or films with its classes.
+fn classes<'a>(params: &Params, config: &str, pixels: &'a Tensor) -> Result<Box<dyn Fn() -> Result<Tensors> + 'a>> {
+    let outputs = |taps: Taps, last: Tensor, logits: Option<Tensor>| -> Result<Tensors> {
+        let mut outputs = taps.finish()?;
+        outputs.insert("last_hidden_state".to_owned(), last);
+        outputs.extend(logits.map(|logits| ("logits".to_owned(), logits)));
+        Ok(outputs)
+    };
+    if config.contains("\"vit\"") {
+        let model = VitModel::new(params, VitConfig::parse(config)?)?;
+        return Ok(Box::new(move || {
+            // The reference's hidden states end before the last norm.
+            let mut taps = Taps::wanting(["layer06", "layer12"]);
+            let states = model.forward(pixels, &mut taps)?;
+            let mut outputs = outputs(taps, states.last_hidden, states.logits)?;
+            let last = outputs.remove("layer12").ok_or("no last layer")?;
+            outputs.insert("last_hidden_state".to_owned(), last);
+            Ok(outputs)
+        }));
+    }
+    let model = VideoMaeModel::new(params, VideoMaeConfig::parse(config)?)?;
+    Ok(Box::new(move || {
+        let mut taps = Taps::wanting(["layer06"]);
+        let states = model.forward(pixels, &mut taps)?;
+        outputs(taps, states.last_hidden, states.logits)
+    }))
 }
 
 /// Runs a case twice, of which the second is timed, and compares what it gives.

@@ -1,7 +1,8 @@
 //! Times one case of `benches/peers/diffusion.py`: a model of a real configuration with random weights.
 //!
-//! `speed CONFIG.json unet|unet-kv|unet-context|vae-decode|clip-text ROUNDS`; prints seconds per round, peak bytes and the
+//! `speed CONFIG.json unet|unet-kv|unet-context|unet-motion|vae-decode|clip-text|vit|video-mae ROUNDS`; prints seconds per round, peak bytes and the
 //! rate of a plain matrix product between the rounds as JSON.
+//! `unet-motion` is a film of 16 frames; its CONFIG.json holds `unet` and `adapter`.
 //! `unet-context` is `unet-kv` with the gradient of the context too, and with activation checkpoints.
 
 use std::{error::Error, io::Write, time::Instant};
@@ -12,9 +13,12 @@ use percept_models::{
     autoencoder::{AutoencoderConfig, AutoencoderKl},
     nn::params::Params,
     run::{peak_bytes, sgemm_rate},
+    tap::Taps,
     text::{ClipTextModel, TextConfig},
     train::sharded_gradients,
-    unet::{UNet2DConditionModel, UnetConfig},
+    unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
+    video_mae::{VideoMaeConfig, VideoMaeModel},
+    vit::{VitConfig, VitModel},
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -53,6 +57,35 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
                 Ok(())
             })
         }
+        "unet-motion" => {
+            let both: serde_json::Value = serde_json::from_str(config)?;
+            let unet = UnetConfig::parse(&both["unet"].to_string())?;
+            let motion = MotionConfig::parse_adapter(&both["adapter"].to_string(), &unet)?;
+            let model = UNetMotionModel::new(&Params::random_training(seed, |_| false), unet, motion)?;
+            let (latents, context) = (normal("latents", &[1, 4, 16, 64, 64])?, normal("context", &[1, 77, 768])?);
+            Box::new(move || {
+                model.forward(&latents, &[500.0], &context)?;
+                Ok(())
+            })
+        }
+        "vit" => {
+            let params = Params::random_training(seed, |_| false);
+            let model = VitModel::new(&params, VitConfig::parse(config)?)?;
+            let pixels = normal("pixels", &[2, 3, 224, 224])?;
+            Box::new(move || {
+                model.forward(&pixels, &mut Taps::none())?;
+                Ok(())
+            })
+        }
+        "video-mae" => {
+            let params = Params::random_training(seed, |_| false);
+            let model = VideoMaeModel::new(&params, VideoMaeConfig::parse(config)?)?;
+            let pixels = normal("pixels", &[1, 16, 3, 224, 224])?;
+            Box::new(move || {
+                model.forward(&pixels, &mut Taps::none())?;
+                Ok(())
+            })
+        }
         "vae-decode" => {
             let params = Params::random_training(seed, |_| false);
             let model = AutoencoderKl::new(&params, AutoencoderConfig::parse(config)?)?;
@@ -72,9 +105,8 @@ fn case(name: &str, config: &str) -> Result<Box<dyn Fn() -> Result<()>>> {
             })
         }
         _ => {
-            return Err(
-                format!("no case `{name}` (there are unet, unet-kv, unet-context, vae-decode, clip-text)").into()
-            );
+            let cases = "unet, unet-kv, unet-context, unet-motion, vae-decode, clip-text, vit, video-mae";
+            return Err(format!("no case `{name}` (there are {cases})").into());
         }
     })
 }

@@ -4,6 +4,7 @@
 //! the autoencoder's `scaling_factor`, as diffusion sees them); contexts are flattened (tokens, width). Work is cut into
 //! batches that run side by side, as many as memory allows; the result of a row depends neither on its batch nor on threads.
 
+mod film;
 mod flow;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -23,11 +24,12 @@ use crate::{
     tap::Taps,
     text::ClipTextModel,
     tokenizer::ClipTokenizer,
-    unet::{Conditioning, UNet2DConditionModel, guidance_embedding},
+    unet::{Conditioning, UNet2DConditionModel, UNetMotionModel, guidance_embedding},
     vision::ClipVisionModel,
     weights::PackFiles,
 };
 
+pub use film::{FilmRequest, FilmState, Frames};
 pub use flow::{Flow, Row};
 
 /// Samples per batch where pictures are involved.
@@ -40,6 +42,8 @@ const BATCH: usize = 8;
 pub struct DiffusionPack {
     autoencoder: Arc<Autoencoder>,
     unet: Option<Arc<UNet2DConditionModel>>,
+    /// The same U-Net with motion modules, where there are some; it shares its weights.
+    motion: Option<Arc<UNetMotionModel>>,
     text: Arc<ClipTextModel>,
     tokenizer: Arc<ClipTokenizer>,
     vision: Option<Arc<(ClipVisionModel, Preprocess)>>,
@@ -100,7 +104,7 @@ impl DiffusionPack {
         let mut parts = Parts::new(files)?;
         let autoencoder = Arc::new(parts.vae()?);
         let latent_side = parts.unet_config()?.sample_size.unwrap_or(64);
-        let unet = with_unet.then(|| parts.unet().map(Arc::new)).transpose()?;
+        let (unet, motion) = if with_unet { parts.unets()? } else { (None, None) };
         let text = Arc::new(parts.text()?);
         let vision = if parts.has_vision() {
             let model = parts.vision()?;
@@ -113,7 +117,7 @@ impl DiffusionPack {
         let schedule = parts.schedule()?;
         let image_size = latent_side * autoencoder.downscale();
         let rows_at_once = usize::MAX;
-        Ok(Self { autoencoder, unet, text, tokenizer, vision, schedule, image_size, rows_at_once })
+        Ok(Self { autoencoder, unet, motion, text, tokenizer, vision, schedule, image_size, rows_at_once })
     }
 
     /// The memory that work on one picture takes, in bytes, weights aside: a pass holds about twelve times its largest map, 128
@@ -140,7 +144,8 @@ impl DiffusionPack {
         Ok(Self { rows_at_once: usize::try_from(bytes / one).unwrap_or(usize::MAX), ..self.clone() })
     }
 
-    /// The same pack with a U-Net of the same config whose weights are `tensors`; everything else is shared.
+    /// The same pack with a U-Net of the same config whose weights are `tensors`; everything else is shared, but there are no
+    /// motion modules.
     ///
     /// # Errors
     /// [`ModelError::File`] for a pack without a U-Net; tensors that do not fit its config, by name.
@@ -149,7 +154,7 @@ impl DiffusionPack {
         let params = Params::from_tensors(tensors, origin).on(self.device());
         let unet = UNet2DConditionModel::new(&params, config)?;
         params.expect_all_used()?;
-        Ok(Self { unet: Some(Arc::new(unet)), ..self.clone() })
+        Ok(Self { unet: Some(Arc::new(unet)), motion: None, ..self.clone() })
     }
 
     /// The U-Net.

@@ -4,7 +4,9 @@
 //! A pack is a folder in the diffusers layout, or one in the layout of transformers with its `config.json` at the top:
 //! a language model, or a CLIP of both sides.
 
-use std::collections::BTreeMap;
+mod classes;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::Tensor;
 use serde_json::Value;
@@ -28,7 +30,9 @@ use crate::{
     text::{ClipTextModel, TextConfig},
     tokenizer::{ClipTokenizer, TextTokenizer},
     unet::{MotionConfig, UNet2DConditionModel, UNetMotionModel, UnetConfig},
+    video_mae::VideoMaeConfig,
     vision::{ClipVisionModel, VisionConfig},
+    vit::VitConfig,
     weights::{PackFiles, open_tensors},
 };
 
@@ -49,11 +53,15 @@ pub enum Part {
     Language,
     /// A captioner of pictures.
     Caption,
+    /// A Vision Transformer, with or without classes of pictures.
+    Vit,
+    /// A VideoMAE, with or without classes of films.
+    VideoMae,
 }
 
 impl Part {
     /// All parts with the names that users give them.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Unet, "unet"),
         (Self::VaeEncode, "vae.encode"),
         (Self::VaeDecode, "vae.decode"),
@@ -61,6 +69,8 @@ impl Part {
         (Self::Vision, "vision"),
         (Self::Language, "language"),
         (Self::Caption, "caption"),
+        (Self::Vit, "vit"),
+        (Self::VideoMae, "videomae"),
     ];
 
     /// The part of this name.
@@ -174,6 +184,33 @@ impl<'a> Parts<'a> {
         }
         let p = self.params("unet")?;
         let model = UNet2DConditionModel::new(&p, self.unet_config()?)?;
+        self.finish(&p)?;
+        Ok(model)
+    }
+
+    /// The U-Net for pictures, and the same with its motion modules where there are some; they share their weights.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn unets(&mut self) -> Result<(Option<Arc<UNet2DConditionModel>>, Option<Arc<UNetMotionModel>>)> {
+        if MotionConfig::is_motion_unet(&self.config("unet")?) {
+            let motion = self.motion_unet()?;
+            return Ok((Some(Arc::new(motion.pictures().clone())), Some(Arc::new(motion))));
+        }
+        let unet = self.unet()?;
+        let motion = self.has_motion().then(|| self.motion_adapter("motion_adapter", &unet)).transpose()?;
+        Ok((Some(Arc::new(unet)), motion.map(Arc::new)))
+    }
+
+    /// A U-Net with the motion modules of the adapter in `folder`; empty for a folder that holds nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::vae`].
+    pub fn motion_adapter(&mut self, folder: &str, unet: &UNet2DConditionModel) -> Result<UNetMotionModel> {
+        let config = self.files.read_text(&in_folder(folder, "config.json"))?;
+        let config = MotionConfig::parse_adapter(&config, unet.config())?;
+        let p = self.params(folder)?.on(unet.device());
+        let model = UNetMotionModel::over(unet, &p, config)?;
         self.finish(&p)?;
         Ok(model)
     }
@@ -416,6 +453,8 @@ impl<'a> Parts<'a> {
             Part::Vision => self.vision().map(drop),
             Part::Language => self.language().map(drop),
             Part::Caption => self.blip().map(drop),
+            Part::Vit => self.vit().map(drop),
+            Part::VideoMae => self.video_mae().map(drop),
         };
         self.collecting = false;
         let mut problems = std::mem::take(&mut self.problems);
@@ -501,6 +540,8 @@ impl<'a> Parts<'a> {
             Part::Vision => self.has_vision(),
             Part::Language => kind.as_ref().is_some_and(|kind| LanguageModel::FAMILIES.contains(&kind.as_str())),
             Part::Caption => kind.as_ref().is_some_and(|kind| kind == BLIP) || self.is_original_blip(),
+            Part::Vit => kind.as_ref().is_some_and(|kind| kind == VitConfig::KIND),
+            Part::VideoMae => kind.as_ref().is_some_and(|kind| kind == VideoMaeConfig::KIND),
         };
         Part::ALL.into_iter().map(|(part, _)| part).filter(|part| has(*part)).collect()
     }

@@ -1,13 +1,14 @@
-//! What a picture goes through before CLIP's vision encoder, as `feature_extractor/preprocessor_config.json` asks.
+//! What a picture goes through before CLIP's vision encoder, as `feature_extractor/preprocessor_config.json` asks; and before the
+//! Vision Transformers that classify pictures and films, as their `preprocessor_config.json` does.
 //!
-//! Resizing is Pillow's bicubic filter to the last bit (antialiased; 8-bit pixels with 22-bit weights; rows before
-//! columns), because embeddings of a few pixels' difference are what scores are made of. CLIP's configs that name another
-//! filter are refused; captioners also have Lanczos'.
+//! Resizing is Pillow's filter to the last bit (antialiased; 8-bit pixels with 22-bit weights; rows before columns), because
+//! embeddings of a few pixels' difference are what scores are made of. CLIP's configs that name another filter than the
+//! bicubic one are refused; classifiers also have the bilinear one, captioners Lanczos'.
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array4, ArrayView3, ArrayView4, s};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     config,
@@ -15,6 +16,8 @@ use crate::{
 };
 
 const NAME: &str = "feature_extractor";
+/// Pillow's number for the bilinear filter.
+const BILINEAR: u64 = 2;
 /// Pillow's number for the bicubic filter.
 pub(crate) const BICUBIC: u64 = 3;
 /// Fractional bits of a filter weight.
@@ -29,6 +32,8 @@ pub enum Filter {
     Bicubic,
     /// Lanczos' windowed sinc over three lobes.
     Lanczos,
+    /// A triangle: the straight line between two pixels.
+    Bilinear,
 }
 
 impl Filter {
@@ -37,6 +42,7 @@ impl Filter {
         match self {
             Self::Bicubic => 2.0,
             Self::Lanczos => 3.0,
+            Self::Bilinear => 1.0,
         }
     }
 
@@ -45,6 +51,7 @@ impl Filter {
             Self::Bicubic => cubic(x),
             Self::Lanczos if x.abs() < 3.0 => sinc(x) * sinc(x / 3.0),
             Self::Lanczos => 0.0,
+            Self::Bilinear => (1.0 - x.abs()).max(0.0),
         }
     }
 }
@@ -58,6 +65,8 @@ pub struct Preprocess {
     size: Value,
     #[serde(default = "bicubic")]
     resample: u64,
+    #[serde(skip)]
+    filter: Filter,
     #[serde(default = "yes")]
     do_resize: bool,
     #[serde(default = "yes")]
@@ -81,13 +90,59 @@ impl Preprocess {
     /// # Errors
     /// [`ModelError::Config`] for anything that is not supported.
     pub fn parse(text: &str, side: usize) -> Result<Self> {
-        let config: Self = config::parse(NAME, text)?;
+        config::parse::<Self>(NAME, text)?.checked(side, &[(BICUBIC, Filter::Bicubic, "bicubic")])
+    }
+
+    /// As [`Self::parse`] for a `ViTImageProcessor` or a `VideoMAEImageProcessor`, whatever version of transformers wrote it. The
+    /// first makes pictures square; the second keeps their proportions and cuts the middle out.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; another kind of processor.
+    pub fn parse_classifier(text: &str, side: usize) -> Result<Self> {
         let refuse = |key: &str, value: String, supported: String| {
             Err(ModelError::Config { component: NAME, key: key.into(), value, supported })
         };
-        if config.resample != BICUBIC {
-            return refuse("resample", config.resample.to_string(), "3 (bicubic)".into());
+        let mut keys: serde_json::Map<String, Value> = config::parse(NAME, text)?;
+        let named = ["video_processor_type", "image_processor_type", "feature_extractor_type"];
+        let kind = named.iter().find_map(|key| keys.get(*key)?.as_str()).unwrap_or_default().to_owned();
+        let defaults = match &kind {
+            kind if kind.starts_with("ViT") => {
+                json!({"do_center_crop": false, "size": {"height": side, "width": side}})
+            }
+            kind if kind.starts_with("VideoMAE") => json!({"do_center_crop": true, "size": {"shortest_edge": side}}),
+            other => {
+                let supported = "ViTImageProcessor, VideoMAEImageProcessor".to_owned();
+                return refuse("image_processor_type", format!("\"{other}\""), supported);
+            }
+        };
+        // Old files hold a number, which means what the kind's default does.
+        if let (Some(number), Some(sides)) = (keys.get("size").and_then(Value::as_u64), defaults["size"].as_object()) {
+            let of_kind = sides.keys().map(|key| (key.clone(), number.into())).collect();
+            keys.insert("size".into(), Value::Object(of_kind));
         }
+        let shared = json!({"resample": BILINEAR, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]});
+        for (key, value) in [defaults, shared].iter().filter_map(Value::as_object).flatten() {
+            keys.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        let crop = keys.get("crop_size").map(|crop| crop.get("height").unwrap_or(crop).clone());
+        let crops = keys.get("do_center_crop").and_then(Value::as_bool).unwrap_or(false);
+        if let Some(crop) = crop.filter(|crop| crops && crop.as_u64() != Some(side as u64)) {
+            return refuse("crop_size", crop.to_string(), format!("{side}, the model's `image_size`"));
+        }
+        let filters = [(BILINEAR, Filter::Bilinear, "bilinear"), (BICUBIC, Filter::Bicubic, "bicubic")];
+        config::parse::<Self>(NAME, &Value::Object(keys).to_string())?.checked(side, &filters)
+    }
+
+    /// Refuses what is not supported; `filters` are those that may be asked for.
+    fn checked(self, side: usize, filters: &[(u64, Filter, &str)]) -> Result<Self> {
+        let config = self;
+        let refuse = |key: &str, value: String, supported: String| {
+            Err(ModelError::Config { component: NAME, key: key.into(), value, supported })
+        };
+        let Some((_, filter, _)) = filters.iter().find(|(number, ..)| *number == config.resample) else {
+            let words: Vec<String> = filters.iter().map(|(number, _, name)| format!("{number} ({name})")).collect();
+            return refuse("resample", config.resample.to_string(), words.join(", "));
+        };
         for (key, value) in
             [("do_resize", config.do_resize), ("do_rescale", config.do_rescale), ("do_normalize", config.do_normalize)]
         {
@@ -106,7 +161,7 @@ impl Preprocess {
         if config.image_std.iter().any(|sd| !(sd.is_finite() && *sd > 0.0)) {
             return refuse("image_std", format!("{:?}", config.image_std), "positive numbers".into());
         }
-        Ok(config)
+        Ok(Self { filter: *filter, ..config })
     }
 
     /// Whether a picture keeps its proportions and loses what lies outside the central square.
@@ -142,7 +197,7 @@ impl Preprocess {
         let (top, left) = ((new_height - side) / 2, (new_width - side) / 2);
         let mut prepared = Array4::zeros((n, side, side, 3));
         for (picture, mut to) in pictures.outer_iter().zip(prepared.outer_iter_mut()) {
-            let pixels = resize(&picture, new_height, new_width, Filter::Bicubic);
+            let pixels = resize(&picture, new_height, new_width, self.filter);
             for ((y, x, c), value) in to.indexed_iter_mut() {
                 *value = f32::from(pixels[((y + top) * new_width + x + left) * 3 + c]) / 255.0;
             }
@@ -240,7 +295,7 @@ mod tests {
     fn a_flat_picture_stays_flat_at_any_size() {
         let picture = ndarray::Array3::from_elem((9, 14, 3), 0.4);
         for (height, width) in [(1, 1), (5, 7), (30, 3)] {
-            for filter in [Filter::Bicubic, Filter::Lanczos] {
+            for filter in [Filter::Bicubic, Filter::Lanczos, Filter::Bilinear] {
                 let out = resize(&picture.view(), height, width, filter);
                 assert_eq!(out, vec![102; height * width * 3]);
             }
@@ -261,5 +316,28 @@ mod tests {
             assert!(error.contains(&format!("`{key}`")), "{error}");
         }
         Preprocess::parse(&base("\"size\": 12"), 12).expect("the encoder's own size is fine");
+    }
+
+    #[test]
+    fn processors_of_classifiers_are_told_apart() {
+        let parse = |text: &str| Preprocess::parse_classifier(text, 12);
+        let square = parse(r#"{"feature_extractor_type": "ViTFeatureExtractor", "size": 12}"#).expect("an old file");
+        assert!(!square.crops() && square.filter == Filter::Bilinear);
+        let cut = parse(r#"{"image_processor_type": "VideoMAEImageProcessor", "size": 12, "resample": 3}"#);
+        let cut = cut.expect("an old file");
+        assert!(cut.crops() && cut.filter == Filter::Bicubic);
+        for (text, key) in [
+            ("{}", "image_processor_type"),
+            (r#"{"image_processor_type": "ConvNextImageProcessor"}"#, "image_processor_type"),
+            (r#"{"image_processor_type": "ViTImageProcessor", "resample": 0}"#, "resample"),
+            (r#"{"image_processor_type": "ViTImageProcessor", "size": {"height": 13, "width": 13}}"#, "size"),
+            (
+                r#"{"image_processor_type": "VideoMAEImageProcessor", "crop_size": {"height": 8, "width": 8}}"#,
+                "crop_size",
+            ),
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Two normalised convolutions around a residual; the U-Net adds the embedded diffusion step in between.
+#[derive(Clone)]
 pub(crate) struct ResnetBlock {
     norm1: GroupNorm,
     conv1: Conv2d,
@@ -59,6 +60,7 @@ impl ResnetBlock {
 }
 
 /// Halves height and width by a strided convolution.
+#[derive(Clone)]
 pub(crate) struct Downsample(Conv2d);
 
 impl Downsample {
@@ -78,6 +80,7 @@ impl Downsample {
 }
 
 /// Doubles height and width by nearest neighbours and a convolution.
+#[derive(Clone)]
 pub(crate) struct Upsample(Conv2d);
 
 impl Upsample {

@@ -4,7 +4,8 @@
 //! Tensors have the names of diffusers' and transformers' arguments and results: `sample`, `timestep`,
 //! `encoder_hidden_states`, `class_labels`, `timestep_cond` → `sample` (B, C, F, h, w with motion modules); pictures `sample` → `mean`, `logvar` (or `latents`
 //! of a tiny autoencoder); latents `z` → `sample`; `input_ids` → `last_hidden_state`, `pooler_output`, `text_embeds`;
-//! `pixel_values` → `last_hidden_state`, `image_embeds`; of a captioner `pixel_values` (or `encoder_hidden_states`) →
+//! `pixel_values` → `last_hidden_state`, `image_embeds` (of classifiers `pooler_output` and `logits`, where they are there;
+//! films are (B, F, 3, H, W)); of a captioner `pixel_values` (or `encoder_hidden_states`) →
 //! `image_embeds`, and with `input_ids` → `logits`. Values at taps are written under the taps' names.
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
@@ -26,7 +27,9 @@ use crate::{
     tap::Taps,
     text::ClipTextModel,
     unet::{Conditioning, UNet2DConditionModel, UNetMotionModel},
+    video_mae::VideoMaeModel,
     vision::ClipVisionModel,
+    vit::VitModel,
     weights::{PackFiles, read_tensors, write_tensors},
 };
 
@@ -45,6 +48,8 @@ enum Loaded {
     Vision(Box<ClipVisionModel>),
     Language(Box<LanguageModel>),
     Caption(Box<Blip>),
+    Vit(Box<VitModel>),
+    VideoMae(Box<VideoMaeModel>),
 }
 
 impl Loaded {
@@ -59,6 +64,8 @@ impl Loaded {
             Part::Vision => Self::Vision(Box::new(parts.vision()?)),
             Part::Language => Self::Language(Box::new(parts.language()?)),
             Part::Caption => Self::Caption(Box::new(parts.blip()?.0)),
+            Part::Vit => Self::Vit(Box::new(parts.vit()?)),
+            Part::VideoMae => Self::VideoMae(Box::new(parts.video_mae()?)),
         })
     }
 
@@ -71,6 +78,8 @@ impl Loaded {
             Self::Vision(model) => model.device(),
             Self::Language(model) => model.device(),
             Self::Caption(model) => model.decoder.device(),
+            Self::Vit(model) => model.device(),
+            Self::VideoMae(model) => model.device(),
         }
     }
 
@@ -134,6 +143,21 @@ impl Loaded {
                 }
                 put("image_embeds", pictures);
             }
+            Self::Vit(model) => {
+                let states = model.forward(get(input, "pixel_values")?, taps)?;
+                put("last_hidden_state", states.last_hidden);
+                let rest = [("pooler_output", states.pooled), ("logits", states.logits)];
+                for (name, value) in rest.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                    put(name, value);
+                }
+            }
+            Self::VideoMae(model) => {
+                let states = model.forward(get(input, "pixel_values")?, taps)?;
+                put("last_hidden_state", states.last_hidden);
+                if let Some(logits) = states.logits {
+                    put("logits", logits);
+                }
+            }
         }
         Ok(out)
     }
@@ -190,6 +214,14 @@ impl Loaded {
                 let (side, c) = (model.vision.image_size(), &model.config.text);
                 put("pixel_values", draw("pixels", &[1, 3, side, side])?);
                 put("input_ids", tokens(c.max_position_embeddings.min(c.vocab_size).min(20))?);
+            }
+            Self::Vit(model) => {
+                let side = model.config().layers.image_size;
+                put("pixel_values", draw("pixels", &[1, 3, side, side])?);
+            }
+            Self::VideoMae(model) => {
+                let (side, frames) = (model.config().layers.image_size, model.config().num_frames);
+                put("pixel_values", draw("pixels", &[1, frames, 3, side, side])?);
             }
         }
         Ok(input)

@@ -41,6 +41,28 @@ impl Pca {
     /// In f64; equal to `sklearn.decomposition.PCA(svd_solver="full")` to 1e-9, signs included.
     #[inline(never)]
     pub fn fit<T: Real>(x: &dyn Samples<T>, n_components: usize, standardize: bool) -> Result<Self, RegressError> {
+        Self::fitted(x, n_components, standardize, false)
+    }
+
+    /// As [`Pca::fit`], but with fewer components where the samples span no more.
+    ///
+    /// # Errors
+    /// As [`Pca::fit`], and samples that do not vary.
+    pub fn fit_at_most<T: Real>(
+        x: &dyn Samples<T>,
+        n_components: usize,
+        standardize: bool,
+    ) -> Result<Self, RegressError> {
+        Self::fitted(x, n_components, standardize, true)
+    }
+
+    #[inline(never)]
+    fn fitted<T: Real>(
+        x: &dyn Samples<T>,
+        n_components: usize,
+        standardize: bool,
+        fewer: bool,
+    ) -> Result<Self, RegressError> {
         let (n, p) = x.dim();
         if n < 2 {
             return Err(RegressError::TooFewSamples { rows: n });
@@ -63,6 +85,7 @@ impl Pca {
             (spectrum.values, spectrum.vectors)
         };
         let rank = values.iter().filter(|value| **value > 0.0).count();
+        let n_components = if fewer { n_components.min(rank) } else { n_components };
         if n_components == 0 || n_components > rank {
             return Err(RegressError::Setting {
                 what: format!("{n_components} principal components are asked for"),
@@ -105,6 +128,19 @@ impl Pca {
             }
         }
         Ok(multiply_parallel(standard.view(), self.components.view()).mapv(T::from_f64))
+    }
+
+    /// The samples of which `along` (n_samples × n_components) are what [`Pca::transform`] gives, as far as the components reach.
+    #[inline(never)]
+    pub fn restored<T: Real>(&self, along: ArrayView2<'_, T>) -> Array2<T> {
+        let along = along.mapv(Real::as_f64).as_standard_layout().into_owned();
+        let mut out = multiply_parallel(along.view(), self.components.t());
+        for mut row in out.rows_mut() {
+            for (value, (mean, scale)) in row.iter_mut().zip(self.mean.iter().zip(&self.scale)) {
+                *value = *value * scale + mean;
+            }
+        }
+        out.mapv(T::from_f64)
     }
 
     /// Weights of features, in their own units, that predict what weights of components (n_targets × n_components) predict; their

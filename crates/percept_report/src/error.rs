@@ -17,6 +17,12 @@ pub enum ReportError {
         /// Its path inside the run's folder.
         path: String,
     },
+    /// The frames of a film are not in a format that reports embed.
+    #[error("frames `{path}` of the report are no JPEG or PNG file (write them as one of these)")]
+    NotFrames {
+        /// Their path inside the run's folder.
+        path: String,
+    },
     /// A sound is not in the one format that reports embed.
     #[error("sound `{path}` of the report is no WAV file of 16-bit integers or µ-law (write sounds as such)")]
     NotWav {
@@ -68,6 +74,22 @@ pub(crate) fn png(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, Re
     let bytes =
         pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Ok(bytes) } else { Err(ReportError::NotPng { path: path.to_owned() }) }
+}
+
+/// The bytes of the JPEG or PNG at `path`, and what it is.
+pub(crate) fn frames(
+    path: &str,
+    pictures: &mut Pictures<'_>,
+) -> Result<(&'static str, Vec<u8>), ReportError> {
+    let bytes =
+        pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        Ok(("image/jpeg", bytes))
+    } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Ok(("image/png", bytes))
+    } else {
+        Err(ReportError::NotFrames { path: path.to_owned() })
+    }
 }
 
 /// The bytes of the WAV at `path`, of a coding that every browser plays.

@@ -1,4 +1,4 @@
-//! Figures as inline SVG: curves, values with intervals, heat maps, strips of pictures under maps, maps on the cortex, and sounds.
+//! Figures as inline SVG: curves, values with intervals, heat maps, strips of pictures under maps, maps on the cortex, sounds and films.
 //!
 //! What is drawn comes as plain data ([`percept_core::figure`]); here it only gets a place, a colour and words. Text is text and
 //! colours are those of the page, so that a figure follows light and dark and can be searched, read aloud and printed.
@@ -6,6 +6,7 @@
 mod axis;
 mod cortex;
 mod estimates;
+mod films;
 mod lines;
 mod marks;
 mod matrix;
@@ -48,6 +49,7 @@ pub fn section(
             Figure::Strip(figure) => strip::draw(out, figure, pictures)?,
             Figure::Cortex(figure) => cortex::draw(out, figure, pictures)?,
             Figure::Sounds(figure) => sounds::draw(out, figure, pictures)?,
+            Figure::Films(figure) => films::draw(out, glossary, figure, pictures)?,
         }
         out.push_str("</figure>\n");
     }
@@ -56,7 +58,7 @@ pub fn section(
 
 /// The style and the script that the figures of these sections need beside those of the page.
 pub(crate) fn assets(sections: &[Section]) -> (String, String) {
-    let parts = [cortex::assets(sections), sounds::assets(sections)];
+    let parts = [cortex::assets(sections), sounds::assets(sections), films::assets(sections)];
     parts.into_iter().flatten().fold(Default::default(), |(style, script), (more_style, more_script)| {
         (style + more_style, script + more_script)
     })

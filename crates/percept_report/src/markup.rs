@@ -106,7 +106,8 @@ pub fn sound_address(wav: &[u8]) -> String {
     address("audio/wav", wav)
 }
 
-fn address(kind: &str, bytes: &[u8]) -> String {
+/// A file of any kind as an address that holds it.
+pub fn address(kind: &str, bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 4 / 3 + 32);
     let _ = write!(out, "data:{kind};base64,");
     base64(bytes, &mut out);

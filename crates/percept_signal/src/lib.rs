@@ -5,6 +5,7 @@
 //! - [`delays`]: copies of features at several delays, or their mean, that never cross the boundary of a run
 //! - [`volumes`]: features in time to features per volume, by averages or Lanczos' kernel
 //! - [`mod@detrend`]: running medians, Savitzky–Golay, polynomials and cosines, subtracted per run
+//! - [`mod@flow`]: optical flow between pictures
 //! - [`glance`]: outlines and gray pictures of sounds, for reports
 //! - [`hrf`]: canonical haemodynamic responses
 //! - [`mel`]: mel spectrograms in the conventions of librosa, torchaudio and transformers
@@ -30,6 +31,7 @@ pub mod delays;
 pub mod design;
 pub mod detrend;
 pub mod error;
+pub mod flow;
 pub mod fourier;
 pub mod glance;
 pub mod hrf;

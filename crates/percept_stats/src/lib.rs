@@ -26,6 +26,7 @@
 pub mod agreement;
 pub mod best;
 pub mod bootstrap;
+pub mod classification;
 pub mod clusters;
 pub mod contrasts;
 pub mod correlation;

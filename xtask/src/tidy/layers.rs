@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("percept_models", 1),
     ("percept_pocket", 1),
     ("percept_pocket_captions", 1),
+    ("percept_pocket_motion", 1),
     ("percept_pocket_words", 1),
     ("percept_pocket_music", 1),
     ("percept_synth", 1),
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, u32)] = &[
 const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("percept_pocket", "percept_models", "the pack is opened by the models it holds weights for"),
     ("percept_pocket_captions", "percept_models", "as percept_pocket"),
+    ("percept_pocket_motion", "percept_models", "as percept_pocket"),
     ("percept_pocket_words", "percept_models", "as percept_pocket"),
     ("percept_pocket_music", "percept_models", "as percept_pocket"),
     ("percept_models", "percept_signal", "what a model hears is a mel spectrogram that its config names"),

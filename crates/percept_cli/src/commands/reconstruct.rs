@@ -2,6 +2,7 @@
 
 use percept::methods::{self, Experiment, experiment};
 use percept::pipeline::experiment::music::MusicExperiment;
+use percept::pipeline::experiment::video::VideoExperiment;
 
 use crate::arguments::Reconstruct;
 use crate::output::{json, say};
@@ -14,8 +15,33 @@ pub(crate) fn run(arguments: Reconstruct) -> anyhow::Result<()> {
     if MusicExperiment::is_one_in(&arguments.experiment) {
         return finish_music(&MusicExperiment::open(&arguments.experiment, &settings.overrides)?, &settings);
     }
+    if VideoExperiment::is_one_in(&arguments.experiment) {
+        return finish_video(&VideoExperiment::open(&arguments.experiment, &settings.overrides)?, &settings);
+    }
     let experiment = experiment::open(&arguments.experiment, &settings.overrides)?;
     finish(&experiment, &settings)
+}
+
+/// Runs an experiment of films, writes its report, and says what came out.
+pub(super) fn finish_video(experiment: &VideoExperiment, settings: &RunSettings) -> anyhow::Result<()> {
+    const SHOWN: [&str; 4] = ["pixcorr", "twoway_clip", "flow_agreement", "direction"];
+    let outcome = methods::video::run(experiment, &settings.out, settings.options(), &Bars::new())?;
+    let report = percept::report::write(&settings.out, &outcome)?;
+    say(format!("report: {}", report.display()));
+    if settings.json {
+        return json(&outcome.scores);
+    }
+    let heads: String = SHOWN.iter().map(|metric| format!(" {metric:>22}")).collect();
+    say(format!("{:<16}{heads}", "film"));
+    for arm in outcome.arms.iter().filter(|arm| arm.name != "stimulus") {
+        let cell = |metric: &&str| {
+            let row = outcome.scores.iter().find(|row| row.method == arm.name && row.metric == *metric);
+            row.map_or("–".to_owned(), |row| format!("{:.3} [{:.3}, {:.3}]", row.value, row.low, row.high))
+        };
+        let cells: String = SHOWN.iter().map(|metric| format!(" {:>22}", cell(metric))).collect();
+        say(format!("{:<16}{cells}", arm.name));
+    }
+    Ok(())
 }
 
 /// Runs an experiment of music, writes its report, and says what came out.

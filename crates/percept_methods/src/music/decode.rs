@@ -6,12 +6,13 @@
 use ndarray::{Array1, Array2, Axis};
 use percept_core::seed::permutation;
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::listening::Tags;
 use percept_pipeline::decoding::rescale;
 use percept_pipeline::run::{StageName, artefact};
-use percept_regress::{Best, Folds, Region, Regions, RegionsParams, RidgeParams, Score};
 
 use super::bench::Bench;
 use super::targets::Target;
+use crate::by_region::{RegionDecoder, regions_of};
 
 /// Of the decoder; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -105,79 +106,49 @@ fn folds(bench: &Bench<'_>, target: &Target) -> Vec<usize> {
 fn fit(bench: &Bench<'_>, target: &Target) -> Result<Decoded, PipelineError> {
     let wide = |values: &Array2<f32>| values.mapv(f64::from);
     let [training, test] = &target.sides;
-    let (x, y) = (wide(&training.windows.responses), wide(&training.truth));
-    let fold_of_row = folds(bench, target);
-    let n_folds = fold_of_row.iter().max().map_or(1, |last| last + 1);
-    bench.progress.begin(&format!("decode {}", target.name), n_folds as u64 + 1);
-    let regions: Vec<Region> = bench
-        .data
-        .regions
-        .iter()
-        .map(|region| Region { name: region.name.clone(), features: region.units.clone() })
-        .collect();
-    let settings = &bench.experiment.decode;
-    let params = RegionsParams {
-        ridge: RidgeParams { alphas: settings.alphas.clone(), score: Score::Pearson, ..RidgeParams::default() },
-        n_best: settings.best_regions,
-        best: Best::Together,
+    let decoder = RegionDecoder {
+        feature: &target.name,
+        x: wide(&training.windows.responses),
+        y: wide(&training.truth),
+        fold_of_row: folds(bench, target),
+        regions: regions_of(&bench.data.regions),
+        alphas: &bench.experiment.decode.alphas,
+        n_best: bench.experiment.decode.best_regions,
+        progress: bench.progress,
     };
-    let refused = |error| PipelineError::Regress { feature: target.name.clone(), error };
-    let model = |rows: &[usize]| -> Result<Regions<f64>, PipelineError> {
-        let labels: Vec<usize> = rows.iter().map(|&row| fold_of_row[row]).collect();
-        let folds = Folds::by_label(&labels).map_err(refused)?;
-        let (x, y) = (x.select(Axis(0), rows), y.select(Axis(0), rows));
-        let fitted = Regions::fit(x.view(), y.view(), &regions, &folds, &params, None, None).map_err(refused)?;
-        bench.progress.advance(1);
-        Ok(fitted)
-    };
-    let mut held_out = Array2::<f32>::zeros(training.truth.dim());
-    for fold in 0..n_folds {
-        let (own, rest): (Vec<usize>, Vec<usize>) = (0..x.nrows()).partition(|&row| fold_of_row[row] == fold);
-        let found = model(&rest)?.predict(x.select(Axis(0), &own).view()).map_err(refused)?;
-        for (&row, values) in own.iter().zip(found.outer_iter()) {
-            held_out.row_mut(row).assign(&values.mapv(|value| value as f32));
-        }
-    }
-    let all: Vec<usize> = (0..x.nrows()).collect();
-    let whole = model(&all)?;
-    let predicted = whole.predict(wide(&test.windows.responses).view()).map_err(refused)?;
-    let mut left_out = None;
-    if let (true, Some(genres)) = (leaves_genres_out(bench, target), bench.data.tags.first()) {
-        let mut rows = Array2::<f32>::zeros(test.truth.dim());
-        for genre in 0..genres.words.len() {
-            let kept: Vec<usize> =
-                (0..x.nrows()).filter(|&row| genres.of_clip[training.windows.clip[row]] != genre).collect();
-            let own: Vec<usize> =
-                (0..rows.nrows()).filter(|&row| genres.of_clip[test.windows.clip[row]] == genre).collect();
-            if own.is_empty() {
-                continue;
-            }
-            let responses = wide(&test.windows.responses.select(Axis(0), &own));
-            let found = model(&kept)?.predict(responses.view()).map_err(refused)?;
-            for (&row, values) in own.iter().zip(found.outer_iter()) {
-                rows.row_mut(row).assign(&values.mapv(|value| value as f32));
-            }
-        }
-        left_out = Some(rows);
-    }
-    bench.progress.end("");
-    let best = whole.chosen.first().cloned().unwrap_or_default();
-    let mean_score = |region: usize| whole.scores.row(region).mean().unwrap_or(0.0);
-    let n_targets_of_alpha = settings
-        .alphas
-        .iter()
-        .map(|alpha| {
-            best.iter().flat_map(|&region| whole.alpha.row(region).to_vec()).filter(|own| own == alpha).count()
-        })
-        .collect();
-    let of_columns = percept_stats::correlation::r2_columns(held_out.view(), training.truth.view())?.values;
-    let defined: Vec<f64> = of_columns.into_iter().flatten().collect();
+    let found = decoder.decoded(wide(&test.windows.responses).view())?;
+    let genres = leaves_genres_out(bench, target).then(|| bench.data.tags.first()).flatten();
+    let left_out = genres.map(|genres| without_genres(&decoder, target, genres)).transpose()?;
     Ok(Decoded {
-        sides: [held_out, predicted.mapv(|value| value as f32)],
-        chosen: best.iter().map(|&region| regions[region].name.clone()).collect(),
-        of_regions: (0..regions.len()).map(mean_score).collect(),
-        n_targets_of_alpha,
-        r2: defined.iter().sum::<f64>() / defined.len().max(1) as f64,
+        sides: [found.held_out, found.predicted],
+        chosen: found.chosen,
+        of_regions: found.of_regions,
+        n_targets_of_alpha: found.n_targets_of_alpha,
+        r2: found.r2,
         left_out,
     })
+}
+
+/// Test windows by models that never saw the genre of their clip.
+fn without_genres(
+    decoder: &RegionDecoder<'_>,
+    target: &Target,
+    genres: &Tags,
+) -> Result<Array2<f32>, PipelineError> {
+    let [training, test] = &target.sides;
+    let mut rows = Array2::<f32>::zeros(test.truth.dim());
+    for genre in 0..genres.words.len() {
+        let is_of = |clip: usize| genres.of_clip[clip] == genre;
+        let kept: Vec<usize> = (0..training.truth.nrows()).filter(|&row| !is_of(training.windows.clip[row])).collect();
+        let own: Vec<usize> = (0..rows.nrows()).filter(|&row| is_of(test.windows.clip[row])).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let responses = test.windows.responses.select(Axis(0), &own).mapv(f64::from);
+        let found = decoder.predict(&decoder.model(&kept)?, responses.view())?;
+        for (&row, values) in own.iter().zip(found.outer_iter()) {
+            rows.row_mut(row).assign(&values);
+        }
+    }
+    Ok(rows)
 }

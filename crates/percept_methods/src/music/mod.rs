@@ -14,7 +14,6 @@ mod decode;
 pub mod index;
 mod outcome;
 mod pictures;
-mod scores;
 mod sounds;
 mod tags;
 mod targets;

@@ -13,9 +13,9 @@ use super::arms::Arm;
 use super::bench::Bench;
 use super::decode::Decoded;
 use super::pictures;
-use super::scores::{MANY, Scorer};
 use super::tags::TagNamer;
 use super::targets::Target;
+use crate::scorer::{MANY, Scorer};
 
 /// The published table's layout, relative to the run.
 pub(super) const TABLE: &str = "table.json";
@@ -88,7 +88,7 @@ fn of_target(bench: &Bench<'_>, target: &Target, decoded: &Decoded) -> Result<Ve
     let mut rows = Vec::new();
     for (number, side) in target.sides.iter().enumerate() {
         let seed = bench.seed.named("scores").named(&target.name).at(number as u64);
-        let scorer = Scorer { method: &target.name, split: SIDES[number], seed };
+        let scorer = Scorer { method: &target.name, split: SIDES[number], seed, blocks: None };
         let predicted = &decoded.sides[number];
         rows.extend(scorer.correlation(predicted.view(), side.truth.view(), &side.windows.clip)?);
         let (predicted, truth) = (side.by_clip(predicted), side.by_clip(&side.truth));
@@ -101,7 +101,7 @@ fn of_target(bench: &Bench<'_>, target: &Target, decoded: &Decoded) -> Result<Ve
 fn of_genres(bench: &Bench<'_>, target: &Target, left_out: &Array2<f32>) -> Result<Vec<ScoreRow>, PipelineError> {
     let test = &target.sides[1];
     let seed = bench.seed.named("scores").named("genres left out");
-    let scorer = Scorer { method: &target.name, split: "genres left out", seed };
+    let scorer = Scorer { method: &target.name, split: "genres left out", seed, blocks: None };
     scorer.identification(test.by_clip(left_out).view(), test.by_clip(&test.truth).view())
 }
 
@@ -118,7 +118,7 @@ fn of_arms(
     let mut rows = Vec::new();
     let mut tags = |method: &str, vectors: &Array2<f32>| -> Result<(), PipelineError> {
         let seed = bench.seed.named("scores").named(method);
-        let scorer = Scorer { method, split: SIDES[1], seed };
+        let scorer = Scorer { method, split: SIDES[1], seed, blocks: None };
         for namer in &namers {
             let right = namer.right(bench.data, &test.clips, vectors.view())?;
             rows.extend(scorer.mean(&tag_metric(&namer.kind), &right, Some(1.0 / namer.n_words as f64))?);
@@ -132,7 +132,7 @@ fn of_arms(
     }
     for arm in arms.iter().filter(|arm| arm.name != "stimulus") {
         let seed = bench.seed.named("scores").named(&arm.name);
-        let scorer = Scorer { method: &arm.name, split: SIDES[1], seed };
+        let scorer = Scorer { method: &arm.name, split: SIDES[1], seed, blocks: None };
         let likeness = cosine_rows(arm.heard.view(), truth.view())?.values;
         // What the same sounds score against the excerpts of others.
         let all = MusicPack::unit(arm.heard.view()).dot(&MusicPack::unit(truth.view()).t());

@@ -50,7 +50,7 @@ pub struct MotionRecipe {
 
 impl Default for MotionRecipe {
     fn default() -> Self {
-        Self { seed: 1, steps: 6_000, films: 4_000, cuts: 0.2, batch: 4 }
+        Self { seed: 1, steps: 1_800, films: 4_000, cuts: 0.2, batch: 4 }
     }
 }
 

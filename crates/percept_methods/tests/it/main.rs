@@ -15,3 +15,4 @@ mod nsd;
 mod planted;
 mod resume;
 mod study;
+mod video;

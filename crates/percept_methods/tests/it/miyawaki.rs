@@ -7,6 +7,7 @@ use percept_core::Silent;
 use percept_methods::encoding::EncodingExperiment;
 use percept_methods::{PipelineError, RunOptions, experiment};
 use percept_pipeline::experiment::music::MusicExperiment;
+use percept_pipeline::experiment::video::VideoExperiment;
 use percept_testing::shared_data;
 
 fn example(name: &str) -> PathBuf {
@@ -32,6 +33,9 @@ fn every_example_is_a_valid_experiment() {
             } else if MusicExperiment::is_one(&text) {
                 let music = MusicExperiment::open(&path, &[]).expect("a valid example");
                 assert_eq!(MusicExperiment::parse(&music.resolved(), &path, &[]).expect("resolved is valid"), music);
+            } else if VideoExperiment::is_one(&text) {
+                let video = VideoExperiment::open(&path, &[]).expect("a valid example");
+                assert_eq!(VideoExperiment::parse(&video.resolved(), &path, &[]).expect("resolved is valid"), video);
             } else {
                 experiment::open(&path, &[]).expect("a valid example");
             }

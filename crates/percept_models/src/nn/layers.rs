@@ -9,6 +9,7 @@ use super::{
 use crate::error::Result;
 
 /// 2-D convolution with bias.
+#[derive(Clone)]
 pub(crate) struct Conv2d {
     weight: Tensor,
     bias: Tensor,
@@ -66,6 +67,7 @@ impl Conv2d {
 }
 
 /// A linear layer over the last dimension.
+#[derive(Clone)]
 pub(crate) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
@@ -102,7 +104,7 @@ impl Linear {
 
     /// From a 1×1 convolution.
     pub(crate) fn from_pointwise(p: &Params, inputs: usize, outputs: usize) -> Result<Self> {
-        Self::from_patches(p, [inputs, outputs], [1, 1])
+        Self::from_patches(p, [inputs, outputs], &[1, 1])
     }
 
     /// From a convolution over time of one sample, without bias.
@@ -111,11 +113,17 @@ impl Linear {
         Ok(Self { weight, bias: None })
     }
 
-    /// From a convolution whose stride is its kernel, so that it sees every patch, flattened (channel, row, column), once.
-    pub(crate) fn from_patches(p: &Params, [c_in, c_out]: [usize; 2], [height, width]: [usize; 2]) -> Result<Self> {
-        let init = Init::Uniform { fan_in: c_in * height * width };
-        let weight = p.get("weight", &[c_out, c_in, height, width], init)?.flatten_from(1)?;
+    /// From a convolution over any number of axes whose stride is its kernel, so that it sees every patch, flattened (channel,
+    /// then the kernel's axes), once.
+    pub(crate) fn from_patches(p: &Params, [c_in, c_out]: [usize; 2], kernel: &[usize]) -> Result<Self> {
+        let init = Init::Uniform { fan_in: c_in * kernel.iter().product::<usize>() };
+        let weight = p.get("weight", &[&[c_out, c_in], kernel].concat(), init)?.flatten_from(1)?;
         Ok(Self { weight, bias: Some(p.get("bias", &[c_out], init)?) })
+    }
+
+    /// The same layer with a bias that is stored somewhere else.
+    pub(crate) fn with_bias(self, bias: Tensor) -> Self {
+        Self { bias: Some(bias), ..self }
     }
 
     /// (…, I) → (…, O).
@@ -126,6 +134,7 @@ impl Linear {
 }
 
 /// A projection between feature maps and tokens, which checkpoints store as a 1×1 convolution or as a linear layer.
+#[derive(Clone)]
 pub(crate) enum Projection {
     Conv(Conv2d),
     Linear(Linear),
@@ -160,6 +169,7 @@ impl Projection {
 }
 
 /// Group normalisation over (B, C, …).
+#[derive(Clone)]
 pub(crate) struct GroupNorm {
     weight: Tensor,
     bias: Tensor,
@@ -188,6 +198,7 @@ impl GroupNorm {
 }
 
 /// Layer normalisation over the last dimension.
+#[derive(Clone)]
 pub(crate) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,

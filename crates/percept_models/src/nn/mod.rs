@@ -1,5 +1,6 @@
 //! The layers that every model shares: each is written once, built from named parameters, differentiable.
 
+pub(crate) mod across;
 pub(crate) mod attention;
 pub(crate) mod block;
 mod composed;
@@ -18,6 +19,7 @@ pub(crate) mod rotary;
 pub(crate) mod time;
 pub(crate) mod transformer;
 
+pub use across::CrossFrame;
 pub use kernel::{conv_shape::exact_convolution, pointwise::Activation};
 pub use names::NamePattern;
 pub use recompute::backward;

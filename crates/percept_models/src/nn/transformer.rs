@@ -4,6 +4,7 @@ use candle_core::{D, Tensor};
 
 use super::{
     Activation,
+    across::CrossFrame,
     attention::attend,
     block::{FeedForward, Norm, SelfAttention, TokenBlock},
     elementwise::Elementwise,
@@ -14,6 +15,7 @@ use super::{
 use crate::{error::Result, tap::Taps};
 
 /// Attention as diffusers names it: `to_q`, `to_k`, `to_v` without bias, `to_out.0` with.
+#[derive(Clone)]
 pub(crate) struct CrossAttention {
     q: Linear,
     k: Linear,
@@ -40,6 +42,12 @@ impl CrossAttention {
         self.out.forward(&attend(&q, &k, &v, self.heads, false)?)
     }
 
+    /// Self-attention in which frames look at other frames: `x` (B·F, L, width) → (B·F, L, width).
+    fn forward_across(&self, x: &Tensor, across: &CrossFrame) -> Result<Tensor> {
+        let (q, k, v) = (self.q.forward(x)?, self.k.forward(x)?, self.v.forward(x)?);
+        self.out.forward(&attend(&q, &across.spread(&k)?, &across.spread(&v)?, self.heads, false)?)
+    }
+
     /// How much each token of `x` (B, L, width) looks at each of `context` (B, S, context), mean over heads: (B, L, S).
     fn weights(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
         let (q, k) = (self.q.forward(x)?, self.k.forward(context)?);
@@ -54,6 +62,7 @@ impl CrossAttention {
 }
 
 /// Self-attention, cross-attention and a GEGLU network, each behind a layer norm and around a residual.
+#[derive(Clone)]
 pub(crate) struct TransformerBlock {
     norm1: LayerNorm,
     attn1: CrossAttention,
@@ -93,10 +102,19 @@ impl TransformerBlock {
         }
     }
 
-    /// Without a context the second attention looks at the tokens themselves.
-    pub(crate) fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
+    /// Without a context the second attention looks at the tokens themselves; with `across` the first looks at other frames.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        context: Option<&Tensor>,
+        across: Option<&CrossFrame>,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
         let h = self.placed(self.norm1.forward(x)?)?;
-        let h = self.attn1.forward(&h, &h)?;
+        let h = match across {
+            Some(across) => self.attn1.forward_across(&h, across)?,
+            None => self.attn1.forward(&h, &h)?,
+        };
         taps.see(format_args!("self"), &h);
         let x = maps::add(x, &h)?;
         let h = self.placed(self.norm2.forward(&x)?)?;
@@ -111,6 +129,7 @@ impl TransformerBlock {
 }
 
 /// diffusers' `Transformer2DModel`: the pixels of a feature map as tokens that attend to each other and to the context.
+#[derive(Clone)]
 pub(crate) struct SpatialTransformer {
     norm: GroupNorm,
     proj_in: Projection,
@@ -147,13 +166,19 @@ impl SpatialTransformer {
         })
     }
 
-    /// `x` (B, C, H, W), `context` (B, S, context) → (B, C, H, W).
-    pub(crate) fn forward(&self, x: &Tensor, context: Option<&Tensor>, taps: &mut Taps) -> Result<Tensor> {
+    /// `x` (B, C, H, W), `context` (B, S, context) → (B, C, H, W); with `across` pictures are frames that look at others.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        context: Option<&Tensor>,
+        across: Option<&CrossFrame>,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
         let mut tokens = self.proj_in.to_tokens(&self.norm.forward(x)?)?;
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = match i {
-                0 => block.forward(&tokens, context, taps)?,
-                _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, context, taps))?,
+                0 => block.forward(&tokens, context, across, taps)?,
+                _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, context, across, taps))?,
             };
         }
         Ok(maps::add(&self.proj_out.to_map(&tokens, x)?, x)?)

@@ -14,6 +14,23 @@ pub struct History {
     pub(super) last: Option<(Tensor, usize)>,
 }
 
+impl History {
+    /// Clean samples as they were predicted at earlier steps, newest last.
+    pub(crate) fn clean(&self) -> &[Tensor] {
+        &self.clean
+    }
+
+    /// The sample from which the last step was taken, and its order.
+    pub(crate) fn last(&self) -> Option<(&Tensor, usize)> {
+        self.last.as_ref().map(|(sample, order)| (sample, *order))
+    }
+
+    /// What [`Self::clean`] and [`Self::last`] told.
+    pub(crate) fn from_parts(clean: Vec<Tensor>, last: Option<(Tensor, usize)>) -> Self {
+        Self { clean, last }
+    }
+}
+
 /// What a step is made of.
 pub(super) struct Given<'a> {
     pub(super) output: &'a Tensor,

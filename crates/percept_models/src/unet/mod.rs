@@ -8,6 +8,7 @@
 mod config;
 mod motion;
 mod motion_model;
+mod stage;
 
 use std::sync::Arc;
 
@@ -16,8 +17,11 @@ use candle_core::{Device, Tensor};
 use config::ClassEmbedding;
 pub use config::UnetConfig;
 pub use motion::MotionConfig;
-use motion::{Motion, Side, TemporalTransformer};
+use motion::{Motion, Side};
 pub use motion_model::UNetMotionModel;
+use stage::{Film, Given, Mid, Stage};
+
+pub use crate::nn::CrossFrame;
 
 use crate::{
     error::{ModelError, Result},
@@ -26,70 +30,14 @@ use crate::{
         layers::{Conv2d, GroupNorm, Linear},
         ops,
         params::Params,
-        recompute::checkpoint,
         transformer::SpatialTransformer,
     },
     resnet::{Downsample, ResnetBlock, Upsample},
     tap::Taps,
 };
 
-/// One residual block with the Transformers behind it, over the picture and over time, where the level has them.
-struct Stage {
-    resnet: ResnetBlock,
-    attention: Option<SpatialTransformer>,
-    motion: Option<TemporalTransformer>,
-}
-
-/// What every stage of a pass is given beside its pictures and the embedded diffusion step.
-#[derive(Clone, Copy)]
-struct Given<'a> {
-    context: Option<&'a Tensor>,
-    /// How many pictures that follow each other are the frames of one video.
-    frames: usize,
-}
-
-impl Stage {
-    /// The stage's places are `resnet.{i}`, `attn.{i}` and `motion.{i}`, with those of the Transformers below the latter.
-    fn forward(&self, i: usize, x: &Tensor, step: &Tensor, given: Given<'_>, taps: &mut Taps) -> Result<Tensor> {
-        let mut x = self.resnet.forward(x, Some(step))?;
-        taps.see(format_args!("resnet.{i}"), &x);
-        if let Some(attention) = &self.attention {
-            x = taps.within(format_args!("attn.{i}"), |taps| attention.forward(&x, given.context, taps))?;
-            taps.see(format_args!("attn.{i}"), &x);
-        }
-        if let Some(motion) = &self.motion {
-            x = taps.within(format_args!("motion.{i}"), |taps| motion.forward(&x, given.frames, taps))?;
-            taps.see(format_args!("motion.{i}"), &x);
-        }
-        Ok(x)
-    }
-
-    /// As [`Self::forward`], keeping only the inputs for the backward pass.
-    fn forward_checkpointed(
-        self: &Arc<Self>,
-        i: usize,
-        x: &Tensor,
-        step: &Tensor,
-        given: Given<'_>,
-        taps: &mut Taps,
-    ) -> Result<Tensor> {
-        let Given { context, frames } = given;
-        let mut inputs = vec![x, step];
-        inputs.extend(context);
-        let detached = context.map(Tensor::detach);
-        let first = Given { context: detached.as_ref(), frames };
-        let value = self.forward(i, &x.detach(), &step.detach(), first, taps)?;
-        let stage = self.clone();
-        let again = move |inputs: &[Tensor]| {
-            let given = Given { context: inputs.get(2), frames };
-            let out = stage.forward(i, &inputs[0], &inputs[1], given, &mut Taps::none());
-            out.map_err(candle_core::Error::wrap)
-        };
-        Ok(checkpoint(value, &inputs, Arc::new(again))?)
-    }
-}
-
 /// Two layers that embed a diffusion step, or a vector.
+#[derive(Clone)]
 struct EmbeddingNet {
     first: Linear,
     second: Linear,
@@ -108,15 +56,10 @@ impl EmbeddingNet {
     }
 }
 
+#[derive(Clone)]
 enum ClassNet {
     Linear(Linear),
     Network(EmbeddingNet),
-}
-
-/// The middle block; without attention it is a single residual block.
-struct Mid {
-    first: ResnetBlock,
-    rest: Option<(SpatialTransformer, Option<TemporalTransformer>, ResnetBlock)>,
 }
 
 /// What a prediction is conditioned on beside the diffusion step.
@@ -132,6 +75,9 @@ pub struct Conditioning<'a> {
 }
 
 /// The U-Net: predicts noise (or velocity, as it was trained) from noisy latents, the diffusion step and the context.
+///
+/// Cheap to clone: the weights are shared.
+#[derive(Clone)]
 pub struct UNet2DConditionModel {
     config: UnetConfig,
     step: EmbeddingNet,
@@ -152,18 +98,10 @@ impl UNet2DConditionModel {
     /// # Errors
     /// Missing tensors and tensors of another shape, by name.
     pub fn new(p: &Params, config: UnetConfig) -> Result<Self> {
-        Self::build(p, config, None)
-    }
-
-    fn build(p: &Params, config: UnetConfig, motion: Option<Motion<'_>>) -> Result<Self> {
         let widths = config.block_out_channels.clone();
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
         let step_width = config.embedding_width();
-        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, side: Side| -> Result<Arc<Stage>> {
-            let cross = match side {
-                Side::Down | Side::Mid => config.down_block_types[level] == "CrossAttnDownBlock2D",
-                Side::Up => config.up_block_types[widths.len() - 1 - level] == "CrossAttnUpBlock2D",
-            };
+        let stage = |place: &Params, i: usize, channels: [usize; 2], level: usize, cross: bool| -> Result<Arc<Stage>> {
             let resnets = place.at("resnets").at(i);
             let attention = place.at("attentions").at(i);
             Ok(Arc::new(Stage {
@@ -173,7 +111,7 @@ impl UNet2DConditionModel {
                         SpatialTransformer::new(&attention, channels[1], config.heads(level), config.spatial(level))
                     })
                     .transpose()?,
-                motion: Motion::module(motion, place, i, level, side)?,
+                motion: None,
             }))
         };
 
@@ -182,9 +120,10 @@ impl UNet2DConditionModel {
         let mut skips = vec![channels];
         for (level, &width) in widths.iter().enumerate() {
             let place = p.at("down_blocks").at(level);
+            let cross = config.down_block_types[level] == "CrossAttnDownBlock2D";
             let mut stages = Vec::new();
             for i in 0..config.layers_per_block {
-                stages.push(stage(&place, i, [channels, width], level, Side::Down)?);
+                stages.push(stage(&place, i, [channels, width], level, cross)?);
                 channels = width;
                 skips.push(width);
             }
@@ -210,7 +149,7 @@ impl UNet2DConditionModel {
                     .then(|| -> Result<_> {
                         let heads = config.heads(last);
                         let attention = SpatialTransformer::new(&attention, channels, heads, config.spatial(last))?;
-                        Ok((attention, Motion::module(motion, &place, 0, last, Side::Mid)?, resnet(1)?))
+                        Ok((attention, None, resnet(1)?))
                     })
                     .transpose()?;
                 Ok(Mid { first, rest })
@@ -221,10 +160,11 @@ impl UNet2DConditionModel {
         for (i, level) in (0..widths.len()).rev().enumerate() {
             let width = widths[level];
             let place = p.at("up_blocks").at(i);
+            let cross = config.up_block_types[i] == "CrossAttnUpBlock2D";
             let mut stages = Vec::new();
             for j in 0..=config.layers_per_block {
                 let skip = skips.pop().unwrap_or(0);
-                stages.push(stage(&place, j, [channels + skip, width], level, Side::Up)?);
+                stages.push(stage(&place, j, [channels + skip, width], level, cross)?);
                 channels = width;
             }
             let sampler = (level > 0).then(|| Upsample::new(&place.at("upsamplers").at(0), width)).transpose()?;
@@ -258,6 +198,30 @@ impl UNet2DConditionModel {
             config,
             checkpoints: false,
         })
+    }
+
+    /// Takes motion modules behind its stages, in place of any that were there. Names are those of the U-Net's blocks.
+    fn attach(&mut self, p: &Params, motion: &MotionConfig) -> Result<()> {
+        let place = Motion { config: motion, unet: &self.config };
+        let levels = self.down.len();
+        let put = |stage: &mut Arc<Stage>, p: &Params, i: usize, level: usize, side: Side| -> Result<()> {
+            Arc::make_mut(stage).motion = place.module(p, i, level, side)?.map(Arc::new);
+            Ok(())
+        };
+        for (level, (stages, _)) in self.down.iter_mut().enumerate() {
+            for (i, stage) in stages.iter_mut().enumerate() {
+                put(stage, &p.at("down_blocks").at(level), i, level, Side::Down)?;
+            }
+        }
+        if let Some(Mid { rest: Some((_, module, _)), .. }) = &mut self.mid {
+            *module = place.module(&p.at("mid_block"), 0, levels - 1, Side::Mid)?.map(Arc::new);
+        }
+        for (i, (stages, _)) in self.up.iter_mut().enumerate() {
+            for (j, stage) in stages.iter_mut().enumerate() {
+                put(stage, &p.at("up_blocks").at(i), j, levels - 1 - i, Side::Up)?;
+            }
+        }
+        Ok(())
     }
 
     /// Trains in less memory and more time: between the two passes only the inputs of every residual block with its
@@ -304,20 +268,41 @@ impl UNet2DConditionModel {
         conditioning: Conditioning<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
-        self.pass(latents, steps, conditioning, 1, taps)
+        self.pass(latents, steps, conditioning, Film::PICTURES, taps)
     }
 
-    /// A pass over pictures of which every `frames` that follow each other are a video.
+    /// As [`Self::forward_with`] for the frames of films, which look at the frames before them: cross-frame attention.
+    ///
+    /// # Shapes
+    /// `latents` (B·F, C, h, w), the frames of a film behind each other, F as [`CrossFrame::piece`] says.
+    ///
+    /// # Errors
+    /// As [`Self::forward_with`]; a number of pictures that is no number of films.
+    pub fn forward_across(
+        &self,
+        latents: &Tensor,
+        steps: &[f64],
+        conditioning: Conditioning<'_>,
+        across: &CrossFrame,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
+        self.pass(latents, steps, conditioning, Film { across: Some(across), ..Film::PICTURES }, taps)
+    }
+
+    /// A pass over pictures that may belong together.
     fn pass(
         &self,
         latents: &Tensor,
         steps: &[f64],
         conditioning: Conditioning<'_>,
-        frames: usize,
+        film: Film<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
         self.check(latents, steps, conditioning)?;
-        let given = Given { context: conditioning.context, frames };
+        if let Some(across) = film.across {
+            across.begin(latents.dim(0)?)?;
+        }
+        let given = Given { context: conditioning.context, film };
         let step = self.embed(steps, conditioning)?;
         taps.see(format_args!("step"), &step);
 
@@ -344,10 +329,12 @@ impl UNet2DConditionModel {
                 x = mid.first.forward(&x, Some(&step))?;
                 taps.see(format_args!("resnet.0"), &x);
                 if let Some((attention, motion, second)) = &mid.rest {
-                    x = taps.within(format_args!("attn.0"), |taps| attention.forward(&x, given.context, taps))?;
+                    x = taps.within(format_args!("attn.0"), |taps| {
+                        attention.forward(&x, given.context, film.across, taps)
+                    })?;
                     taps.see(format_args!("attn.0"), &x);
                     if let Some(motion) = motion {
-                        x = taps.within(format_args!("motion.0"), |taps| motion.forward(&x, frames, taps))?;
+                        x = taps.within(format_args!("motion.0"), |taps| motion.forward(&x, film.frames, taps))?;
                         taps.see(format_args!("motion.0"), &x);
                     }
                     x = second.forward(&x, Some(&step))?;
@@ -387,7 +374,8 @@ impl UNet2DConditionModel {
         given: Given<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
-        if self.checkpoints {
+        // What frames keep for later pieces is no input of a stage.
+        if self.checkpoints && given.film.across.is_none() {
             stage.forward_checkpointed(i, x, step, given, taps)
         } else {
             stage.forward(i, x, step, given, taps)

@@ -212,13 +212,13 @@ pub(super) enum Side {
 impl Motion<'_> {
     /// The module `i` of the block at `place`, if there is one.
     pub(super) fn module(
-        this: Option<Self>,
+        self,
         place: &Params,
         i: usize,
         level: usize,
         side: Side,
     ) -> Result<Option<TemporalTransformer>> {
-        let Some(Self { config, unet }) = this else { return Ok(None) };
+        let Self { config, unet } = self;
         let layers = match side {
             Side::Mid if !config.in_mid => return Ok(None),
             Side::Mid => config.mid_layers,
@@ -268,8 +268,8 @@ impl TemporalTransformer {
         let mut tokens = self.proj_in.forward(&tokens.reshape((batch * pixels, frames, channels))?)?;
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = match i {
-                0 => block.forward(&tokens, None, taps)?,
-                _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, None, taps))?,
+                0 => block.forward(&tokens, None, None, taps)?,
+                _ => taps.within(format_args!("layer{i}"), |taps| block.forward(&tokens, None, None, taps))?,
             };
         }
         // (B·H·W, F, C) → (B, F, C, H·W)

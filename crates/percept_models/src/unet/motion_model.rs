@@ -2,8 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::motion::{Motion, MotionConfig};
-use super::{Conditioning, UNet2DConditionModel, UnetConfig};
+use super::{Conditioning, CrossFrame, Film, MotionConfig, UNet2DConditionModel, UnetConfig};
 use crate::{
     error::{ModelError, Result},
     nn::params::Params,
@@ -23,8 +22,16 @@ impl UNetMotionModel {
     /// # Errors
     /// Missing tensors and tensors of another shape, by name.
     pub fn new(p: &Params, config: UnetConfig, motion: MotionConfig) -> Result<Self> {
-        let place = Motion { config: &motion, unet: &config };
-        let unet = UNet2DConditionModel::build(p, config.clone(), Some(place))?;
+        Self::over(&UNet2DConditionModel::new(p, config)?, p, motion)
+    }
+
+    /// Puts the motion modules of an adapter into a U-Net of pictures, with which it shares its weights.
+    ///
+    /// # Errors
+    /// Missing tensors and tensors of another shape, by name.
+    pub fn over(unet: &UNet2DConditionModel, p: &Params, motion: MotionConfig) -> Result<Self> {
+        let mut unet = unet.clone();
+        unet.attach(p, &motion)?;
         Ok(Self { unet, motion })
     }
 
@@ -49,6 +56,11 @@ impl UNetMotionModel {
     }
 
     /// The same model for single pictures, which are videos of one frame.
+    pub fn pictures(&self) -> &UNet2DConditionModel {
+        &self.unet
+    }
+
+    /// As [`Self::pictures`].
     pub fn into_pictures(self) -> UNet2DConditionModel {
         self.unet
     }
@@ -79,6 +91,33 @@ impl UNetMotionModel {
         conditioning: Conditioning<'_>,
         taps: &mut Taps,
     ) -> Result<Tensor> {
+        self.pass(latents, steps, conditioning, None, taps)
+    }
+
+    /// As [`Self::forward_with`], where frames also look at the frames before them: cross-frame attention.
+    ///
+    /// # Errors
+    /// As [`Self::forward_with`]; another number of frames than [`CrossFrame::piece`] said.
+    pub fn forward_across(
+        &self,
+        latents: &Tensor,
+        steps: &[f64],
+        conditioning: Conditioning<'_>,
+        across: &CrossFrame,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
+        across.expect_frames(latents.dims().get(2).copied().unwrap_or(0))?;
+        self.pass(latents, steps, conditioning, Some(across), taps)
+    }
+
+    fn pass(
+        &self,
+        latents: &Tensor,
+        steps: &[f64],
+        conditioning: Conditioning<'_>,
+        across: Option<&CrossFrame>,
+        taps: &mut Taps,
+    ) -> Result<Tensor> {
         let [batch, _, frames, height, width] = *latents.dims() else {
             let got = format!("{:?}", latents.dims());
             return Err(ModelError::Input { what: "latents of videos", expected: "(B, C, F, h, w)".into(), got });
@@ -106,7 +145,7 @@ impl UNetMotionModel {
         let steps: Vec<f64> = steps.iter().flat_map(|&step| std::iter::repeat_n(step, frames)).collect();
         // (B, C, F, h, w) → (B·F, C, h, w)
         let images = latents.transpose(1, 2)?.contiguous()?.flatten(0, 1)?;
-        let out = self.unet.pass(&images, &steps, given, frames, taps)?;
+        let out = self.unet.pass(&images, &steps, given, Film { frames, across }, taps)?;
         Ok(out.reshape((batch, frames, out.dim(1)?, height, width))?.transpose(1, 2)?.contiguous()?)
     }
 }

@@ -3,6 +3,7 @@
 mod caption;
 mod composed;
 mod context;
+mod film;
 mod fixture;
 mod frozen;
 mod language;
@@ -18,3 +19,4 @@ mod tiny;
 mod tokenizer;
 mod training;
 mod unets;
+mod vit;

@@ -29,6 +29,7 @@ mod paths;
 mod reader;
 mod reference;
 mod split;
+pub mod video;
 mod vocabulary;
 
 use std::path::{Path, PathBuf};

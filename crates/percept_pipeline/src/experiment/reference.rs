@@ -15,6 +15,7 @@ use super::groups::Groups;
 use super::key::{Key, Section, shown};
 use super::model::ModelSettings;
 use super::music::MusicExperiment;
+use super::video::VideoExperiment;
 use super::split::SplitSettings;
 use super::vocabulary::{KeyTable, Vocabulary};
 
@@ -69,7 +70,7 @@ pub fn reference(words: &Vocabulary) -> String {
     for table in KeyTable::of::<BaselineSettings>("baselines").into_iter().chain(systems) {
         section(&mut page, &table);
     }
-    for table in EncodingExperiment::tables().into_iter().chain(MusicExperiment::tables()) {
+    for table in EncodingExperiment::tables().into_iter().chain(MusicExperiment::tables()).chain(VideoExperiment::tables()) {
         section(&mut page, &table);
     }
     page

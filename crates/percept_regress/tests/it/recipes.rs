@@ -43,6 +43,21 @@ fn components_are_those_of_scikit_learn_with_few_and_with_many_features() {
 }
 
 #[test]
+fn all_that_the_samples_span_brings_them_back() {
+    // Six samples of which each stands there twice: five directions.
+    let few = normal("few", 6, 9) * 3.0 - 2.0;
+    let x = ndarray::concatenate(ndarray::Axis(0), &[few.view(), few.view()]).expect("the same width");
+    for standardize in [false, true] {
+        let pca = Pca::fit_at_most(&x.view(), 100, standardize).expect("fits");
+        assert_eq!(pca.components.ncols(), 5);
+        let along = pca.transform(x.view()).expect("projects");
+        assert!(difference(&pca.restored(along.view()), &x) < AGREES);
+        let error = Pca::fit(&x.view(), 6, standardize).expect_err("there are five").to_string();
+        assert!(error.contains("1 to 5"), "{error}");
+    }
+}
+
+#[test]
 fn a_ridge_on_components_is_a_ridge_on_features() {
     let x = normal("x", 60, 10) * 2.0 + 1.0;
     let y = targets("y", &x, 4) + 3.0;

@@ -195,6 +195,11 @@ fn hostile_names_of_figures_are_shown_not_obeyed() {
                     }
                 }
                 Figure::Cortex(cortex) => attack.clone_into(&mut cortex.alt),
+                Figure::Films(films) => {
+                    attack.clone_into(&mut films.films[0].name);
+                    attack.clone_into(&mut films.words[0].1);
+                    attack.clone_into(&mut films.tracks[0].name);
+                }
                 Figure::Sounds(sounds) => {
                     attack.clone_into(&mut sounds.columns[0]);
                     attack.clone_into(&mut sounds.rows[0].label);
@@ -208,6 +213,31 @@ fn hostile_names_of_figures_are_shown_not_obeyed() {
     attack.clone_into(&mut outcome.differences[0].method);
     attack.clone_into(&mut outcome.differences[1].metric);
     assert!(!page(&outcome).contains("<script>alert"));
+}
+
+#[test]
+fn films_are_within_the_page_with_one_slider_and_scores_over_time() {
+    let html = page(&many::outcome());
+    let films = between(&html, "<div class=\"films\"", "</ol></div>");
+    assert_eq!(films.matches("<div class=\"reel\">").count(), 3);
+    assert_eq!(films.matches("src=\"data:image/png;base64,").count(), 3);
+    assert!(films.contains("data-rate=\"4\" data-frames=\"12\" data-size=\"24 24\""));
+    assert!(films.contains("type=\"range\" min=\"0\" max=\"11\""));
+    assert!(films.contains("<li data-at=\"1.5\">a square on the right</li>"));
+    // A value that is missing interrupts its line.
+    let track = between(films, "<div class=\"track\">", "</div>");
+    assert_eq!((track.matches("<path").count(), track.matches('L').count()), (2, 2));
+    assert!(track.contains("0.400 to 0.900"));
+    assert!(html.contains(".reels") && html.contains("IntersectionObserver"));
+
+    let mut outcome = many::outcome();
+    let Some(Figure::Films(films)) = outcome.sections[2].figures.last_mut() else { panic!("films") };
+    films.tracks[0].values.pop();
+    let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("a film has no values").to_string();
+    assert!(error.contains("2 in the track `ssim`, expected values of 3 films"), "{error}");
+    let text = |path: &str| Ok(if path.starts_with("sheets/") { b"no picture".to_vec() } else { sample::picture(path) });
+    let error = render(&many::outcome(), text).expect_err("text").to_string();
+    assert!(error.contains("frames `sheets/0.png` of the report are no JPEG or PNG"), "{error}");
 }
 
 #[test]
@@ -225,7 +255,11 @@ fn sounds_are_within_the_page_with_players_that_have_names() {
     assert!(!page(&outcome).contains(".clip audio"), "no style where there is no sound");
 
     let mut outcome = many::outcome();
-    let Some(Figure::Sounds(sounds)) = outcome.sections[2].figures.last_mut() else { panic!("sounds") };
+    let found = outcome.sections[2].figures.iter_mut().find_map(|figure| match figure {
+        Figure::Sounds(sounds) => Some(sounds),
+        _ => None,
+    });
+    let sounds = found.expect("sounds");
     sounds.rows[0].cells.pop();
     let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("one sound is missing").to_string();
     assert!(error.contains("2 in row `clip 0`, expected 3 sounds per row"), "{error}");

@@ -1,9 +1,6 @@
 //! An invented run of many methods, with every kind of figure. No number in it was measured.
 
-use percept_core::figure::{
-    Axis, Clip, Curve, Estimate, Estimates, Figure, Level, Lines, Matrix, Panel, Positions, Section, Series, SoundRow,
-    Sounds, Strip, StripCell, StripRow,
-};
+use percept_core::figure::{Axis, Clip, Curve, Estimate, Estimates, Figure, Films, Level, Lines, Matrix, Panel, Positions, Reel, Section, Series, SoundRow, Sounds, Strip, StripCell, StripRow, Track};
 use percept_core::outcome::{ItemArm, RegionSummary};
 use percept_core::{DifferenceRow, Outcome, ScoreRow};
 
@@ -283,8 +280,46 @@ fn looking_inside() -> Section {
                     })
                     .collect(),
             }),
+            Figure::Films(films()),
         ],
     }
+}
+
+/// Three films of a square that moves, faster and faster.
+fn films() -> Films {
+    let reel = |name: &str, number: usize| Reel { name: name.to_owned(), sheet: format!("sheets/{number}.png"), across: 4 };
+    Films {
+        title: "What was seen and made".to_owned(),
+        caption: "A square that moves.".to_owned(),
+        rate: 4.0,
+        n_frames: SHEET_FRAMES,
+        size: [SHEET_SIDE, SHEET_SIDE],
+        films: vec![reel("stimulus", 0), reel("film", 1), reel("film.true", 2)],
+        words: vec![(0.0, "a square on the left".to_owned()), (1.5, "a square on the right".to_owned())],
+        tracks: vec![Track {
+            name: "ssim".to_owned(),
+            step_secs: 1.0,
+            values: vec![None, Some(vec![Some(0.4), None, Some(0.6)]), Some(vec![Some(0.7), Some(0.8), Some(0.9)])],
+        }],
+    }
+}
+
+/// Frames of each film, and their side.
+const SHEET_FRAMES: usize = 12;
+const SHEET_SIDE: usize = 24;
+
+/// The frames of a film, four in a row.
+pub(crate) fn sheet(path: &str) -> Vec<u8> {
+    let speed = path.as_bytes().get("sheets/".len()).map_or(0, |&byte| usize::from(byte - b'0')) + 1;
+    let side = SHEET_SIDE as u32;
+    let frames = image::RgbImage::from_fn(4 * side, (SHEET_FRAMES as u32).div_ceil(4) * side, |x, y| {
+        let frame = (y / side * 4 + x / side) as usize;
+        let (left, top) = ((frame * speed % (SHEET_SIDE - 6)) as u32, side / 2 - 3);
+        let is_in = |at: u32, from: u32| (from..from + 6).contains(&at);
+        let is_square = is_in(x % side, left) && is_in(y % side, top);
+        image::Rgb(if is_square { [230, 120, 40] } else { [40, 60 + 8 * frame as u8, 90] })
+    });
+    sample::encoded(&frames)
 }
 
 /// A gray map of 8 × 8 with one bright place.

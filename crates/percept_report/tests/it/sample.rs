@@ -179,6 +179,9 @@ pub(crate) fn picture(path: &str) -> Vec<u8> {
     if path.starts_with("sounds/") {
         return crate::many::wav(path);
     }
+    if path.starts_with("sheets/") {
+        return crate::many::sheet(path);
+    }
     if path.starts_with("mels/") {
         return crate::many::mels(path);
     }

@@ -275,7 +275,7 @@ impl Fusion {
         Ok(Self {
             local: Gate::new(&model.at("local_att"), 0, width, inner)?,
             global: Gate::new(&model.at("global_att"), 1, width, inner)?,
-            pieces: Linear::from_patches(&p.at("mel_conv2d"), [1, width], [c.patch(), 3 * c.patch()])?,
+            pieces: Linear::from_patches(&p.at("mel_conv2d"), [1, width], &[c.patch(), 3 * c.patch()])?,
             patch: c.patch(),
         })
     }

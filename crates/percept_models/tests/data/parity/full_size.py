@@ -337,6 +337,63 @@ def clip_b32_vision(folder):
     clip_vision(folder, VISION_B)
 
 
+VIT = {
+    "architectures": ["ViTForImageClassification"],
+    "attention_probs_dropout_prob": 0.0,
+    "encoder_stride": 16,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.0,
+    "hidden_size": 768,
+    "id2label": {str(i): f"LABEL_{i}" for i in range(1000)},
+    "image_size": 224,
+    "initializer_range": 0.02,
+    "intermediate_size": 3072,
+    "label2id": {f"LABEL_{i}": i for i in range(1000)},
+    "layer_norm_eps": 1e-12,
+    "model_type": "vit",
+    "num_attention_heads": 12,
+    "num_channels": 3,
+    "num_hidden_layers": 12,
+    "patch_size": 16,
+    "qkv_bias": True,
+}
+VIDEO_MAE = {key: value for key, value in VIT.items() if key != "encoder_stride"} | {
+    "architectures": ["VideoMAEForVideoClassification"],
+    "decoder_hidden_size": 384,
+    "decoder_intermediate_size": 1536,
+    "decoder_num_attention_heads": 6,
+    "decoder_num_hidden_layers": 4,
+    "id2label": {str(i): f"LABEL_{i}" for i in range(400)},
+    "label2id": {f"LABEL_{i}": i for i in range(400)},
+    "model_type": "videomae",
+    "norm_pix_loss": False,
+    "num_frames": 16,
+    "tubelet_size": 2,
+    "use_mean_pooling": True,
+}
+
+
+def classes(folder, config, model, pixels):
+    def run(m):
+        out = m(pixels, output_hidden_states=True)
+        return {"last_hidden_state": out.hidden_states[-1], "layer06": out.hidden_states[6], "logits": out.logits}
+
+    write(folder, config, model, "model.safetensors", {"pixel_values": pixels}, run)
+
+
+def vit_base(folder):
+    from transformers import ViTConfig, ViTForImageClassification
+
+    classes(folder, VIT, ViTForImageClassification(ViTConfig(**VIT)), normal(2, 2, 3, 224, 224).float())
+
+
+def video_mae_base(folder):
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+
+    model = VideoMAEForVideoClassification(VideoMAEConfig(**VIDEO_MAE))
+    classes(folder, VIDEO_MAE, model, normal(2, 1, 16, 3, 224, 224).float())
+
+
 def language(folder, config, length):
     from transformers import AutoConfig, AutoModel
 
@@ -441,6 +498,7 @@ CASES = {
     for f in (
         sd1_unet, sd1_autoencoder, sd2_unet, clip_l_text, clip_l_vision, clip_b32_text, clip_b32_vision, clip_h_text,
         bert_base, gpt2, llama3_two_layers, llama32_1b, blip_base, blip_large,
+        vit_base, video_mae_base,
     )
 }
 

@@ -1,22 +1,25 @@
-//! Scores of decoded vectors and of what was made of them, each with an interval over clips.
+//! Scores of decoded vectors of clips and of what was made of them, each with an interval over clips.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use percept_core::{ScoreRow, Seed};
 use percept_pipeline::PipelineError;
-use percept_stats::bootstrap::{mean_interval, statistic_interval};
+use percept_stats::bootstrap::statistic_interval;
+use percept_stats::clusters::mean_interval;
 use percept_stats::identification::{TWO_WAY_CHANCE, n_way, two_way};
 use percept_stats::{StatsError, correlation};
 
 /// Draws of every interval.
 const DRAWS: usize = 2_000;
 /// Of how many the right one is to be told, beside two.
-pub(super) const MANY: usize = 10;
+pub(crate) const MANY: usize = 10;
 
 /// Makes the rows of one method on one split.
-pub(super) struct Scorer<'a> {
+pub(crate) struct Scorer<'a> {
     pub method: &'a str,
     pub split: &'a str,
     pub seed: Seed,
+    /// The block of each clip: clips of one are drawn together, since neighbours resemble each other. Without blocks each by itself.
+    pub blocks: Option<&'a [usize]>,
 }
 
 impl Scorer<'_> {
@@ -35,24 +38,26 @@ impl Scorer<'_> {
     }
 
     /// The mean of what each clip scores; nothing where no clip has a score.
-    pub(super) fn mean(
+    pub(crate) fn mean(
         &self,
         metric: &str,
         values: &[Option<f64>],
         chance: Option<f64>,
     ) -> Result<Option<ScoreRow>, PipelineError> {
-        let defined: Vec<f64> = values.iter().flatten().copied().collect();
+        let block = |clip: usize| self.blocks.map_or(clip, |blocks| blocks[clip]);
+        let (defined, labels): (Vec<f64>, Vec<usize>) =
+            values.iter().enumerate().filter_map(|(clip, value)| Some(((*value)?, block(clip)))).unzip();
         if defined.is_empty() {
             return Ok(None);
         }
-        let interval = mean_interval(&defined, self.seed.named(metric), DRAWS)?;
+        let interval = mean_interval(&defined, &labels, self.seed.named(metric), DRAWS)?;
         let value = defined.iter().sum::<f64>() / defined.len() as f64;
         let n = [defined.len(), values.len() - defined.len()];
         Ok(Some(self.row(metric, value, [interval.low, interval.high], chance, n)))
     }
 
     /// Identification of vectors among the true ones, of two and of many.
-    pub(super) fn identification(
+    pub(crate) fn identification(
         &self,
         predicted: ArrayView2<'_, f32>,
         truth: ArrayView2<'_, f32>,
@@ -68,7 +73,7 @@ impl Scorer<'_> {
     }
 
     /// The mean over dimensions of the correlation over windows; the interval draws clips, with all of their windows.
-    pub(super) fn correlation(
+    pub(crate) fn correlation(
         &self,
         predicted: ArrayView2<'_, f32>,
         truth: ArrayView2<'_, f32>,

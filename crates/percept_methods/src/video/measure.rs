@@ -1,0 +1,199 @@
+//! What an arm's films measure, clip by clip: likeness of frames, vectors by CLIP, motion, classes.
+
+use ndarray::{Array2, Array4, Axis, s};
+use percept_core::provenance::content_hash;
+use percept_pipeline::PipelineError;
+use percept_pipeline::run::{StageName, artefact};
+use percept_stats::image;
+use rayon::prelude::*;
+
+use super::arms::Arm;
+use super::bench::Bench;
+use super::classes::{FrameNamer, by_clip, name_films, unit, video_classifier};
+use super::targets::{clip_motion, flows};
+
+/// Of the measures; see [`percept_pipeline::run`].
+const REVISION: u32 = 1;
+/// Columns of `per_clip`.
+const COLUMNS: [&str; 6] = ["ssim", "psnr", "pixcorr", "consistency", "flow_agreement", "flow_error"];
+/// What stands for "not defined" in a file of numbers.
+const NONE: f32 = f32::NAN;
+
+/// Numbers of every clip of an arm.
+pub(super) struct Measured {
+    /// Clips × [`COLUMNS`]; NaN where not defined.
+    per_clip: Array2<f32>,
+    /// Clips × width: mean vector by CLIP.
+    pub clip: Option<Array2<f32>>,
+    /// Clips × 2 · cells²: sides per second.
+    pub motion: Array2<f32>,
+    /// Clips × classes, by the classifier of pictures.
+    pub frames: Option<Array2<f32>>,
+    /// Clips × classes, by the classifier of videos.
+    pub films: Option<Array2<f32>>,
+    /// How much each frame differs from the one before: mean absolute difference, by the frame's number among all test frames.
+    pub steps: Vec<f32>,
+}
+
+impl Measured {
+    /// A measure of every clip.
+    pub(super) fn column(&self, name: &str) -> Vec<Option<f64>> {
+        let place = COLUMNS.iter().position(|column| *column == name);
+        let Some(place) = place else { return vec![None; self.per_clip.nrows()] };
+        self.per_clip.column(place).iter().map(|value| value.is_finite().then_some(f64::from(*value))).collect()
+    }
+}
+
+/// Measures an arm against the stimulus.
+pub(super) fn measured(bench: &Bench<'_>, arm: &Arm, stimulus: &Arm) -> Result<Measured, PipelineError> {
+    let path = format!("measured/{}.safetensors", arm.name);
+    let hash = |frames: &Array4<f32>| {
+        let bytes: Vec<u8> = frames.iter().flat_map(|value| value.to_le_bytes()).collect();
+        content_hash(&bytes)
+    };
+    let record = bench
+        .record
+        .only(&[])
+        .setting("evaluate", &bench.experiment.evaluate)
+        .setting("cells", &bench.experiment.decode.motion_cells)
+        .setting("rate", &bench.experiment.film.rate)
+        .setting("frames", &bench.clips.frames)
+        .input("pack", bench.pack.content.clone())
+        .input("own", hash(&arm.frames))
+        .input("stimulus", hash(&stimulus.frames));
+    let stage = format!("measure.{}", arm.name);
+    bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
+        let found = measure(bench, &arm.frames, &stimulus.frames)?;
+        let steps = Array2::from_shape_vec((1, found.steps.len()), found.steps.clone())
+            .map_err(|error| PipelineError::data(error.to_string(), "please report this"))?;
+        let mut arrays = vec![
+            ("per_clip", found.per_clip.into_dyn()),
+            ("motion", found.motion.into_dyn()),
+            ("steps", steps.into_dyn()),
+        ];
+        arrays.extend(found.clip.map(|rows| ("clip", rows.into_dyn())));
+        arrays.extend(found.frames.map(|rows| ("frames", rows.into_dyn())));
+        arrays.extend(found.films.map(|rows| ("films", rows.into_dyn())));
+        artefact::save(bench.run, &path, &arrays)?;
+        Ok(vec![path.clone()])
+    })?;
+    let arrays = artefact::load(bench.run, &path)?;
+    let n = bench.clips.sides[1].len();
+    let maybe = |name: &str| arrays.n_columns(name).is_ok().then(|| arrays.matrix(name, n, None)).transpose();
+    Ok(Measured {
+        per_clip: arrays.matrix("per_clip", n, Some(COLUMNS.len()))?,
+        clip: maybe("clip")?,
+        motion: arrays.matrix("motion", n, None)?,
+        frames: maybe("frames")?,
+        films: maybe("films")?,
+        steps: arrays.matrix("steps", 1, None)?.into_raw_vec_and_offset().0,
+    })
+}
+
+fn measure(bench: &Bench<'_>, own: &Array4<f32>, truth: &Array4<f32>) -> Result<Measured, PipelineError> {
+    let (n, n_clips) = (bench.clips.frames, bench.clips.sides[1].len());
+    let rate = bench.experiment.film.rate;
+    let mut per_clip = Array2::from_elem((n_clips, COLUMNS.len()), NONE);
+    let mut put = |column: usize, of_frames: &[Option<f64>]| {
+        for (clip, values) in of_frames.chunks(n).enumerate() {
+            let defined: Vec<f64> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+            if !defined.is_empty() {
+                per_clip[(clip, column)] = (defined.iter().sum::<f64>() / defined.len() as f64) as f32;
+            }
+        }
+    };
+    let some = |values: Vec<f64>| values.into_iter().map(Some).collect::<Vec<_>>();
+    put(0, &some(image::ssim(own.view(), truth.view())?));
+    put(1, &some(image::psnr(own.view(), truth.view())?));
+    put(2, &image::pixcorr(own.view(), truth.view())?.values);
+    let embedded = match bench.pack.pack.has_clip() {
+        true => Some(bench.pack.pack.clip_image(own.view())?),
+        false => None,
+    };
+    if let Some(rows) = &embedded {
+        for (clip, value) in consistency(rows, n).into_iter().enumerate() {
+            per_clip[(clip, 3)] = value;
+        }
+    }
+    let (of_own, of_truth) = (flows(own, n), flows(truth, n));
+    let side = own.dim().1.max(1) as f64;
+    let compared: Vec<[f32; 2]> = of_own
+        .par_iter()
+        .zip(&of_truth)
+        .map(|(own, truth)| {
+            let pairs = own.iter().zip(truth);
+            let (mut along, mut own_square, mut truth_square, mut error, mut count) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
+            for (own, truth) in pairs {
+                for (a, b) in own.axis_iter(Axis(0)).zip(truth.axis_iter(Axis(0))) {
+                    for (&a, &b) in a.iter().zip(b) {
+                        let (a, b) = (f64::from(a), f64::from(b));
+                        along += a * b;
+                        own_square += a * a;
+                        truth_square += b * b;
+                    }
+                }
+                let difference = own - truth;
+                let lengths = difference.mapv(|v| v * v).sum_axis(Axis(0)).mapv(f32::sqrt);
+                error += f64::from(lengths.sum());
+                count += lengths.len();
+            }
+            let length = (own_square * truth_square).sqrt();
+            // What does not move agrees with nothing; where nothing is to be agreed with, nothing is said.
+            let agreement = if truth_square <= 1e-12 {
+                f64::NAN
+            } else if length <= 1e-12 {
+                0.0
+            } else {
+                along / length
+            };
+            [agreement as f32, (error / count.max(1) as f64 * rate / side) as f32]
+        })
+        .collect();
+    for (clip, [agreement, error]) in compared.into_iter().enumerate() {
+        per_clip[(clip, 4)] = agreement;
+        per_clip[(clip, 5)] = error;
+    }
+    let cells = bench.experiment.decode.motion_cells;
+    let motion: Vec<f32> = clip_motion(own, n, cells, rate).into_iter().flatten().collect();
+    let frames = match FrameNamer::open(bench)? {
+        Some(namer) => namer.name(own, n, embedded.as_ref())?,
+        None => None,
+    };
+    let films = video_classifier(bench)?.map(|model| name_films(&model, own.view(), n)).transpose()?;
+    Ok(Measured {
+        per_clip,
+        clip: embedded.map(|rows| by_clip(&unit(rows), n)),
+        motion: Array2::from_shape_vec((n_clips, 2 * cells * cells), motion)
+            .map_err(|error| PipelineError::data(error.to_string(), "please report this"))?,
+        frames,
+        films,
+        steps: steps(own),
+    })
+}
+
+/// The mean cosine of neighbouring frames' vectors in each clip.
+fn consistency(embedded: &Array2<f32>, n: usize) -> Vec<f32> {
+    let rows = unit(embedded.clone());
+    (0..rows.nrows() / n.max(1))
+        .map(|clip| {
+            let own = rows.slice(s![clip * n..(clip + 1) * n, ..]);
+            let sum: f32 = (1..n).map(|frame| own.row(frame).dot(&own.row(frame - 1))).sum();
+            sum / (n.max(2) - 1) as f32
+        })
+        .collect()
+}
+
+/// The mean absolute difference of each frame from the one before; 0 for the first.
+fn steps(frames: &Array4<f32>) -> Vec<f32> {
+    (0..frames.dim().0)
+        .into_par_iter()
+        .map(|frame| {
+            if frame == 0 {
+                return 0.0;
+            }
+            let (a, b) = (frames.index_axis(Axis(0), frame), frames.index_axis(Axis(0), frame - 1));
+            let sum: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from((a - b).abs())).sum();
+            (sum / a.len().max(1) as f64) as f32
+        })
+        .collect()
+}

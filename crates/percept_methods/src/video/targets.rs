@@ -1,0 +1,174 @@
+//! What is decoded of every clip: the latent of its middle picture, the context of its captions, and how it moves.
+
+use ndarray::{Array2, Array4, Axis};
+use percept_pipeline::data::hash_of_rows;
+use percept_pipeline::run::{StageName, artefact};
+use percept_pipeline::{PipelineError, data::watching::Watching};
+use percept_signal::flow::{FlowSettings, by_cells, flow, luminance};
+use rayon::prelude::*;
+
+use super::bench::Bench;
+use super::clips::Clip;
+use super::films::frames_at;
+
+/// Of the targets; see [`percept_pipeline::run`].
+const REVISION: u32 = 1;
+
+/// A space with the truth about every clip.
+pub(super) struct Target {
+    /// `z`, `c` or `motion`.
+    pub name: &'static str,
+    /// Of training and test: clips × dimensions.
+    pub sides: [Array2<f32>; 2],
+}
+
+/// All spaces; without captions there is no `c`.
+pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
+    const PATH: &str = "targets.safetensors";
+    let has_captions = bench.data.captions.is_some();
+    let record = bench
+        .record
+        .only(&["films", "segments", "captions"])
+        .setting("rate", &bench.experiment.film.rate)
+        .setting("lags", &bench.experiment.decode.lags)
+        .setting("cells", &bench.experiment.decode.motion_cells)
+        .input("pack", bench.pack.content.clone());
+    bench.run.stage(StageName { name: "targets", revision: REVISION }, record, || {
+        let mut arrays = Vec::new();
+        for (side, name) in ["training", "test"].into_iter().enumerate() {
+            let [z, motion] = seen(bench, side)?;
+            arrays.push((format!("z.{name}"), z.into_dyn()));
+            arrays.push((format!("motion.{name}"), motion.into_dyn()));
+            if has_captions {
+                arrays.push((format!("c.{name}"), contexts(bench, side)?.into_dyn()));
+            }
+        }
+        let named: Vec<(&str, ndarray::ArrayD<f32>)> =
+            arrays.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
+        artefact::save(bench.run, PATH, &named)?;
+        Ok(vec![PATH.to_owned()])
+    })?;
+    let arrays = artefact::load(bench.run, PATH)?;
+    let side = |space: &str, number: usize, name: &str| {
+        arrays.matrix(&format!("{space}.{name}"), bench.clips.sides[number].len(), None)
+    };
+    let spaces: &[&'static str] = if has_captions { &["z", "c", "motion"] } else { &["z", "motion"] };
+    spaces
+        .iter()
+        .map(|&name| Ok(Target { name, sides: [side(name, 0, "training")?, side(name, 1, "test")?] }))
+        .collect()
+}
+
+/// Latents of middle pictures, and motion.
+fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 2], PipelineError> {
+    let clips = &bench.clips.sides[side];
+    let cells = bench.experiment.decode.motion_cells;
+    let picture = bench.pack.pack.image_size();
+    let (mut z, mut motion) = (Vec::new(), Vec::with_capacity(clips.len() * 2 * cells * cells));
+    bench.progress.begin(&format!("look at the {} films", ["training", "test"][side]), clips.len() as u64);
+    // A stretch of a film at a time: whole films need not fit in memory.
+    const AT_ONCE: usize = 32;
+    for stretch in stretches(clips, AT_ONCE) {
+        let frames = frames_of(bench, stretch, picture)?;
+        let n = bench.clips.frames;
+        let middle: Vec<usize> = (0..stretch.len()).map(|clip| clip * n + n / 2).collect();
+        z.extend(bench.pack.pack.encode(frames.select(Axis(0), &middle).view())?);
+        for clip in clip_motion(&frames, n, cells, bench.experiment.film.rate) {
+            motion.extend(clip);
+        }
+        bench.progress.advance(stretch.len() as u64);
+    }
+    bench.progress.end("");
+    Ok([shaped(z, clips.len())?, shaped(motion, clips.len())?])
+}
+
+/// Clips in stretches of one film each, at most `most` long.
+pub(super) fn stretches(clips: &[Clip], most: usize) -> impl Iterator<Item = &[Clip]> {
+    clips.chunk_by(|a, b| a.segment == b.segment).flat_map(move |film| film.chunks(most))
+}
+
+/// The true frames of clips of one film: (clips · frames, side, side, 3) in 0..=1.
+pub(super) fn frames_of(bench: &Bench<'_>, clips: &[Clip], side: usize) -> Result<Array4<f32>, PipelineError> {
+    let Some(first) = clips.first() else { return Ok(Array4::zeros((0, side, side, 3))) };
+    let at: Vec<f64> = clips.iter().flat_map(|&clip| bench.clips.frame_secs(bench.data, clip)).collect();
+    frames_at(&bench.data.segments[first.segment].film, &at, side)
+}
+
+/// The mean motion in each cell over each clip of `n` frames: sides of the picture per second, right and down. Between two frames, the
+/// flow is that of their brightness; over a clip it is the median, so that one cut does not matter.
+pub(super) fn clip_motion(frames: &Array4<f32>, n: usize, cells: usize, rate: f64) -> Vec<Vec<f32>> {
+    flows(frames, n)
+        .into_par_iter()
+        .map(|pairs| {
+            let side = frames.dim().1.max(1) as f32;
+            let of_pairs: Vec<Vec<f32>> = pairs.iter().map(|field| by_cells(field.view(), cells)).collect();
+            (0..2 * cells * cells)
+                .map(|place| {
+                    let mut values: Vec<f32> = of_pairs.iter().map(|pair| pair[place]).collect();
+                    values.sort_unstable_by(f32::total_cmp);
+                    let middle = match values.len() {
+                        0 => 0.0,
+                        n if n % 2 == 1 => values[n / 2],
+                        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+                    };
+                    middle * rate as f32 / side
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The flow between neighbouring frames of each clip, in pixels: clips × (frames − 1) fields of (2, side, side).
+pub(super) fn flows(frames: &Array4<f32>, n: usize) -> Vec<Vec<ndarray::Array3<f32>>> {
+    let n_clips = frames.dim().0 / n.max(1);
+    let settings = FlowSettings::default();
+    (0..n_clips)
+        .into_par_iter()
+        .map(|clip| {
+            let light: Vec<Array2<f32>> =
+                (clip * n..(clip + 1) * n).map(|frame| luminance(frames.index_axis(Axis(0), frame))).collect();
+            light.windows(2).map(|pair| flow(pair[0].view(), pair[1].view(), &settings)).collect()
+        })
+        .collect()
+}
+
+/// Contexts averaged over the captions of each clip.
+fn contexts(bench: &Bench<'_>, side: usize) -> Result<Array2<f32>, PipelineError> {
+    let clips = &bench.clips.sides[side];
+    let mut known: Vec<(Vec<String>, Vec<f32>)> = Vec::new();
+    let mut rows = Vec::new();
+    for &clip in clips {
+        let start = bench.clips.start_secs(bench.data, clip);
+        let captions = captions_of(bench.data, clip.segment, start + 0.5 * bench.clips.tr_secs);
+        let place = match known.iter().position(|(own, _)| *own == captions) {
+            Some(place) => place,
+            None => {
+                let texts = if captions.is_empty() { vec![String::new()] } else { captions.clone() };
+                let states = bench.pack.pack.embed_text(&texts)?;
+                let mean = states.mean_axis(Axis(0)).map(|mean| mean.to_vec()).unwrap_or_default();
+                known.push((captions, mean));
+                known.len() - 1
+            }
+        };
+        rows.extend_from_slice(&known[place].1);
+    }
+    shaped(rows, clips.len())
+}
+
+/// The captions of a film at a moment.
+pub(super) fn captions_of(data: &Watching, segment: usize, secs: f64) -> Vec<String> {
+    let all = data.captions.iter().flatten();
+    let own = all.filter(|span| span.segment == segment && span.start_secs <= secs && secs < span.end_secs);
+    own.map(|span| span.text.clone()).collect()
+}
+
+fn shaped(values: Vec<f32>, rows: usize) -> Result<Array2<f32>, PipelineError> {
+    let columns = values.len() / rows.max(1);
+    Array2::from_shape_vec((rows, columns), values)
+        .map_err(|error| PipelineError::data(format!("features of clips: {error}"), "please report this"))
+}
+
+/// A hash of the truth about the training.
+pub(super) fn content(target: &Target) -> String {
+    hash_of_rows(&target.sides[0])
+}
