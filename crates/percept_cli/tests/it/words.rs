@@ -41,6 +41,7 @@ fn help_names_every_command() {
 fn help_of_a_command_names_its_arguments() {
     says(&["demo", "--help"], 0, &["--out <DIR>", "--set <KEY=VALUE>", "--json", "--threads <N>"]);
     says(&["reconstruct", "--help"], 0, &["<EXPERIMENT.toml>", "--out <DIR>", "--set <KEY=VALUE>", "--json"]);
+    says(&["doctor", "cc2017", "--help"], 0, &["<DIR>", "--subject <ID>", "--films <DIR>", "--frames-per-sec <RATE>"]);
     says(&["doctor", "nsd", "--help"], 0, &["<DIR>", "--recipe <NAME>", "--subject <N>", "--values", "takagi2023"]);
     says(&["phantom", "--help"], 0, &["<DIR>", "--sessions <N>", "--betas <FORMAT>", "hdf5, nifti, both"]);
     says(&["train", "pocket", "--help"], 0, &["--out <DIR>", "--part <PART>", "--steps <N>", "autoencoder"]);
@@ -82,6 +83,7 @@ fn a_missing_file_is_named_with_a_remedy() {
     says(&["model", "verify", "absent"], 1, &["there is no folder `absent`"]);
     says(&["model", "bench", "pocket", "--part", "head"], 1, &["unet, vae.encode", "`head`"]);
     says(&["doctor", "nsd", "absent"], 1, &["error: ", "absent"]);
+    says(&["doctor", "cc2017", "absent"], 1, &["error: ", "absent"]);
 }
 
 #[test]

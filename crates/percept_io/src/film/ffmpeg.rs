@@ -329,11 +329,11 @@ fn ask(program: &Path, arguments: &[&std::ffi::OsStr]) -> Result<Vec<u8>> {
 fn start(command: &mut Command, program: &Path, input: Stdio) -> Result<(Child, JoinHandle<String>)> {
     let child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| {
-        let what = format!("the program `{}`", program.display());
+        let name = program.display().to_string();
         if error.kind() == std::io::ErrorKind::NotFound {
-            Error::mismatch(what, "installed", "not found", REMEDY)
+            Error::missing("program", name, [""; 0]).with_remedy(REMEDY)
         } else {
-            Error::codec(what, error).with_remedy(REMEDY)
+            Error::codec(format!("the program `{name}`"), error).with_remedy(REMEDY)
         }
     })?;
     let pipe = child.stderr.take();
@@ -346,9 +346,18 @@ fn start(command: &mut Command, program: &Path, input: Stdio) -> Result<(Child, 
             let room = MOST_COMPLAINT_BYTES - kept.len();
             kept.extend_from_slice(&block[..n.min(room)]);
         }
-        String::from_utf8_lossy(&kept).trim().replace('\n', "; ")
+        in_words(&String::from_utf8_lossy(&kept))
     });
     Ok((child, complaints))
+}
+
+/// Complaints in one line, without the addresses in memory that ffmpeg names its parts by.
+fn in_words(said: &str) -> String {
+    let line = |line: &str| match (line.find(" @ 0x"), line.find(']')) {
+        (Some(from), Some(to)) if line.starts_with('[') && from < to => format!("{}{}", &line[..from], &line[to..]),
+        _ => line.to_owned(),
+    };
+    said.lines().map(|text| line(text.trim())).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Encoders that are asked for, the better one first, and their settings.
@@ -445,6 +454,12 @@ mod tests {
         assert_eq!(of("n7.1").every_frame()[0], "-fps_mode");
         assert_eq!(of("N-117000-gabcdef").every_frame()[0], "-fps_mode");
         assert_eq!(Version::parsed("").text, "of unknown version");
+    }
+
+    #[test]
+    fn complaints_name_no_addresses() {
+        let said = "[mov,mp4 @ 0x561916cbde00] moov atom not found\nx.mp4: Invalid data [1]\n";
+        assert_eq!(in_words(said), "[mov,mp4] moov atom not found; x.mp4: Invalid data [1]");
     }
 
     #[test]

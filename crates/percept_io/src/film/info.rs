@@ -55,6 +55,6 @@ pub struct FilmRequest<'a> {
     pub at: At<'a>,
 }
 
-/// Endings of names that films have; what [`Film::open`] reads does not depend on them.
+/// Endings of names that films have; what [`super::Film::open`] reads does not depend on them.
 pub const ENDINGS: [&str; 14] =
     ["avi", "mp4", "m4v", "mkv", "webm", "mov", "mpg", "mpeg", "wmv", "flv", "ogv", "ts", "apng", "png"];

@@ -57,7 +57,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Whether the file at `path` has the name of a temporary file of [`write_atomic`].
+/// Whether the file at `path` has the name of a temporary file of [`super::write_atomic`].
 pub fn is_scratch(path: impl AsRef<Path>) -> bool {
     path.as_ref().file_name().is_some_and(|name| is_scratch_name(&name.to_string_lossy()))
 }

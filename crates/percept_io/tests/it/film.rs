@@ -85,7 +85,8 @@ fn frames_without_tables_as_cameras_send_them_are_read_by_the_usual_ones() {
     let path = folder.path().join("bare.avi");
     let mut bare = AviWriter::new(&path, [48, 32], 10.0);
     let index = bytes.windows(4).rposition(|word| word == b"idx1").expect("an index");
-    let starts: Vec<usize> = (0..index).filter(|&at| &bytes[at..at + 4] == b"00dc").collect();
+    let list = bytes.windows(4).position(|word| word == b"movi").expect("a list of frames");
+    let starts: Vec<usize> = (list..index).filter(|&at| &bytes[at..at + 4] == b"00dc").collect();
     assert_eq!(starts.len(), 10);
     for (number, at) in starts.into_iter().enumerate() {
         let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().expect("four bytes")) as usize;

@@ -33,7 +33,7 @@ fn without_ffmpeg_a_film_says_what_is_needed() {
     let none = Programs { ffmpeg: "/there/is/no/ffmpeg".into(), ffprobe: "/there/is/no/ffprobe".into() };
     let options = FilmOptions { programs: none.clone(), ..FilmOptions::default() };
     let words = Film::open_with(fixture::path("film/vary.mp4"), &options).expect_err("no program").to_string();
-    assert!(words.contains("vary.mp4`: the program `/there/is/no/ffmpeg` is not found, but installed"), "{words}");
+    assert!(words.contains("vary.mp4`: there is no program `/there/is/no/ffmpeg` (install ffmpeg"), "{words}");
     assert!(words.contains("install ffmpeg") && words.contains("a folder of frames"), "{words}");
     // Films that are read here need no program.
     Film::open_with(fixture::path("film/sound.avi"), &options).expect("an AVI of JPEG");

@@ -450,7 +450,7 @@ fn the_cortex_of_cifti_files_is_read_by_the_labels_of_an_atlas() {
             let deviation = (used.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 30.0).sqrt();
             (used[7] - mean) / deviation
         };
-        assert!((f64::from(all.responses[(7, place)]) - (z(1) + z(2)) / 2.0).abs() < 1e-4);
+        assert!((f64::from(all.responses[(7, place)]) - f64::midpoint(z(1), z(2))).abs() < 1e-4);
     }
     let some = Watching::open(&WatchingFiles { atlas: Some(labels()), ..files.clone() }).expect("read");
     let labelled: Vec<usize> = (0..n_places).filter(|&place| atlas.data[(0, place)] == 5.0).collect();

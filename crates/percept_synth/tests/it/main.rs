@@ -3,4 +3,5 @@
 mod decoding;
 mod films;
 mod listener;
+mod spectator;
 mod tree;
