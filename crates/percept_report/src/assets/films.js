@@ -25,8 +25,8 @@
       words.forEach(function (word) { if (word.at <= frame / rate + 1e-6) { now = word.text; } });
       said.textContent = now;
       marks.forEach(function (track) {
-        var svg = track.querySelector("svg"), mark = track.querySelector(".now");
-        mark.style.left = (svg.offsetLeft + svg.clientWidth * (frame + 0.5) / n) + "px";
+        var box = track.querySelector("svg").getBoundingClientRect(), from = track.getBoundingClientRect().left;
+        track.querySelector(".now").style.left = (box.left - from + box.width * (frame + 0.5) / n) + "px";
       });
       films.dataset.frame = frame;
     }

@@ -65,7 +65,7 @@ pub(super) fn draw(
     }
     let _ = write!(
         out,
-        "</div><div class=\"bar\"><button type=\"button\" class=\"play\" aria-pressed=\"false\">Play</button><input type=\"range\" min=\"0\" max=\"{}\" value=\"0\" step=\"1\" aria-label=\"frame\"><output>0.0 s</output><label>Speed <select><option value=\"0.5\">half</option><option value=\"1\" selected>true</option><option value=\"2\">double</option></select></label></div>",
+        "</div><div class=\"transport\"><button type=\"button\" class=\"play\" aria-pressed=\"false\">Play</button><input type=\"range\" min=\"0\" max=\"{}\" value=\"0\" step=\"1\" aria-label=\"frame\"><output>0.0 s</output><label>Speed <select><option value=\"0.5\">half</option><option value=\"1\" selected>true</option><option value=\"2\">double</option></select></label></div>",
         figure.n_frames - 1
     );
     out.push_str("<p class=\"said\" aria-live=\"off\"></p>");
