@@ -10,9 +10,9 @@ use percept_models::{
 };
 
 use crate::{
-    context,
+    context, film,
     fixture::{relative_error, values},
-    frozen, language, pack, parity, tiny, unets,
+    frozen, language, pack, parity, tiny, unets, vit,
 };
 
 /// What two ways to round may differ by in a gradient, through a whole U-Net and back.
@@ -54,6 +54,25 @@ fn language_models() {
 #[test]
 fn pictures_from_texts() {
     composed(pack::texts_become_the_pictures_of_the_reference_pipeline);
+}
+
+#[test]
+fn films() {
+    composed(|| {
+        film::frames_look_at_the_first_and_the_previous_as_in_pytorch();
+        film::films_are_those_of_the_animatediff_pipelines();
+        film::long_films_are_blended_from_windows_at_every_step();
+    });
+}
+
+#[test]
+fn classes_of_pictures_and_films() {
+    composed(|| {
+        vit::a_vision_transformer_is_that_of_transformers();
+        vit::classes_of_pictures_are_those_of_transformers();
+        vit::a_video_transformer_is_that_of_transformers();
+        vit::classes_of_films_are_those_of_transformers();
+    });
 }
 
 #[test]

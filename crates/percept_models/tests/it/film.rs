@@ -85,7 +85,7 @@ fn params(name: &str) -> Params {
 }
 
 #[test]
-fn frames_look_at_the_first_and_the_previous_as_in_pytorch() {
+pub(crate) fn frames_look_at_the_first_and_the_previous_as_in_pytorch() {
     let io = tensors("cross_frame/io.safetensors");
     let (sample, context) = (&io["input.sample"], &io["input.encoder_hidden_states"]);
     let steps = values(&io["input.timestep"]);
@@ -133,7 +133,7 @@ fn frames_look_at_the_first_and_the_previous_as_in_pytorch() {
 }
 
 #[test]
-fn films_are_those_of_the_animatediff_pipelines() {
+pub(crate) fn films_are_those_of_the_animatediff_pipelines() {
     let io = tensors("animatediff/io.safetensors");
     let pack = pack(true);
     assert_eq!(pack.most_frames(), Some(4));
@@ -172,7 +172,7 @@ fn films_are_those_of_the_animatediff_pipelines() {
 }
 
 #[test]
-fn long_films_are_blended_from_windows_at_every_step() {
+pub(crate) fn long_films_are_blended_from_windows_at_every_step() {
     let io = tensors("long_film/io.safetensors");
     let pack = pack(true);
     let (contexts, noise) = (rows(&io["contexts"], 77 * 12), rows(&io["noise"], 256));

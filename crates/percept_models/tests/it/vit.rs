@@ -41,7 +41,7 @@ fn check_layers(name: &str, taps: Taps) {
 }
 
 #[test]
-fn a_vision_transformer_is_that_of_transformers() {
+pub(crate) fn a_vision_transformer_is_that_of_transformers() {
     let case = Case::open("vit", FILE);
     let (model, pixels) = (vit(&case), case.input("pixel_values"));
     let mut taps = Taps::wanting(LAYERS);
@@ -57,7 +57,7 @@ fn a_vision_transformer_is_that_of_transformers() {
 }
 
 #[test]
-fn classes_of_pictures_are_those_of_transformers() {
+pub(crate) fn classes_of_pictures_are_those_of_transformers() {
     let case = Case::open("vit_classes", FILE);
     let (model, pixels) = (vit(&case), case.input("pixel_values"));
     let mut taps = Taps::wanting(LAYERS);
@@ -68,7 +68,7 @@ fn classes_of_pictures_are_those_of_transformers() {
 }
 
 #[test]
-fn a_video_transformer_is_that_of_transformers() {
+pub(crate) fn a_video_transformer_is_that_of_transformers() {
     let case = Case::open("video_mae", FILE);
     let (model, pixels) = (video_mae(&case), case.input("pixel_values"));
     let mut taps = Taps::wanting(LAYERS);
@@ -81,7 +81,7 @@ fn a_video_transformer_is_that_of_transformers() {
 }
 
 #[test]
-fn classes_of_films_are_those_of_transformers() {
+pub(crate) fn classes_of_films_are_those_of_transformers() {
     let case = Case::open("video_mae_classes", FILE);
     let (model, pixels) = (video_mae(&case), case.input("pixel_values"));
     let mut taps = Taps::wanting(LAYERS);
