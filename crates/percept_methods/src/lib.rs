@@ -17,10 +17,10 @@
 
 pub mod b2c;
 pub mod bench;
+mod by_region;
 pub mod captions;
 pub mod controls;
 pub mod cortex;
-mod by_region;
 mod disk;
 pub mod encoding;
 pub mod experiment;

@@ -9,7 +9,7 @@ use percept_core::Seed;
 
 use crate::error::{ModelError, Result};
 
-pub use crate::pack::{FilmRequest, FilmState, Frames};
+pub use crate::pack::{FilmRequest, FilmState, Frames, window_spans};
 
 /// Vectors whose angle is closer than this to 0 or π (in its sine) are joined by a line.
 const PARALLEL: f64 = 1e-6;

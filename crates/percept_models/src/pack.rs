@@ -29,7 +29,7 @@ use crate::{
     weights::PackFiles,
 };
 
-pub use film::{FilmRequest, FilmState, Frames};
+pub use film::{FilmRequest, FilmState, Frames, window_spans};
 pub use flow::{Flow, Row};
 
 /// Samples per batch where pictures are involved.

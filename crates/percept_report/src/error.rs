@@ -77,10 +77,7 @@ pub(crate) fn png(path: &str, pictures: &mut Pictures<'_>) -> Result<Vec<u8>, Re
 }
 
 /// The bytes of the JPEG or PNG at `path`, and what it is.
-pub(crate) fn frames(
-    path: &str,
-    pictures: &mut Pictures<'_>,
-) -> Result<(&'static str, Vec<u8>), ReportError> {
+pub(crate) fn frames(path: &str, pictures: &mut Pictures<'_>) -> Result<(&'static str, Vec<u8>), ReportError> {
     let bytes =
         pictures(path).map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {

@@ -49,7 +49,8 @@ mod tests {
         use percept_core::Seed;
         use rand::Rng;
         let mut stream = Seed::new(3).stream();
-        let draw = |stream: &mut percept_core::seed::Stream| (0..20).map(|_| stream.random::<f32>()).collect::<Vec<_>>();
+        let draw =
+            |stream: &mut percept_core::seed::Stream| (0..20).map(|_| stream.random::<f32>()).collect::<Vec<_>>();
         let (own, truth) = (draw(&mut stream), draw(&mut stream));
         let exact = n_way_top(ArrayView1::from(&own), ArrayView1::from(&truth), 4, 3).expect("defined");
         let mut order: Vec<usize> = (0..20).collect();

@@ -74,7 +74,7 @@ pub(crate) struct ModelInfo {
 pub(crate) struct ModelRun {
     #[command(flatten)]
     pub(crate) pack: PackArguments,
-    /// unet, vae.encode, vae.decode, text, vision or language
+    /// unet, vae.encode, vae.decode, text, vision, language, caption, vit or videomae
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
     /// Tensors under the names of diffusers' and transformers' arguments
@@ -92,7 +92,7 @@ pub(crate) struct ModelRun {
 pub(crate) struct ModelBench {
     #[command(flatten)]
     pub(crate) pack: PackArguments,
-    /// unet, vae.encode, vae.decode, text, vision or language
+    /// unet, vae.encode, vae.decode, text, vision, language, caption, vit or videomae
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
     /// Passes to measure; the median counts
@@ -107,7 +107,7 @@ pub(crate) struct ModelBench {
 pub(crate) struct ModelTaps {
     #[command(flatten)]
     pub(crate) pack: PackArguments,
-    /// unet, vae.encode, vae.decode, text, vision or language
+    /// unet, vae.encode, vae.decode, text, vision, language, caption, vit or videomae
     #[arg(long, value_name = "PART")]
     pub(crate) part: String,
 }

@@ -31,15 +31,15 @@ pub(super) fn finish_video(experiment: &VideoExperiment, settings: &RunSettings)
     if settings.json {
         return json(&outcome.scores);
     }
-    let heads: String = SHOWN.iter().map(|metric| format!(" {metric:>22}")).collect();
-    say(format!("{:<16}{heads}", "film"));
+    let line =
+        |name: &str, cells: [String; 4]| format!("{name:<16} {}", cells.map(|cell| format!("{cell:>22}")).join(" "));
+    say(line("film", SHOWN.map(str::to_owned)));
     for arm in outcome.arms.iter().filter(|arm| arm.name != "stimulus") {
-        let cell = |metric: &&str| {
-            let row = outcome.scores.iter().find(|row| row.method == arm.name && row.metric == *metric);
+        let cell = |metric: &str| {
+            let row = outcome.scores.iter().find(|row| row.method == arm.name && row.metric == metric);
             row.map_or("–".to_owned(), |row| format!("{:.3} [{:.3}, {:.3}]", row.value, row.low, row.high))
         };
-        let cells: String = SHOWN.iter().map(|metric| format!(" {:>22}", cell(metric))).collect();
-        say(format!("{:<16}{cells}", arm.name));
+        say(line(&arm.name, SHOWN.map(cell)));
     }
     Ok(())
 }

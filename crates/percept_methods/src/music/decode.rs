@@ -132,11 +132,7 @@ fn fit(bench: &Bench<'_>, target: &Target) -> Result<Decoded, PipelineError> {
 }
 
 /// Test windows by models that never saw the genre of their clip.
-fn without_genres(
-    decoder: &RegionDecoder<'_>,
-    target: &Target,
-    genres: &Tags,
-) -> Result<Array2<f32>, PipelineError> {
+fn without_genres(decoder: &RegionDecoder<'_>, target: &Target, genres: &Tags) -> Result<Array2<f32>, PipelineError> {
     let [training, test] = &target.sides;
     let mut rows = Array2::<f32>::zeros(test.truth.dim());
     for genre in 0..genres.words.len() {

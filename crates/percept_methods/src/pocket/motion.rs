@@ -210,10 +210,9 @@ pub fn train(out: &Path, recipe: &MotionRecipe, progress: &dyn Progress) -> Resu
     let schedule = NoiseSchedule::new(SchedulerConfig::parse(&files.read_text("scheduler/scheduler_config.json")?)?);
     let shapes = (pack.latent_shape(), pack.context_shape(), FRAMES);
     let per_shard = recipe.batch / SHARDS;
-    let task = MotionTask::new(params, (unet, motion), schedule, shapes, SHARDS, |_, seed| {
-        Ok(films.shard(per_shard, seed))
-    })?
-    .on(format!("{} films, cuts {}, batch {}", recipe.films, recipe.cuts, recipe.batch));
+    let task =
+        MotionTask::new(params, (unet, motion), schedule, shapes, SHARDS, |_, seed| Ok(films.shard(per_shard, seed)))?
+            .on(format!("{} films, cuts {}, batch {}", recipe.films, recipe.cuts, recipe.batch));
     let schedule = Schedule {
         steps: recipe.steps,
         warmup: 200,

@@ -59,7 +59,9 @@ fn method_arm(method: VideoMethod, suffix: &str, role: Role, from: &str, frames:
     let (short, how) = match method {
         VideoMethod::Blurred => ("no diffusion", "Latents as pictures, moved by the motion, without diffusion"),
         VideoMethod::Frames => ("frame by frame", "Blurred frames made sharp one by one"),
-        VideoMethod::Cross => ("attention over frames", "Blurred frames made sharp with self-attention to the first and previous frame"),
+        VideoMethod::Cross => {
+            ("attention over frames", "Blurred frames made sharp with self-attention to the first and previous frame")
+        }
         VideoMethod::Film => ("motion modules", "Blurred frames made sharp together, with motion modules"),
     };
     let name = format!("{}{suffix}", method.name());
@@ -96,11 +98,8 @@ fn film(
             let found = spaces.iter().find(|(name, _)| *name == space);
             found.map(|(_, rows)| rows.slice(s![range.clone(), ..]).to_owned())
         };
-        let conditions = Conditions {
-            z: rows("z").unwrap_or_default(),
-            c: rows("c"),
-            motion: rows("motion").unwrap_or_default(),
-        };
+        let conditions =
+            Conditions { z: rows("z").unwrap_or_default(), c: rows("c"), motion: rows("motion").unwrap_or_default() };
         let title = &bench.data.segments[segment].name;
         let (stage, path) = (format!("film.{name}.{title}"), format!("films/{name}/{title}.safetensors"));
         let mut record = bench
@@ -206,8 +205,7 @@ fn training_mean(bench: &Bench<'_>) -> Result<Option<ndarray::Array3<f32>>, Pipe
     let mut count = 0;
     for stretch in stretches(&bench.clips.sides[0], AT_ONCE) {
         let Some(first) = stretch.first() else { continue };
-        let middles: Vec<f64> =
-            stretch.iter().map(|&clip| bench.clips.frame_secs(bench.data, clip)[n / 2]).collect();
+        let middles: Vec<f64> = stretch.iter().map(|&clip| bench.clips.frame_secs(bench.data, clip)[n / 2]).collect();
         let frames = films::frames_at(&bench.data.segments[first.segment].film, &middles, side)?;
         sum += &frames.sum_axis(Axis(0));
         count += stretch.len();

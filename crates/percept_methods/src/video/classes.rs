@@ -105,7 +105,8 @@ pub(super) fn name_films(
     frames: ArrayView4<'_, f32>,
     n: usize,
 ) -> Result<Array2<f32>, PipelineError> {
-    let clips: Vec<Array4<f32>> =
-        (0..frames.dim().0 / n.max(1)).map(|clip| frames.slice(s![clip * n..(clip + 1) * n, .., .., ..]).to_owned()).collect();
+    let clips: Vec<Array4<f32>> = (0..frames.dim().0 / n.max(1))
+        .map(|clip| frames.slice(s![clip * n..(clip + 1) * n, .., .., ..]).to_owned())
+        .collect();
     Ok(model.probabilities(&clips)?)
 }

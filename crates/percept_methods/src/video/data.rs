@@ -56,7 +56,8 @@ pub(super) fn open(
     let data = Watching::open(&files)?;
     let mut films = String::new();
     for segment in &data.segments {
-        let files = if fs::is_dir(&segment.film) { fs::files_below(&segment.film)? } else { vec![segment.film.clone()] };
+        let files =
+            if fs::is_dir(&segment.film) { fs::files_below(&segment.film)? } else { vec![segment.film.clone()] };
         for file in files {
             films += &fs::content_hash(file)?;
         }

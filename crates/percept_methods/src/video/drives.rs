@@ -81,7 +81,7 @@ fn frames(movie: &Movie, n_rows: usize, step_secs: f64) -> Array4<f32> {
         .into_par_iter()
         .map(|frame| movie.frame(frame as f64 * step_secs / FRAMES as f64))
         .collect();
-    let (height, width, channels) = drawn.first().map_or((0, 0, 3), |frame| frame.dim());
+    let (height, width, channels) = drawn.first().map_or((0, 0, 3), ndarray::ArrayBase::dim);
     let mut all = Array4::zeros((drawn.len(), height, width, channels));
     for (mut to, from) in all.outer_iter_mut().zip(&drawn) {
         to.zip_mut_with(from, |to, &from| *to = f32::from(from) / 255.0);

@@ -17,10 +17,8 @@ const FOLDER_RATE: f64 = 30.0;
 
 /// The frames of a film at these seconds: (n, side, side, 3) in 0..=1. Moments behind its last frame show that.
 pub(super) fn frames_at(path: &Path, secs: &[f64], side: usize) -> Result<Array4<f32>, PipelineError> {
-    let options = FilmOptions {
-        frames_per_sec: percept_io::fs::is_dir(path).then_some(FOLDER_RATE),
-        ..FilmOptions::default()
-    };
+    let options =
+        FilmOptions { frames_per_sec: percept_io::fs::is_dir(path).then_some(FOLDER_RATE), ..FilmOptions::default() };
     let film = Film::open_with(path, &options)?;
     let last = film.starts().last().copied().unwrap_or(0.0);
     let at: Vec<f64> = secs.iter().map(|secs| secs.min(last)).collect();
@@ -49,14 +47,13 @@ pub(super) fn latents(
         FrameLink::Motion => Link::Motion,
         FrameLink::Both => Link::MotionAndFirst,
     };
-    let contexts = match &conditions.c {
-        Some(c) => guide::contexts(bench, c.view()),
-        None => {
-            let empty = pack.embed_text(&[String::new()])?;
-            let mut all = Array2::zeros((init.nrows(), empty.ncols()));
-            all.outer_iter_mut().for_each(|mut row| row.assign(&empty.row(0)));
-            all
-        }
+    let contexts = if let Some(c) = &conditions.c {
+        guide::contexts(bench, c.view())
+    } else {
+        let empty = pack.embed_text(&[String::new()])?;
+        let mut all = Array2::zeros((init.nrows(), empty.ncols()));
+        all.outer_iter_mut().for_each(|mut row| row.assign(&empty.row(0)));
+        all
     };
     let noise = guide::noise(bench, conditions.z.nrows(), seed.named("noise"))?;
     // Without captions there is nothing to be guided by.

@@ -134,10 +134,8 @@ fn measure(
     put(0, &some(image::ssim(own.view(), truth.view())?));
     put(1, &some(image::psnr(own.view(), truth.view())?));
     put(2, &image::pixcorr(own.view(), truth.view())?.values);
-    let embedded = match bench.pack.pack.has_clip() {
-        true => Some(bench.pack.pack.clip_image(own.view())?),
-        false => None,
-    };
+    let pack = &bench.pack.pack;
+    let embedded = pack.has_clip().then(|| pack.clip_image(own.view())).transpose()?;
     if let Some(rows) = &embedded {
         for (clip, value) in consistency(rows, n).into_iter().enumerate() {
             per_clip[(clip, 3)] = value;
@@ -146,8 +144,7 @@ fn measure(
     let of_own = flows(own, n);
     let side = own.dim().1;
     let scale = rate / side.max(1) as f64;
-    let compared: Vec<[f64; 2]> =
-        of_own.par_iter().zip(of_truth).map(|(own, truth)| compare(own, truth)).collect();
+    let compared: Vec<[f64; 2]> = of_own.par_iter().zip(of_truth).map(|(own, truth)| compare(own, truth)).collect();
     for (clip, [agreement, error]) in compared.into_iter().enumerate() {
         per_clip[(clip, 4)] = agreement as f32;
         per_clip[(clip, 5)] = (error * scale) as f32;

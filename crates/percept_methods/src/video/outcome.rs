@@ -3,6 +3,7 @@
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Matrix, Positions, Series};
 use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, RegionSummary, Role, Unit};
 use percept_core::{Outcome, Section};
+use percept_models::film::window_spans;
 use percept_pipeline::PipelineError;
 
 use super::arms::Arm;
@@ -45,11 +46,8 @@ pub(super) fn outcome(
     let mut rows = Vec::new();
     for (arm, values) in arms.iter().zip(&per_clip) {
         // What the stimulus scores against itself says nothing but how constant it is.
-        let own: PerClip = values
-            .iter()
-            .filter(|(name, ..)| arm.name != "stimulus" || name == "clip_consistency")
-            .cloned()
-            .collect();
+        let own: PerClip =
+            values.iter().filter(|(name, ..)| arm.name != "stimulus" || name == "clip_consistency").cloned().collect();
         rows.extend(scores::rows(&arm.name, &own, &blocks, seed)?);
     }
     if let (Some(target), Some(found)) = (targets.last(), decoded.last()) {
@@ -73,7 +71,7 @@ pub(super) fn outcome(
     let mut sections = vec![
         pictures::section(bench, arms, &per_clip, &TRACKS)?,
         regions(decoded),
-        seams(bench, arms, measured),
+        seams(bench, arms, measured)?,
         published(),
     ];
     sections.retain(|section| !section.figures.is_empty());
@@ -133,7 +131,8 @@ fn data(bench: &Bench<'_>) -> DataSummary {
 
 fn decoder(bench: &Bench<'_>, target: &Target, found: &Decoded) -> DecoderSummary {
     let units = |name: &String| bench.data.regions.iter().find(|region| region.name == *name);
-    let n_units = found.facts.chosen.iter().map(|name| units(name).map_or(bench.data.responses.ncols(), |r| r.units.len()));
+    let n_units =
+        found.facts.chosen.iter().map(|name| units(name).map_or(bench.data.responses.ncols(), |r| r.units.len()));
     DecoderSummary {
         feature: found.name.to_owned(),
         region: found.facts.chosen.join(", "),
@@ -178,10 +177,38 @@ fn metrics(bench: &Bench<'_>) -> Result<Vec<MetricFacts>, PipelineError> {
         chance,
     };
     let mut all = vec![
-        facts("ssim", "SSIM", "Structural similarity of each frame with the one that was seen, averaged over the frames of a clip.", Unit::Plain, None, false),
-        facts("psnr", "PSNR", "Peak signal to noise of each frame in dB, likewise; identical frames are left out.", Unit::Plain, None, false),
-        facts("pixcorr", "PixCorr", "Correlation of all pixels of each frame, likewise.", Unit::Plain, Some(0.0), false),
-        facts("twoway_clip", "2-way, CLIP", "The share of other test clips from which the clip is told by the mean of its frames' vectors by the pack's CLIP.", Unit::Percent, Some(0.5), false),
+        facts(
+            "ssim",
+            "SSIM",
+            "Structural similarity of each frame with the one that was seen, averaged over the frames of a clip.",
+            Unit::Plain,
+            None,
+            false,
+        ),
+        facts(
+            "psnr",
+            "PSNR",
+            "Peak signal to noise of each frame in dB, likewise; identical frames are left out.",
+            Unit::Plain,
+            None,
+            false,
+        ),
+        facts(
+            "pixcorr",
+            "PixCorr",
+            "Correlation of all pixels of each frame, likewise.",
+            Unit::Plain,
+            Some(0.0),
+            false,
+        ),
+        facts(
+            "twoway_clip",
+            "2-way, CLIP",
+            "The share of other test clips from which the clip is told by the mean of its frames' vectors by the pack's CLIP.",
+            Unit::Percent,
+            Some(0.5),
+            false,
+        ),
     ];
     let namer = FrameNamer::open(bench)?.map(|namer| namer.words());
     let kinds = [("frame", "frames", namer), ("video", "video", Some("a VideoMAE"))];
@@ -218,7 +245,8 @@ fn regions(decoded: &[Decoded]) -> Section {
         .map(|found| {
             let mut of = found.facts.regions.clone();
             of.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let point = |(x, (_, value)): (usize, &(String, f64))| Estimate { x: x as f64, value: *value, interval: None };
+            let point =
+                |(x, (_, value)): (usize, &(String, f64))| Estimate { x: x as f64, value: *value, interval: None };
             Figure::Estimates(Estimates {
                 title: format!("Regions that predict {}", found.name),
                 caption: format!(
@@ -240,51 +268,64 @@ fn regions(decoded: &[Decoded]) -> Section {
         .collect();
     Section {
         title: "Regions".to_owned(),
-        text: "Appearance (`z`), meaning (`c`) and motion are decoded one by one, from every region by itself.".to_owned(),
+        text: "Appearance (`z`), meaning (`c`) and motion are decoded one by one, from every region by itself."
+            .to_owned(),
         figures,
     }
 }
 
-/// Whether neighbouring frames differ more where windows begin than elsewhere.
-fn seams(bench: &Bench<'_>, arms: &[Arm], measured: &[Measured]) -> Section {
+/// Whether neighbouring frames differ more where windows begin or end than elsewhere.
+fn seams(bench: &Bench<'_>, arms: &[Arm], measured: &[Measured]) -> Result<Section, PipelineError> {
+    const DRAWS: usize = 2_000;
     let settings = &bench.experiment.film;
-    let stride = settings.window.saturating_sub(settings.overlap).max(1);
     let n = bench.clips.frames;
-    let films = bench.clips.test_films();
-    let mut names = Vec::new();
-    let (mut at_borders, mut elsewhere) = (Vec::new(), Vec::new());
-    for (arm, own) in arms.iter().zip(measured).filter(|(arm, _)| arm.role == Role::Method) {
-        let [mut borders, mut others] = [Vec::new(), Vec::new()];
-        for (_, range) in &films {
-            for frame in range.start * n + 1..range.end * n {
-                let place = frame - range.start * n;
-                let is_border = place >= settings.overlap && (place - settings.overlap).is_multiple_of(stride)
-                    || place.is_multiple_of(stride);
-                if is_border { borders.push(own.steps[frame]) } else { others.push(own.steps[frame]) }
+    let window = bench.pack.pack.most_frames().map_or(settings.window, |most| settings.window.min(most));
+    let is_of_motion = |arm: &&(&Arm, &Measured)| arm.0.name == "film" || arm.0.name == "film.true";
+    let (mut names, mut notes) = (Vec::new(), Vec::new());
+    let mut series =
+        ["at borders of windows", "elsewhere"].map(|name| Series { name: name.to_owned(), points: vec![] });
+    let pairs: Vec<(&Arm, &Measured)> = arms.iter().zip(measured).collect();
+    for (x, (arm, own)) in pairs.iter().filter(is_of_motion).enumerate() {
+        let mut parts = [Vec::new(), Vec::new()];
+        for (_, range) in bench.clips.test_films() {
+            let n_frames = range.len() * n;
+            let spans = window_spans(n_frames, window, settings.overlap.min(window - 1));
+            let is_border = |frame: usize| spans.iter().any(|span| span.start == frame || span.end == frame);
+            for frame in 1..n_frames {
+                parts[usize::from(!is_border(frame))].push(f64::from(own.steps[range.start * n + frame]));
             }
         }
-        let mean = |values: &[f32]| f64::from(values.iter().sum::<f32>()) / values.len().max(1) as f64;
+        let mut sorted = parts[1].clone();
+        sorted.sort_by(f64::total_cmp);
+        let high = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or(f64::INFINITY);
+        let n_above = parts[0].iter().filter(|value| **value > high).count();
+        notes.push(format!("`{}`: {n_above} of {} borders lie above 95 % of the rest", arm.name, parts[0].len()));
+        for (series, values) in series.iter_mut().zip(&parts).filter(|(_, values)| !values.is_empty()) {
+            let found = percept_stats::bootstrap::mean_interval(values, bench.seed.named("seams").at(x as u64), DRAWS)?;
+            let value = values.iter().sum::<f64>() / values.len() as f64;
+            series.points.push(Estimate { x: x as f64, value, interval: Some([found.low, found.high]) });
+        }
         names.push(arm.name.clone());
-        at_borders.push(mean(&borders));
-        elsewhere.push(mean(&others));
     }
-    let series = |name: &str, values: &[f64]| Series {
-        name: name.to_owned(),
-        points: values.iter().enumerate().map(|(x, &value)| Estimate { x: x as f64, value, interval: None }).collect(),
-    };
-    Section {
+    if series[0].points.is_empty() {
+        return Ok(Section { title: "Seams".to_owned(), text: String::new(), figures: Vec::new() });
+    }
+    Ok(Section {
         title: "Seams".to_owned(),
         text: "Long films are denoised in windows that overlap. Where one begins or ends, frames should differ no more from the one before than elsewhere."
             .to_owned(),
         figures: vec![Figure::Estimates(Estimates {
             title: "Change from frame to frame".to_owned(),
-            caption: "Mean absolute difference of neighbouring frames, pixels from 0 to 1.".to_owned(),
+            caption: format!(
+                "Mean absolute difference of neighbouring frames, pixels from 0 to 1, with 95 % intervals. {}.",
+                notes.join("; ")
+            ),
             x: Positions::Categories { label: "film".to_owned(), names },
             y: Axis::plain("difference"),
-            series: vec![series("at borders of windows", &at_borders), series("elsewhere", &elsewhere)],
+            series: series.to_vec(),
             levels: Vec::new(),
         })],
-    }
+    })
 }
 
 fn published() -> Section {

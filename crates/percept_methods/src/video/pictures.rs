@@ -39,7 +39,8 @@ pub(super) fn section(
 ) -> Result<Section, PipelineError> {
     let main = bench.experiment.methods.last().map_or("", |method| method.name());
     // Copies of the film in another order are no sight of their own.
-    let is_seen = |arm: &Arm| !["still", "shuffled", "reversed"].iter().any(|end| arm.name.ends_with(&format!(".{end}")));
+    let is_seen =
+        |arm: &Arm| !["still", "shuffled", "reversed"].iter().any(|end| arm.name.ends_with(&format!(".{end}")));
     let mut shown_arms: Vec<usize> = (0..arms.len()).filter(|&arm| is_seen(&arms[arm])).collect();
     shown_arms.sort_by_key(|&arm| (arms[arm].name != "stimulus", arms[arm].name != main));
     let is_drawn = |arm: &Arm| arm.name == main || arm.name == "mean" || arm.name == format!("{main}.true");
@@ -84,27 +85,24 @@ pub(super) fn section(
     }
     Ok(Section {
         title: "Films".to_owned(),
-        text: "Whole films as they were made, also as files in the folder `films` of the run. Below, scores of each clip.".to_owned(),
+        text:
+            "Whole films as they were made, also as files in the folder `films` of the run. Below, scores of each clip."
+                .to_owned(),
         figures,
     })
 }
 
 /// A picture with all frames of a stretch of an arm's film.
-fn sheet(
-    bench: &Bench<'_>,
-    arm: &Arm,
-    title: &str,
-    first: usize,
-    n_clips: usize,
-) -> Result<String, PipelineError> {
+fn sheet(bench: &Bench<'_>, arm: &Arm, title: &str, first: usize, n_clips: usize) -> Result<String, PipelineError> {
     let n = bench.clips.frames;
     let frames = arm.frames.slice(s![first * n..(first + n_clips) * n, .., .., ..]);
     let path = format!("sheets/{}/{title}.jpg", arm.name);
     let bytes: Vec<u8> = frames.iter().map(|value| (value * 255.0) as u8).collect();
-    let record = bench.record.only(&[]).setting("sheet", &(ACROSS, QUALITY, WIDEST)).input(
-        "frames",
-        percept_core::provenance::content_hash(&bytes),
-    );
+    let record = bench
+        .record
+        .only(&[])
+        .setting("sheet", &(ACROSS, QUALITY, WIDEST))
+        .input("frames", percept_core::provenance::content_hash(&bytes));
     let stage = format!("sheet.{}.{title}", arm.name);
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
         let side = frames.dim().1.min(WIDEST);

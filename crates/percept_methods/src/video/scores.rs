@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn directions_are_told_where_there_is_one() {
         // Two cells: right, right, down, down.
-        let truth = array![[1.0f32, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, -1.0], [1.0, -1.0, 0.0, 0.0], [0.01, 0.01, 0.0, 0.0]];
+        let truth =
+            array![[1.0f32, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, -1.0], [1.0, -1.0, 0.0, 0.0], [0.01, 0.01, 0.0, 0.0]];
         let own = array![[0.5f32, 0.3, 0.1, 0.0], [0.3, 0.2, 0.1, 0.0], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]];
         assert_eq!(directions(own.view(), truth.view()), vec![Some(1.0), Some(0.0), None, None]);
         let still = ndarray::Array2::zeros((4, 4));

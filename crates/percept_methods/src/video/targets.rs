@@ -144,16 +144,13 @@ fn contexts(bench: &Bench<'_>, side: usize) -> Result<Array2<f32>, PipelineError
     for &clip in clips {
         let start = bench.clips.start_secs(bench.data, clip);
         let captions = captions_of(bench.data, clip.segment, start + 0.5 * bench.clips.tr_secs);
-        let place = match known.iter().position(|(own, _)| *own == captions) {
-            Some(place) => place,
-            None => {
-                let texts = if captions.is_empty() { vec![String::new()] } else { captions.clone() };
-                let states = bench.pack.pack.embed_text(&texts)?;
-                let mean = states.mean_axis(Axis(0)).map(|mean| mean.to_vec()).unwrap_or_default();
-                known.push((captions, mean));
-                known.len() - 1
-            }
-        };
+        if known.iter().all(|(own, _)| *own != captions) {
+            let texts = if captions.is_empty() { vec![String::new()] } else { captions.clone() };
+            let states = bench.pack.pack.embed_text(&texts)?;
+            let mean = states.mean_axis(Axis(0)).map(|mean| mean.to_vec()).unwrap_or_default();
+            known.push((captions.clone(), mean));
+        }
+        let place = known.iter().position(|(own, _)| *own == captions).unwrap_or(0);
         rows.extend_from_slice(&known[place].1);
     }
     shaped(rows, clips.len())

@@ -394,6 +394,14 @@ impl<'a, 'r> FilmUnet<'a, 'r> {
     }
 }
 
+/// The frames of each window in which a film of `n_frames` frames is denoised with motion modules, as [`FilmRequest`] says.
+pub fn window_spans(n_frames: usize, window: usize, overlap: usize) -> Vec<Range<usize>> {
+    if n_frames == 0 || window == 0 || overlap >= window {
+        return Vec::new();
+    }
+    windows(n_frames, window, overlap).into_iter().map(|window| window.frames).collect()
+}
+
 /// The windows of a film of `n` frames: as few as share `overlap` frames or more, evenly spread, all of one length (the last
 /// is shorter where none overlap). A window's weight rises over the frames that it shares with the one before, and falls
 /// over those that it shares with the next; the weights of a frame sum to 1.
@@ -466,6 +474,8 @@ mod tests {
     fn neighbours_hand_over_in_even_steps() {
         let windows = windows(13, 8, 3);
         assert_eq!(windows.iter().map(|w| w.frames.clone()).collect::<Vec<_>>(), [0..8, 5..13]);
+        assert_eq!(window_spans(13, 8, 3), [0..8, 5..13]);
+        assert!(window_spans(13, 8, 8).is_empty() && window_spans(0, 8, 3).is_empty());
         assert_eq!(&windows[0].weights[4..], [1.0, 0.75, 0.5, 0.25]);
         assert_eq!(&windows[1].weights[..4], [0.25, 0.5, 0.75, 1.0]);
     }

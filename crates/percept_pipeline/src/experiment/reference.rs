@@ -15,8 +15,8 @@ use super::groups::Groups;
 use super::key::{Key, Section, shown};
 use super::model::ModelSettings;
 use super::music::MusicExperiment;
-use super::video::VideoExperiment;
 use super::split::SplitSettings;
+use super::video::VideoExperiment;
 use super::vocabulary::{KeyTable, Vocabulary};
 
 const INTRODUCTION: &str = "# The experiment file
@@ -70,7 +70,9 @@ pub fn reference(words: &Vocabulary) -> String {
     for table in KeyTable::of::<BaselineSettings>("baselines").into_iter().chain(systems) {
         section(&mut page, &table);
     }
-    for table in EncodingExperiment::tables().into_iter().chain(MusicExperiment::tables()).chain(VideoExperiment::tables()) {
+    for table in
+        EncodingExperiment::tables().into_iter().chain(MusicExperiment::tables()).chain(VideoExperiment::tables())
+    {
         section(&mut page, &table);
     }
     page

@@ -176,13 +176,13 @@ section! {
         /// Steps of the denoising schedule.
         steps: usize = 12, in 1..=1_000;
         /// How far the blurred film is noised before it is made sharp: 0 leaves it, 1 begins with noise.
-        strength: f64 = 0.7, in 0.0..=1.0;
+        strength: f64 = 0.5, in 0.0..=1.0;
         /// Classifier-free guidance.
         guidance: f64 = 3.0, in 1.0..=100.0;
         /// Frames that are denoised together.
         window: usize = 16, in 2..=1_024;
         /// Frames that neighbouring windows share.
-        overlap: usize = 8, in 0..=1_023;
+        overlap: usize = 4, in 0..=1_023;
         /// Share of the noise that all frames of a film have in common; the rest is interpolated from clip to clip.
         shared_noise: f64 = 0.5, in 0.0..=1.0;
         /// Whether decoded motion moves the blurred film.

@@ -30,7 +30,7 @@ pub(super) fn draw(
     pictures: &mut Pictures<'_>,
 ) -> Result<(), ReportError> {
     let bad = |expected: String, got: String| ReportError::Figure { title: figure.title.clone(), expected, got };
-    if figure.n_frames == 0 || figure.size.contains(&0) || !(figure.rate > 0.0) {
+    if figure.n_frames == 0 || figure.size.contains(&0) || figure.rate.is_nan() || figure.rate <= 0.0 {
         let got = format!("{} of {:?} pixels, {} a second", figure.n_frames, figure.size, figure.rate);
         return Err(bad("frames, pixels and a rate above 0".to_owned(), got));
     }
@@ -93,12 +93,12 @@ fn draw_track(out: &mut String, glossary: &Glossary<'_>, figure: &Films, track: 
     let _ = write!(
         out,
         "<div class=\"track\"><span class=\"what\">{}<small>{} to {}</small></span><svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{} over time\">",
-        escape(&name),
+        escape(name),
         decimal(low),
         decimal(high),
         TRACK[0],
         TRACK[1],
-        escape(&name)
+        escape(name)
     );
     for (number, values) in track.values.iter().enumerate() {
         let Some(values) = values else { continue };

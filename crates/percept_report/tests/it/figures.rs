@@ -235,7 +235,8 @@ fn films_are_within_the_page_with_one_slider_and_scores_over_time() {
     films.tracks[0].values.pop();
     let error = render(&outcome, |path| Ok(sample::picture(path))).expect_err("a film has no values").to_string();
     assert!(error.contains("2 in the track `ssim`, expected values of 3 films"), "{error}");
-    let text = |path: &str| Ok(if path.starts_with("sheets/") { b"no picture".to_vec() } else { sample::picture(path) });
+    let text =
+        |path: &str| Ok(if path.starts_with("sheets/") { b"no picture".to_vec() } else { sample::picture(path) });
     let error = render(&many::outcome(), text).expect_err("text").to_string();
     assert!(error.contains("frames `sheets/0.png` of the report are no JPEG or PNG"), "{error}");
 }

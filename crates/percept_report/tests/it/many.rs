@@ -1,6 +1,9 @@
 //! An invented run of many methods, with every kind of figure. No number in it was measured.
 
-use percept_core::figure::{Axis, Clip, Curve, Estimate, Estimates, Figure, Films, Level, Lines, Matrix, Panel, Positions, Reel, Section, Series, SoundRow, Sounds, Strip, StripCell, StripRow, Track};
+use percept_core::figure::{
+    Axis, Clip, Curve, Estimate, Estimates, Figure, Films, Level, Lines, Matrix, Panel, Positions, Reel, Section,
+    Series, SoundRow, Sounds, Strip, StripCell, StripRow, Track,
+};
 use percept_core::outcome::{ItemArm, RegionSummary};
 use percept_core::{DifferenceRow, Outcome, ScoreRow};
 
@@ -287,7 +290,8 @@ fn looking_inside() -> Section {
 
 /// Three films of a square that moves, faster and faster.
 fn films() -> Films {
-    let reel = |name: &str, number: usize| Reel { name: name.to_owned(), sheet: format!("sheets/{number}.png"), across: 4 };
+    let reel =
+        |name: &str, number: usize| Reel { name: name.to_owned(), sheet: format!("sheets/{number}.png"), across: 4 };
     Films {
         title: "What was seen and made".to_owned(),
         caption: "A square that moves.".to_owned(),

@@ -113,10 +113,8 @@ impl Motion {
     pub(super) fn change(self, since: f32, length: f32, speed: f32) -> Change {
         // The way is even, so any two moments give the rate.
         const STEP: f32 = 0.1;
-        let (now, then) = (
-            self.pose(Place::Middle, since, length, speed),
-            self.pose(Place::Middle, since + STEP, length, speed),
-        );
+        let (now, then) =
+            (self.pose(Place::Middle, since, length, speed), self.pose(Place::Middle, since + STEP, length, speed));
         let rate = |a: f32, b: f32| (b - a) / STEP;
         Change {
             right: rate(now.right, then.right),

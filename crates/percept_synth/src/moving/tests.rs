@@ -44,7 +44,8 @@ fn centre(movie: &Movie, secs: f64) -> [f64; 2] {
     let mut sums = [0.0; 3];
     for row in 0..SIDE {
         for column in 0..SIDE {
-            let differs = (0..3).map(|c| f64::from(frame[[row, column, c]].abs_diff(empty[[row, column, c]]))).sum::<f64>();
+            let differs =
+                (0..3).map(|c| f64::from(frame[[row, column, c]].abs_diff(empty[[row, column, c]]))).sum::<f64>();
             sums[0] += differs * column as f64;
             sums[1] += differs * row as f64;
             sums[2] += differs;
