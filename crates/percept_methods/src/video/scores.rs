@@ -80,8 +80,12 @@ pub(super) fn per_clip(bench: &Bench<'_>, own: &Measured, truth: &Measured) -> R
 
 /// What motion in cells scores, of a film or as it was decoded.
 pub(super) fn of_motion(own: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<PerClip, PipelineError> {
+    // Without motion it is a guess.
+    let stands = |row: ArrayView1<'_, f32>| row.iter().all(|value| *value == 0.0);
+    let told = identified(own, truth)?;
+    let told = told.into_iter().zip(own.outer_iter()).map(|(value, row)| if stands(row) { Some(0.5) } else { value });
     Ok(vec![
-        ("motion_twoway".to_owned(), identified(own, truth)?, Some(0.5)),
+        ("motion_twoway".to_owned(), told.collect(), Some(0.5)),
         ("direction".to_owned(), directions(own, truth), Some(1.0 / N_DIRECTIONS)),
     ])
 }

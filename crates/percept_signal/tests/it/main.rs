@@ -1,6 +1,7 @@
 //! Integration tests: agreement with SciPy and NumPy, independence of threads.
 
 mod filters;
+mod flow;
 mod series;
 
 mod sound;
