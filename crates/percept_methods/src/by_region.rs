@@ -28,7 +28,7 @@ pub(crate) struct RegionDecoder<'a> {
     pub(crate) score: Score,
     /// How many regions are averaged.
     pub(crate) n_best: usize,
-    /// What a step of is told.
+    /// Who is told how far it is.
     pub(crate) progress: &'a dyn Progress,
 }
 

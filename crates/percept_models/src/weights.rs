@@ -233,7 +233,7 @@ pub fn read_tensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// One: 8-bit floats with 4 bits of exponent (`float8_e4m3fn` of PyTorch), for large matrices whose values are spread about 0.
-    Eighth,
+    Quarter,
     /// Two: `float16`.
     Half,
     /// Four: `float32`.
@@ -243,7 +243,7 @@ pub enum Precision {
 impl Precision {
     fn bytes(self, values: &[f32]) -> Vec<u8> {
         match self {
-            Self::Eighth => values.iter().map(|&v| float8::F8E4M3::from_f32(v).to_bits()).collect(),
+            Self::Quarter => values.iter().map(|&v| float8::F8E4M3::from_f32(v).to_bits()).collect(),
             Self::Half => values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect(),
             Self::Single => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         }
@@ -251,7 +251,7 @@ impl Precision {
 
     fn dtype(self) -> Dtype {
         match self {
-            Self::Eighth => Dtype::F8_E4M3,
+            Self::Quarter => Dtype::F8_E4M3,
             Self::Half => Dtype::F16,
             Self::Single => Dtype::F32,
         }

@@ -1,7 +1,9 @@
 //! What all simulated subjects in a scanner share: a signal that reaches the images late and smooth, slow drifts, noise that resembles
 //! itself in time, noise that the whole brain shares, and a level of its own in every run. No motion and no physiology are simulated.
 
-use ndarray::{Array2, Array4, Axis};
+use std::path::Path;
+
+use ndarray::{Array2, Array3, Array4, Axis};
 use percept_core::Seed;
 use percept_core::seed::Normal;
 use percept_io::nifti;
@@ -9,8 +11,9 @@ use percept_signal::Hrf;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::phantom::once::{keep, text};
 use crate::phantom::{Cortex, Error};
-use crate::planted::{Part, PlantedVoxel, Sets, Signals};
+use crate::planted::{Part, PlantedRegion, PlantedVoxel, Sets, Signals};
 
 /// How long the haemodynamic response is followed.
 const RESPONSE_SECS: f64 = 32.0;
@@ -209,6 +212,37 @@ impl Scanner {
             }
         }
         volumes.reversed_axes()
+    }
+
+    /// Writes the labels of `regions` below `root` as `name` has them, from 1 on, with a table of their names; cortex that follows nothing
+    /// has 0, the rest `elsewhere`. What is there already is kept.
+    pub(crate) fn write_regions(
+        &self,
+        root: &Path,
+        name: &str,
+        regions: &[PlantedRegion],
+        elsewhere: i16,
+    ) -> Result<(), Error> {
+        let folder = root.join("derivatives/regions").join(name);
+        keep(folder.join(format!("{name}_regions.nii.gz")), |path| {
+            let [nx, ny, nz] = self.cortex.shape;
+            let mut labels = Array3::<i16>::from_elem((nx, ny, nz), elsewhere);
+            for voxel in &self.voxels {
+                labels[voxel.planted.index] = voxel.planted.region.map_or(0, |region| region as i16 + 1);
+            }
+            nifti::write(path, labels.view().insert_axis(Axis(3)), &self.spec("regions"))
+        })?;
+        text(folder.join(format!("{name}_regions.tsv")), || {
+            let rows = regions.iter().enumerate().map(|(number, region)| format!("{}\t{}\n", number + 1, region.name));
+            std::iter::once("index\tname\n".to_owned()).chain(rows).collect()
+        })
+    }
+
+    /// Writes what every voxel follows below `root`. What is there already is kept.
+    pub(crate) fn write_truth(&self, root: &Path, name: &str) -> Result<(), Error> {
+        let lines =
+            serde_json::to_string(&self.voxels).map_err(|error| percept_io::Error::codec("the truth", error))?;
+        text(root.join(format!("phantom/{name}_voxels.json")), || lines)
     }
 
     /// Where the voxels of a file lie, and what it is.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::TreeFile;
 
 const MAX_FIXTURE_BYTES: usize = 100 * 1024;
-const MAX_FIXTURES_BYTES: usize = 7 * 1024 * 1024;
+const MAX_FIXTURES_BYTES: usize = 6 * 1024 * 1024;
 const MAX_REPOSITORY_BYTES: usize = 60 * 1024 * 1024;
 
 /// Complaints about test data and sizes.
@@ -68,9 +68,7 @@ mod tests {
     fn a_heavy_fixture_is_named() {
         let readme = || sized("tests/data/a/README.md", 1);
         assert!(check(&[readme(), sized("tests/data/a/x", MAX_FIXTURE_BYTES + 1)])[0].contains("make it smaller"));
-        let enough = MAX_FIXTURES_BYTES / MAX_FIXTURE_BYTES + 1;
-        let mut many: Vec<TreeFile> =
-            (0..enough).map(|i| sized(&format!("tests/data/a/{i}"), MAX_FIXTURE_BYTES)).collect();
+        let mut many: Vec<TreeFile> = (0..62).map(|i| sized(&format!("tests/data/a/{i}"), MAX_FIXTURE_BYTES)).collect();
         many.push(readme());
         assert!(check(&many)[0].contains("in all"));
     }

@@ -63,11 +63,7 @@ fn simulated(
     let root = run.file(TREE);
     let record = Provenance::new(settings.seed).setting("listener", settings);
     run.stage(StageName { name: TREE, revision: REVISION }, record, || {
-        fs::create_dir(&root)?;
-        // Whatever lies there belongs to another listener, is damaged, or was never finished.
-        for path in fs::files_below(&root)? {
-            fs::remove_file(path)?;
-        }
+        run.emptied(TREE)?;
         let params = ListenerParams {
             subject: settings.subject,
             n_training: settings.training,
@@ -85,12 +81,7 @@ fn simulated(
         };
         let listener = Listener::new(params, Seed::new(settings.seed))?;
         listener.write(&root, progress)?;
-        let relative = |path: std::path::PathBuf| {
-            let below = path.strip_prefix(run.path()).unwrap_or(&path).components();
-            let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-            names.join("/")
-        };
-        Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
+        run.files_below(TREE)
     })?;
     let subject = format!("{:03}", settings.subject);
     Ok(ListeningFiles {

@@ -2,10 +2,11 @@
 
 use ndarray::Array2;
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
-use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, RegionSummary, Role, Unit};
+use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, Role, Unit};
 use percept_core::{Outcome, ScoreRow, Section};
 use percept_models::sound::music::MusicPack;
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::UnitGroup;
 use percept_stats::correlation::cosine_rows;
 use serde::{Deserialize, Serialize};
 
@@ -194,17 +195,7 @@ fn data(bench: &Bench<'_>, targets: &[Target]) -> DataSummary {
         n_train_stimuli,
         n_test_samples,
         n_test_stimuli,
-        regions: bench
-            .data
-            .regions
-            .iter()
-            .map(|region| RegionSummary {
-                name: region.name.clone(),
-                selector: region.selector.clone(),
-                n_units: region.units.len(),
-                ..RegionSummary::default()
-            })
-            .collect(),
+        regions: bench.data.regions.iter().map(UnitGroup::summary).collect(),
         groups: Vec::new(),
     }
 }

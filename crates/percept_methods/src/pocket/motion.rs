@@ -176,7 +176,7 @@ fn inside(got: &str) -> ModelError {
 /// Large matrices in eight bits, everything else in sixteen.
 fn precision(name: &str, shape: &[usize]) -> Precision {
     let is_large = shape.len() == 2 && shape.iter().product::<usize>() >= 4_096 && name.ends_with(".weight");
-    if is_large { Precision::Eighth } else { Precision::Half }
+    if is_large { Precision::Quarter } else { Precision::Half }
 }
 
 /// Trains the adapter into `out/motion_adapter`, going on where an earlier call stopped.

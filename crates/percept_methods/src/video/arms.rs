@@ -11,7 +11,7 @@ use super::bench::Bench;
 use super::decode::Decoded;
 use super::films;
 use super::guide::Conditions;
-use super::targets::{Target, frames_of, stretches};
+use super::targets::{Target, mean_picture, watch};
 
 /// Of the films; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -50,8 +50,9 @@ pub(super) fn made(bench: &Bench<'_>, targets: &[Target], decoded: &[Decoded]) -
     let name = format!("{}.true", main.name());
     let frames = film(bench, &name, main, &of_truth)?;
     arms.push(method_arm(main, ".true", Role::Bound, "the true features: what perfect decoding would give", frames));
-    let own = arms.iter().find(|arm| arm.name == main.name()).map(|arm| arm.frames.clone()).unwrap_or_default();
-    arms.extend(controls(bench, main, &arms[0].frames, &own)?);
+    // The stimulus, the methods, the bound: the main film stands before the last.
+    let controls = controls(bench, main, &arms[0].frames, &arms[arms.len() - 2].frames)?;
+    arms.extend(controls);
     Ok(arms)
 }
 
@@ -70,10 +71,11 @@ fn method_arm(method: VideoMethod, suffix: &str, role: Role, from: &str, frames:
 
 /// The true frames of all test clips.
 fn seen(bench: &Bench<'_>, side: usize) -> Result<Array4<f32>, PipelineError> {
-    const AT_ONCE: usize = 64;
-    let parts = stretches(&bench.clips.sides[1], AT_ONCE)
-        .map(|stretch| frames_of(bench, stretch, side))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Vec::new();
+    watch(bench, &bench.clips.sides[1], side, |frames| {
+        parts.push(frames);
+        Ok(())
+    })?;
     joined(&parts)
 }
 
@@ -119,7 +121,7 @@ fn film(
         bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
             // The same noise for all methods, so that they differ by what they do alone.
             let seed = bench.seed.named("films").named(title);
-            let latents = films::latents(bench, &conditions, method.link(), seed)?;
+            let latents = films::latents(bench, &conditions, method, seed)?;
             artefact::save(bench.run, &path, &[("latents", latents.into_dyn())])?;
             Ok(vec![path.clone()])
         })?;
@@ -150,12 +152,8 @@ fn controls(
     for place in 0..n_clips {
         other[order[place]] = order[(place + 1) % n_clips.max(1)];
     }
-    let mut mean = truth.slice(s![..0, .., .., ..]).to_owned();
-    if let Some(picture) = training_mean(bench)? {
-        let many = picture.insert_axis(Axis(0));
-        mean = ndarray::concatenate(Axis(0), &vec![many.view(); n_clips * n])
-            .map_err(|error| PipelineError::data(format!("the mean picture: {error}"), "please report this"))?;
-    }
+    let picture = mean_picture(bench)?.insert_axis(Axis(0));
+    let mean = picture.select(Axis(0), &vec![0; n_clips * n]);
     let method = main.name();
     let arm = |name: String, role, short, description: String, frames| Arm { name, role, short, description, frames };
     Ok(vec![
@@ -195,20 +193,4 @@ fn controls(
             pick(truth, &|clip, _| clip * n + n / 2),
         ),
     ])
-}
-
-/// The mean of the middle pictures of training clips.
-fn training_mean(bench: &Bench<'_>) -> Result<Option<ndarray::Array3<f32>>, PipelineError> {
-    const AT_ONCE: usize = 256;
-    let (side, n) = (bench.pack.pack.image_size(), bench.clips.frames);
-    let mut sum = ndarray::Array3::<f32>::zeros((side, side, 3));
-    let mut count = 0;
-    for stretch in stretches(&bench.clips.sides[0], AT_ONCE) {
-        let Some(first) = stretch.first() else { continue };
-        let middles: Vec<f64> = stretch.iter().map(|&clip| bench.clips.frame_secs(bench.data, clip)[n / 2]).collect();
-        let frames = films::frames_at(&bench.data.segments[first.segment].film, &middles, side)?;
-        sum += &frames.sum_axis(Axis(0));
-        count += stretch.len();
-    }
-    Ok((count > 0).then(|| sum / count as f32))
 }

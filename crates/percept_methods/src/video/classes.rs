@@ -11,6 +11,11 @@ use super::bench::Bench;
 /// How strongly CLIP's cosines speak: what CLIP itself learnt.
 const SHARPNESS: f32 = 100.0;
 
+/// Who names frames, in words.
+pub(super) fn frame_namer(bench: &Bench<'_>) -> &'static str {
+    if bench.experiment.evaluate.picture_classifier.is_some() { "a ViT" } else { "the pack's CLIP among captions" }
+}
+
 /// A classifier of frames.
 pub(super) enum FrameNamer {
     Vit(Box<PictureClassifier>),
@@ -20,7 +25,7 @@ pub(super) enum FrameNamer {
 
 impl FrameNamer {
     /// The one that the experiment asks for; none where there is none.
-    pub(super) fn open(bench: &Bench<'_>) -> Result<Option<Self>, PipelineError> {
+    fn open(bench: &Bench<'_>) -> Result<Option<Self>, PipelineError> {
         let settings = &bench.experiment.evaluate;
         if let Some(folder) = &settings.picture_classifier {
             return Ok(Some(Self::Vit(Box::new(PictureClassifier::open(folder)?))));
@@ -35,14 +40,6 @@ impl FrameNamer {
             return Ok(None);
         }
         Ok(Some(Self::Clip(unit(bench.pack.pack.clip_text(&classes)?))))
-    }
-
-    /// Its name in words.
-    pub(super) fn words(&self) -> &'static str {
-        match self {
-            Self::Vit(_) => "a ViT",
-            Self::Clip(_) => "the pack's CLIP among captions",
-        }
     }
 
     /// Probabilities of classes, averaged over the frames of each clip: clips × classes. `embedded` are the frames' vectors by CLIP.
@@ -93,10 +90,18 @@ fn softmax(mut rows: Array2<f32>) -> Array2<f32> {
     rows
 }
 
-/// The classifier of videos that the experiment asks for.
-pub(super) fn video_classifier(bench: &Bench<'_>) -> Result<Option<VideoClassifier>, PipelineError> {
-    let folder = bench.experiment.evaluate.video_classifier.as_ref();
-    Ok(folder.map(|folder| VideoClassifier::open(folder)).transpose()?)
+/// Who names classes, opened once for all arms.
+pub(super) struct Judges {
+    pub frames: Option<FrameNamer>,
+    pub films: Option<VideoClassifier>,
+}
+
+impl Judges {
+    pub(super) fn open(bench: &Bench<'_>) -> Result<Self, PipelineError> {
+        let folder = bench.experiment.evaluate.video_classifier.as_ref();
+        let films = folder.map(|folder| VideoClassifier::open(folder)).transpose()?;
+        Ok(Self { frames: FrameNamer::open(bench)?, films })
+    }
 }
 
 /// Probabilities of classes of every clip.

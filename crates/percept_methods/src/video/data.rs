@@ -32,6 +32,7 @@ pub(super) fn open(
         VideoData::Spectator(settings) => simulated(settings, run, pack, progress)?,
         VideoData::Cc2017(settings) => WatchingFiles {
             films: settings.films.clone(),
+            frames_per_sec: settings.frames_per_sec,
             mask: settings.mask.clone(),
             atlas: settings.atlas.clone(),
             captions: settings.captions.clone(),
@@ -44,6 +45,7 @@ pub(super) fn open(
         },
         VideoData::Watching(settings) => WatchingFiles {
             films: Some(settings.films.clone()),
+            frames_per_sec: settings.frames_per_sec,
             mask: settings.mask.clone(),
             atlas: settings.atlas.clone(),
             captions: settings.captions.clone(),
@@ -111,11 +113,7 @@ fn simulated(
     let root = run.file(TREE);
     let record = Provenance::new(settings.seed).setting("spectator", settings).input("pack", pack.content.clone());
     run.stage(StageName { name: TREE, revision: REVISION }, record, || {
-        fs::create_dir(&root)?;
-        // Whatever lies there belongs to another subject, is damaged, or was never finished.
-        for path in fs::files_below(&root)? {
-            fs::remove_file(path)?;
-        }
+        run.emptied(TREE)?;
         let movies = movies(settings);
         let drives = drives::made(&pack.pack, &movies, settings.tr_secs, progress)?;
         let params = SpectatorParams {
@@ -136,12 +134,7 @@ fn simulated(
         let stretches = movies.iter().map(stretch).collect();
         let spectator = Spectator::new(params, stretches, &drives, &[drives::MOTION], regions, seed)?;
         spectator.write(&root, &|segment, secs| movies[segment].1.frame(secs), progress)?;
-        let relative = |path: std::path::PathBuf| {
-            let below = path.strip_prefix(run.path()).unwrap_or(&path).components();
-            let names: Vec<String> = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-            names.join("/")
-        };
-        Ok(fs::files_below(&root)?.into_iter().map(relative).collect())
+        run.files_below(TREE)
     })?;
     Ok(WatchingFiles {
         atlas: Some(root.join(format!("derivatives/regions/subject{0}/subject{0}_regions.nii.gz", settings.subject))),

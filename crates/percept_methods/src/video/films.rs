@@ -1,52 +1,63 @@
 //! Films made of conditions, and films as files.
 
-use std::path::Path;
-
 use ndarray::{Array2, Array4, ArrayView4};
 use percept_core::Seed;
-use percept_io::film::{At, Film, FilmOptions, FilmRequest as Frames};
+use percept_io::film::{At, Film, FilmOptions, FilmRequest as Asked, Frames};
 use percept_models::film::{FilmRequest, Frames as Link};
 use percept_pipeline::PipelineError;
-use percept_pipeline::experiment::video::FrameLink;
+use percept_pipeline::experiment::video::VideoMethod;
 
 use super::bench::Bench;
 use super::guide::{self, Conditions};
 
-/// What a folder of pictures is taken for, where nothing says its rate.
-const FOLDER_RATE: f64 = 30.0;
+/// Frames of a film that is shown once from the beginning to the end.
+pub(super) struct Projector {
+    frames: Frames,
+    side: usize,
+}
 
-/// The frames of a film at these seconds: (n, side, side, 3) in 0..=1. Moments behind its last frame show that.
-pub(super) fn frames_at(path: &Path, secs: &[f64], side: usize) -> Result<Array4<f32>, PipelineError> {
-    let options =
-        FilmOptions { frames_per_sec: percept_io::fs::is_dir(path).then_some(FOLDER_RATE), ..FilmOptions::default() };
-    let film = Film::open_with(path, &options)?;
-    let last = film.starts().last().copied().unwrap_or(0.0);
-    let at: Vec<f64> = secs.iter().map(|secs| secs.min(last)).collect();
-    let mut all = Array4::zeros((at.len(), side, side, 3));
-    for (mut to, frame) in all.outer_iter_mut().zip(film.frames(&Frames { side: Some(side), at: At::Secs(&at) })?) {
-        to.zip_mut_with(&frame?, |to, &from| *to = f32::from(from) / 255.0);
+impl Projector {
+    /// Gets ready to show a segment at these seconds, ascending; what would come behind its last frame is that.
+    pub(super) fn new(bench: &Bench<'_>, segment: usize, secs: &[f64], side: usize) -> Result<Self, PipelineError> {
+        let path = &bench.data.segments[segment].film;
+        let rate = bench.experiment.data.frames_per_sec().filter(|_| percept_io::fs::is_dir(path));
+        let film = Film::open_with(path, &FilmOptions { frames_per_sec: rate, ..FilmOptions::default() })?;
+        let last = film.starts().last().copied().unwrap_or(0.0);
+        let at: Vec<f64> = secs.iter().map(|secs| secs.min(last)).collect();
+        let frames = film.frames(&Asked { side: Some(side), at: At::Secs(&at) })?;
+        Ok(Self { frames, side })
     }
-    Ok(all)
+
+    /// The next `n` frames: (n, side, side, 3) in 0..=1.
+    pub(super) fn next(&mut self, n: usize) -> Result<Array4<f32>, PipelineError> {
+        let mut all = Array4::zeros((n, self.side, self.side, 3));
+        for mut to in all.outer_iter_mut() {
+            let frame = self.frames.next().ok_or_else(|| {
+                PipelineError::data("a film ended before its last frame", "look at it with `percept doctor cc2017`")
+            })??;
+            to.zip_mut_with(&frame, |to, &from| *to = f32::from(from) / 255.0);
+        }
+        Ok(all)
+    }
 }
 
 /// The scaled latents of a film from conditions: frames × latent.
 pub(super) fn latents(
     bench: &Bench<'_>,
     conditions: &Conditions,
-    link: Option<FrameLink>,
+    method: VideoMethod,
     seed: Seed,
 ) -> Result<Array2<f32>, PipelineError> {
     let pack = &bench.pack.pack;
     let blurred = guide::blurred(bench, conditions)?;
     let init = pack.encode(blurred.view())?;
-    let Some(link) = link else { return Ok(init) };
-    let settings = &bench.experiment.film;
-    let frames = match link {
-        FrameLink::Alone => Link::Alone,
-        FrameLink::Cross => Link::FirstAndPrevious,
-        FrameLink::Motion => Link::Motion,
-        FrameLink::Both => Link::MotionAndFirst,
+    let frames = match method {
+        VideoMethod::Blurred => return Ok(init),
+        VideoMethod::Frames => Link::Alone,
+        VideoMethod::Cross => Link::FirstAndPrevious,
+        VideoMethod::Film => Link::Motion,
     };
+    let settings = &bench.experiment.film;
     let contexts = if let Some(c) = &conditions.c {
         guide::contexts(bench, c.view())
     } else {
@@ -58,7 +69,6 @@ pub(super) fn latents(
     let noise = guide::noise(bench, conditions.z.nrows(), seed.named("noise"))?;
     // Without captions there is nothing to be guided by.
     let guidance = if conditions.c.is_some() { settings.guidance } else { 1.0 };
-    let window = pack.most_frames().filter(|_| link != FrameLink::Alone).unwrap_or(settings.window);
     Ok(pack.film_latents(&FilmRequest {
         contexts: contexts.view(),
         init: Some(init.view()),
@@ -68,8 +78,8 @@ pub(super) fn latents(
         noise: noise.view(),
         seed: seed.named("steps"),
         frames,
-        window: settings.window.min(window),
-        overlap: settings.overlap.min(settings.window.min(window).saturating_sub(1)),
+        window: settings.window,
+        overlap: settings.overlap,
     })?)
 }
 

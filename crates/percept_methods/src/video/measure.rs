@@ -2,20 +2,23 @@
 
 use std::cell::OnceCell;
 
-use ndarray::{Array2, Array3, Array4, Axis, s};
+use ndarray::{Array1, Array2, Array3, Array4, Axis, s};
+use percept_core::Provenance;
 use percept_core::provenance::content_hash;
+use percept_models::weights::PackFiles;
 use percept_pipeline::PipelineError;
+use percept_pipeline::packs::content_of;
 use percept_pipeline::run::{StageName, artefact};
 use percept_stats::image;
 use rayon::prelude::*;
 
 use super::arms::Arm;
 use super::bench::Bench;
-use super::classes::{FrameNamer, by_clip, name_films, unit, video_classifier};
+use super::classes::{Judges, by_clip, name_films, unit};
 use super::targets::{Flows, flows, motion_of};
 
 /// Of the measures; see [`percept_pipeline::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// Columns of `per_clip`.
 const COLUMNS: [&str; 6] = ["ssim", "psnr", "pixcorr", "consistency", "flow_agreement", "flow_error"];
 /// What stands for "not defined" in a file of numbers.
@@ -49,11 +52,10 @@ impl Measured {
 /// Measures all arms against the first, the stimulus.
 pub(super) fn all(bench: &Bench<'_>, arms: &[Arm]) -> Result<Vec<Measured>, PipelineError> {
     let Some(stimulus) = arms.first() else { return Ok(Vec::new()) };
-    // Its flow is compared with that of every arm; it is made when the first arm needs it.
-    let of_truth = OnceCell::new();
+    let judge = Judge::new(bench, stimulus)?;
     bench.progress.begin("measure films", arms.len() as u64);
     let measured = arms.iter().map(|arm| {
-        let found = measured(bench, arm, stimulus, &of_truth);
+        let found = judge.measured(arm);
         bench.progress.advance(1);
         found
     });
@@ -62,55 +64,91 @@ pub(super) fn all(bench: &Bench<'_>, arms: &[Arm]) -> Result<Vec<Measured>, Pipe
     Ok(measured)
 }
 
-fn measured(
-    bench: &Bench<'_>,
-    arm: &Arm,
-    stimulus: &Arm,
-    of_truth: &OnceCell<Flows>,
-) -> Result<Measured, PipelineError> {
-    let path = format!("measured/{}.safetensors", arm.name);
-    let hash = |frames: &Array4<f32>| {
-        let bytes: Vec<u8> = frames.iter().flat_map(|value| value.to_le_bytes()).collect();
-        content_hash(&bytes)
-    };
-    let record = bench
-        .record
-        .only(&[])
-        .setting("evaluate", &bench.experiment.evaluate)
-        .setting("cells", &bench.experiment.decode.motion_cells)
-        .setting("rate", &bench.experiment.film.rate)
-        .setting("frames", &bench.clips.frames)
-        .input("pack", bench.pack.content.clone())
-        .input("own", hash(&arm.frames))
-        .input("stimulus", hash(&stimulus.frames));
-    let stage = format!("measure.{}", arm.name);
-    bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
-        let of_truth = of_truth.get_or_init(|| flows(&stimulus.frames, bench.clips.frames));
-        let found = measure(bench, &arm.frames, &stimulus.frames, of_truth)?;
-        let steps = Array2::from_shape_vec((1, found.steps.len()), found.steps.clone())
-            .map_err(|error| PipelineError::data(error.to_string(), "please report this"))?;
+/// What all arms are compared with, and by whom.
+struct Judge<'a> {
+    bench: &'a Bench<'a>,
+    stimulus: &'a Arm,
+    /// What the stimulus and the models are, for fingerprints.
+    record: Provenance,
+    /// The stimulus' flow and the models, made when the first arm needs them.
+    tools: OnceCell<(Flows, Judges)>,
+}
+
+fn hash(frames: &Array4<f32>) -> String {
+    let bytes: Vec<u8> = frames.iter().flat_map(|value| value.to_le_bytes()).collect();
+    content_hash(&bytes)
+}
+
+impl<'a> Judge<'a> {
+    fn new(bench: &'a Bench<'a>, stimulus: &'a Arm) -> Result<Self, PipelineError> {
+        let evaluate = &bench.experiment.evaluate;
+        let mut record = bench
+            .record
+            .only(&[])
+            .setting("classes", &evaluate.classes)
+            .setting("cells", &bench.experiment.decode.motion_cells)
+            .setting("rate", &bench.experiment.film.rate)
+            .setting("frames", &bench.clips.frames)
+            .input("pack", bench.pack.content.clone())
+            .input("stimulus", hash(&stimulus.frames));
+        for (name, folder) in
+            [("picture classifier", &evaluate.picture_classifier), ("video classifier", &evaluate.video_classifier)]
+        {
+            if let Some(folder) = folder {
+                record = record.input(name, content_of(&PackFiles::Directory(folder.clone()))?);
+            }
+        }
+        Ok(Self { bench, stimulus, record, tools: OnceCell::new() })
+    }
+
+    fn tools(&self) -> Result<&(Flows, Judges), PipelineError> {
+        if let Some(tools) = self.tools.get() {
+            return Ok(tools);
+        }
+        let made = (flows(&self.stimulus.frames, self.bench.clips.frames), Judges::open(self.bench)?);
+        Ok(self.tools.get_or_init(|| made))
+    }
+
+    fn measured(&self, arm: &Arm) -> Result<Measured, PipelineError> {
+        let bench = self.bench;
+        let path = format!("measured/{}.safetensors", arm.name);
+        let record = self.record.clone().input("own", hash(&arm.frames));
+        let stage = format!("measure.{}", arm.name);
+        bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
+            let (of_truth, judges) = self.tools()?;
+            measure(bench, &arm.frames, &self.stimulus.frames, of_truth, judges)?.save(bench, &path)?;
+            Ok(vec![path.clone()])
+        })?;
+        Measured::load(bench, &path)
+    }
+}
+
+impl Measured {
+    fn save(self, bench: &Bench<'_>, path: &str) -> Result<(), PipelineError> {
         let mut arrays = vec![
-            ("per_clip", found.per_clip.into_dyn()),
-            ("motion", found.motion.into_dyn()),
-            ("steps", steps.into_dyn()),
+            ("per_clip", self.per_clip.into_dyn()),
+            ("motion", self.motion.into_dyn()),
+            ("steps", Array1::from_vec(self.steps).into_dyn()),
         ];
-        arrays.extend(found.clip.map(|rows| ("clip", rows.into_dyn())));
-        arrays.extend(found.frames.map(|rows| ("frames", rows.into_dyn())));
-        arrays.extend(found.films.map(|rows| ("films", rows.into_dyn())));
-        artefact::save(bench.run, &path, &arrays)?;
-        Ok(vec![path.clone()])
-    })?;
-    let arrays = artefact::load(bench.run, &path)?;
-    let n = bench.clips.sides[1].len();
-    let maybe = |name: &str| arrays.n_columns(name).is_ok().then(|| arrays.matrix(name, n, None)).transpose();
-    Ok(Measured {
-        per_clip: arrays.matrix("per_clip", n, Some(COLUMNS.len()))?,
-        clip: maybe("clip")?,
-        motion: arrays.matrix("motion", n, None)?,
-        frames: maybe("frames")?,
-        films: maybe("films")?,
-        steps: arrays.matrix("steps", 1, None)?.into_raw_vec_and_offset().0,
-    })
+        arrays.extend(self.clip.map(|rows| ("clip", rows.into_dyn())));
+        arrays.extend(self.frames.map(|rows| ("frames", rows.into_dyn())));
+        arrays.extend(self.films.map(|rows| ("films", rows.into_dyn())));
+        artefact::save(bench.run, path, &arrays)
+    }
+
+    fn load(bench: &Bench<'_>, path: &str) -> Result<Self, PipelineError> {
+        let arrays = artefact::load(bench.run, path)?;
+        let n = bench.clips.sides[1].len();
+        let maybe = |name: &str| arrays.n_columns(name).is_ok().then(|| arrays.matrix(name, n, None)).transpose();
+        Ok(Measured {
+            per_clip: arrays.matrix("per_clip", n, Some(COLUMNS.len()))?,
+            clip: maybe("clip")?,
+            motion: arrays.matrix("motion", n, None)?,
+            frames: maybe("frames")?,
+            films: maybe("films")?,
+            steps: arrays.vector("steps", n * bench.clips.frames)?.to_vec(),
+        })
+    }
 }
 
 fn measure(
@@ -118,6 +156,7 @@ fn measure(
     own: &Array4<f32>,
     truth: &Array4<f32>,
     of_truth: &Flows,
+    judges: &Judges,
 ) -> Result<Measured, PipelineError> {
     let (n, n_clips) = (bench.clips.frames, bench.clips.sides[1].len());
     let rate = bench.experiment.film.rate;
@@ -151,11 +190,11 @@ fn measure(
     }
     let cells = bench.experiment.decode.motion_cells;
     let motion: Vec<f32> = motion_of(&of_own, side, cells, rate).into_iter().flatten().collect();
-    let frames = match FrameNamer::open(bench)? {
+    let frames = match &judges.frames {
         Some(namer) => namer.name(own, n, embedded.as_ref())?,
         None => None,
     };
-    let films = video_classifier(bench)?.map(|model| name_films(&model, own.view(), n)).transpose()?;
+    let films = judges.films.as_ref().map(|model| name_films(model, own.view(), n)).transpose()?;
     Ok(Measured {
         per_clip,
         clip: embedded.map(|rows| by_clip(&unit(rows), n)),

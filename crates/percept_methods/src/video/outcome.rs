@@ -1,14 +1,15 @@
 //! What a run of films ends in: scores of every arm, what each has more than those beside it, and what a report shows.
 
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Matrix, Positions, Series};
-use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, RegionSummary, Role, Unit};
+use percept_core::outcome::{ArmSummary, DataSummary, DecoderSummary, MetricFacts, Role, Unit};
 use percept_core::{Outcome, Section};
 use percept_models::film::window_spans;
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::UnitGroup;
 
 use super::arms::Arm;
 use super::bench::Bench;
-use super::classes::FrameNamer;
+use super::classes::frame_namer;
 use super::decode::Decoded;
 use super::measure::Measured;
 use super::pictures;
@@ -50,7 +51,8 @@ pub(super) fn outcome(
             values.iter().filter(|(name, ..)| arm.name != "stimulus" || name == "clip_consistency").cloned().collect();
         rows.extend(scores::rows(&arm.name, &own, &blocks, seed)?);
     }
-    if let (Some(target), Some(found)) = (targets.last(), decoded.last()) {
+    let of_motion = targets.iter().zip(decoded).find(|(target, _)| target.name == "motion");
+    if let Some((target, found)) = of_motion {
         let values = scores::of_motion(found.test.view(), target.sides[1].view())?;
         rows.extend(scores::rows(DECODED_MOTION, &values, &blocks, seed)?);
     }
@@ -89,7 +91,7 @@ pub(super) fn outcome(
         decoders: decoded.iter().zip(targets).map(|(found, target)| decoder(bench, target, found)).collect(),
         arms: summaries(arms),
         main,
-        metrics: metrics(bench)?,
+        metrics: metrics(bench, truth),
         sections,
         scores: rows,
         differences,
@@ -114,17 +116,7 @@ fn data(bench: &Bench<'_>) -> DataSummary {
         n_train_stimuli: count(0),
         n_test_samples: count(1),
         n_test_stimuli: count(1),
-        regions: bench
-            .data
-            .regions
-            .iter()
-            .map(|region| RegionSummary {
-                name: region.name.clone(),
-                selector: region.selector.clone(),
-                n_units: region.units.len(),
-                ..RegionSummary::default()
-            })
-            .collect(),
+        regions: bench.data.regions.iter().map(UnitGroup::summary).collect(),
         groups: Vec::new(),
     }
 }
@@ -167,7 +159,7 @@ fn summaries(arms: &[Arm]) -> Vec<ArmSummary> {
     own.chain(std::iter::once(motion)).collect()
 }
 
-fn metrics(bench: &Bench<'_>) -> Result<Vec<MetricFacts>, PipelineError> {
+fn metrics(bench: &Bench<'_>, truth: &Measured) -> Vec<MetricFacts> {
     let facts = |name: &str, label: &str, description: &str, unit, chance, lower_is_better| MetricFacts {
         name: name.to_owned(),
         label: label.to_owned(),
@@ -210,10 +202,11 @@ fn metrics(bench: &Bench<'_>) -> Result<Vec<MetricFacts>, PipelineError> {
             false,
         ),
     ];
-    let namer = FrameNamer::open(bench)?.map(|namer| namer.words());
-    let kinds = [("frame", "frames", namer), ("video", "video", Some("a VideoMAE"))];
-    for (kind, label, by) in kinds {
-        let Some(by) = by else { continue };
+    let kinds = [
+        ("frame", "frames", frame_namer(bench), truth.frames.is_some()),
+        ("video", "video", "a VideoMAE", truth.films.is_some()),
+    ];
+    for (kind, label, by, _) in kinds.into_iter().filter(|(.., is_there)| *is_there) {
         for ways in &bench.experiment.evaluate.ways {
             for (word, rule) in [
                 ("strict", "the class that the stimulus is given must be the most probable"),
@@ -235,7 +228,7 @@ fn metrics(bench: &Bench<'_>) -> Result<Vec<MetricFacts>, PipelineError> {
         facts("motion_twoway", "2-way, motion", "The share of other test clips from which the clip is told by its motion in the cells of a grid; where nothing moves, half.", Unit::Percent, Some(0.5), false),
         facts("direction", "direction, 1 of 4", "How often the net motion goes left, right, up or down as what was seen, over clips that move one way.", Unit::Percent, Some(0.25), false),
     ]);
-    Ok(all)
+    all
 }
 
 /// Which regions predict what.
@@ -279,7 +272,6 @@ fn seams(bench: &Bench<'_>, arms: &[Arm], measured: &[Measured]) -> Result<Secti
     const DRAWS: usize = 2_000;
     let settings = &bench.experiment.film;
     let n = bench.clips.frames;
-    let window = bench.pack.pack.most_frames().map_or(settings.window, |most| settings.window.min(most));
     let is_of_motion = |arm: &&(&Arm, &Measured)| arm.0.name == "film" || arm.0.name == "film.true";
     let (mut names, mut notes) = (Vec::new(), Vec::new());
     let mut series =
@@ -289,7 +281,7 @@ fn seams(bench: &Bench<'_>, arms: &[Arm], measured: &[Measured]) -> Result<Secti
         let mut parts = [Vec::new(), Vec::new()];
         for (_, range) in bench.clips.test_films() {
             let n_frames = range.len() * n;
-            let spans = window_spans(n_frames, window, settings.overlap.min(window - 1));
+            let spans = window_spans(n_frames, settings.window, settings.overlap);
             let is_border = |frame: usize| spans.iter().any(|span| span.start == frame || span.end == frame);
             for frame in 1..n_frames {
                 parts[usize::from(!is_border(frame))].push(f64::from(own.steps[range.start * n + frame]));

@@ -30,9 +30,14 @@ pub(super) type PerClip = Vec<(String, Vec<Option<f64>>, Option<f64>)>;
 
 /// The block of each test clip.
 pub(super) fn blocks(bench: &Bench<'_>) -> Vec<usize> {
-    let clips = &bench.clips.sides[1];
     let per_block = (BLOCK_SECS / bench.clips.tr_secs).round().max(1.0) as usize;
-    clips.iter().map(|clip| clip.segment * 100_000 + clip.scan / per_block).collect()
+    let mut blocks = Vec::new();
+    let clips =
+        bench.clips.sides[1].chunk_by(|a, b| (a.segment, a.scan / per_block) == (b.segment, b.scan / per_block));
+    for (number, block) in clips.enumerate() {
+        blocks.extend(vec![number; block.len()]);
+    }
+    blocks
 }
 
 /// Rows of one arm.

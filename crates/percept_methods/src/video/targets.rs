@@ -9,10 +9,10 @@ use rayon::prelude::*;
 
 use super::bench::Bench;
 use super::clips::Clip;
-use super::films::frames_at;
+use super::films::Projector;
 
 /// Of the targets; see [`percept_pipeline::run`].
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// A space with the truth about every clip.
 pub(super) struct Target {
@@ -22,9 +22,19 @@ pub(super) struct Target {
     pub sides: [Array2<f32>; 2],
 }
 
+/// The file of all spaces, relative to the run.
+const PATH: &str = "targets.safetensors";
+
+/// The mean of the middle pictures of the training.
+pub(super) fn mean_picture(bench: &Bench<'_>) -> Result<Array3<f32>, PipelineError> {
+    let side = bench.pack.pack.image_size();
+    let row = artefact::load(bench.run, PATH)?.matrix("mean.training", 1, Some(side * side * 3))?;
+    row.into_shape_with_order((side, side, 3))
+        .map_err(|error| PipelineError::data(format!("the mean picture: {error}"), "please report this"))
+}
+
 /// All spaces; without captions there is no `c`.
 pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
-    const PATH: &str = "targets.safetensors";
     let has_captions = bench.data.captions.is_some();
     let record = bench
         .record
@@ -36,7 +46,8 @@ pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
     bench.run.stage(StageName { name: "targets", revision: REVISION }, record, || {
         let mut arrays = Vec::new();
         for (side, name) in ["training", "test"].into_iter().enumerate() {
-            let [z, motion] = seen(bench, side)?;
+            let [z, motion, mean] = seen(bench, side)?;
+            arrays.push((format!("mean.{name}"), mean.into_dyn()));
             arrays.push((format!("z.{name}"), z.into_dyn()));
             arrays.push((format!("motion.{name}"), motion.into_dyn()));
             if has_captions {
@@ -59,39 +70,47 @@ pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
         .collect()
 }
 
-/// Latents of middle pictures, and motion.
-fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 2], PipelineError> {
-    let clips = &bench.clips.sides[side];
+/// Latents of middle pictures, motion, and the mean of the middle pictures as a row.
+fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 3], PipelineError> {
+    let (clips, n) = (&bench.clips.sides[side], bench.clips.frames);
     let cells = bench.experiment.decode.motion_cells;
     let picture = bench.pack.pack.image_size();
     let (mut z, mut motion) = (Vec::new(), Vec::with_capacity(clips.len() * 2 * cells * cells));
+    let mut sum = Array3::<f32>::zeros((picture, picture, 3));
     bench.progress.begin(&format!("look at the {} films", ["training", "test"][side]), clips.len() as u64);
-    // A stretch of a film at a time: whole films need not fit in memory.
-    const AT_ONCE: usize = 32;
-    for stretch in stretches(clips, AT_ONCE) {
-        let frames = frames_of(bench, stretch, picture)?;
-        let n = bench.clips.frames;
-        let middle: Vec<usize> = (0..stretch.len()).map(|clip| clip * n + n / 2).collect();
-        z.extend(bench.pack.pack.encode(frames.select(Axis(0), &middle).view())?);
+    watch(bench, clips, picture, |frames| {
+        let middle: Vec<usize> = (n / 2..frames.dim().0).step_by(n).collect();
+        let middle = frames.select(Axis(0), &middle);
+        sum += &middle.sum_axis(Axis(0));
+        z.extend(bench.pack.pack.encode(middle.view())?);
         for clip in clip_motion(&frames, n, cells, bench.experiment.film.rate) {
             motion.extend(clip);
         }
-        bench.progress.advance(stretch.len() as u64);
-    }
+        bench.progress.advance(middle.dim().0 as u64);
+        Ok(())
+    })?;
     bench.progress.end("");
-    Ok([shaped(z, clips.len())?, shaped(motion, clips.len())?])
+    let mean: Vec<f32> = sum.iter().map(|value| value / clips.len() as f32).collect();
+    Ok([shaped(z, clips.len())?, shaped(motion, clips.len())?, shaped(mean, 1)?])
 }
 
-/// Clips in stretches of one film each, at most `most` long.
-pub(super) fn stretches(clips: &[Clip], most: usize) -> impl Iterator<Item = &[Clip]> {
-    clips.chunk_by(|a, b| a.segment == b.segment).flat_map(move |film| film.chunks(most))
-}
-
-/// The true frames of clips of one film: (clips · frames, side, side, 3) in 0..=1.
-pub(super) fn frames_of(bench: &Bench<'_>, clips: &[Clip], side: usize) -> Result<Array4<f32>, PipelineError> {
-    let Some(first) = clips.first() else { return Ok(Array4::zeros((0, side, side, 3))) };
-    let at: Vec<f64> = clips.iter().flat_map(|&clip| bench.clips.frame_secs(bench.data, clip)).collect();
-    frames_at(&bench.data.segments[first.segment].film, &at, side)
+/// Shows the true frames of clips, film after film, a few clips at a time (whole films need not fit in memory): (clips · frames, side,
+/// side, 3) in 0..=1.
+pub(super) fn watch(
+    bench: &Bench<'_>,
+    clips: &[Clip],
+    side: usize,
+    mut see: impl FnMut(Array4<f32>) -> Result<(), PipelineError>,
+) -> Result<(), PipelineError> {
+    const AT_ONCE: usize = 32;
+    for film in clips.chunk_by(|a, b| a.segment == b.segment) {
+        let secs: Vec<f64> = film.iter().flat_map(|&clip| bench.clips.frame_secs(bench.data, clip)).collect();
+        let mut projector = Projector::new(bench, film[0].segment, &secs, side)?;
+        for stretch in film.chunks(AT_ONCE) {
+            see(projector.next(stretch.len() * bench.clips.frames)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The mean motion in each cell over each clip of `n` frames: sides of the picture per second, right and down. Between two frames, the

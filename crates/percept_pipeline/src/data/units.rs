@@ -3,6 +3,7 @@
 
 use ndarray::{Array2, Axis};
 use percept_core::Responses;
+use percept_core::outcome::RegionSummary;
 
 use crate::error::PipelineError;
 use crate::experiment::{NonFinite, Region};
@@ -31,6 +32,19 @@ pub struct UnitGroup {
     pub units: Vec<usize>,
     /// Units left out because they were not finite.
     pub n_dropped: usize,
+}
+
+impl UnitGroup {
+    /// What a report says of it.
+    pub fn summary(&self) -> RegionSummary {
+        RegionSummary {
+            name: self.name.clone(),
+            selector: self.selector.clone(),
+            n_units: self.units.len(),
+            n_dropped: self.n_dropped,
+            ..RegionSummary::default()
+        }
+    }
 }
 
 /// Where units lie in the recording.

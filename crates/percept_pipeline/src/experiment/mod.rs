@@ -127,9 +127,7 @@ impl Experiment {
     /// # Errors
     /// Any [`ExperimentError`] but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String], words: &Vocabulary) -> Result<Self, ExperimentError> {
-        let (document, overridden) = origin::document(text, path, overrides)?;
-        let folder = paths::absolute_folder(path);
-        Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder }, words)
+        origin::parsed(text, path, overrides, |document, origin| Self::read(document, origin, words))
     }
 
     /// The experiment that `percept demo` runs: a phantom subject and the pocket pack, with every default.
@@ -142,7 +140,7 @@ impl Experiment {
 
     /// The whole experiment as TOML, defaults included; reading it gives the same experiment.
     pub fn resolved(&self) -> String {
-        toml::to_string_pretty(self).expect("settings hold only what TOML can say")
+        origin::resolved(self)
     }
 
     /// Whether `method` is reconstructed.

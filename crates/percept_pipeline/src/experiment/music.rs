@@ -15,7 +15,7 @@ use super::error::ExperimentError;
 use super::key::Section;
 use super::origin::{self, Origin};
 use super::vocabulary::KeyTable;
-use super::{MAX_BYTES, Pack, defaults, paths, reader};
+use super::{MAX_BYTES, Pack, defaults, reader};
 
 words! {
     /// Where the data come from.
@@ -205,9 +205,7 @@ fn in_order<S: serde::Serializer>(targets: &[(String, TargetSettings)], serializ
 impl MusicExperiment {
     /// Whether the experiment in `text` is one of music, by the kind of its data.
     pub fn is_one(text: &str) -> bool {
-        let kind =
-            text.parse::<Table>().ok().and_then(|table| Some(table.get("data")?.get("kind")?.as_str()?.to_owned()));
-        kind.is_some_and(|kind| [MusicKind::Ds003720, MusicKind::Listener].iter().any(|known| known.name() == kind))
+        origin::has_kind(text, &[MusicKind::Ds003720, MusicKind::Listener].map(MusicKind::name))
     }
 
     /// Whether the file `path` holds one of music; a file that cannot be read is none, and whoever reads it next says why.
@@ -228,14 +226,12 @@ impl MusicExperiment {
     /// # Errors
     /// As [`MusicExperiment::open`], but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let (document, overridden) = origin::document(text, path, overrides)?;
-        let folder = paths::absolute_folder(path);
-        Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder })
+        origin::parsed(text, path, overrides, Self::read)
     }
 
     /// The whole experiment as TOML, defaults included; reading it gives the same experiment.
     pub fn resolved(&self) -> String {
-        toml::to_string_pretty(self).expect("settings hold only what TOML can say")
+        origin::resolved(self)
     }
 
     /// Whether `method` is asked for.

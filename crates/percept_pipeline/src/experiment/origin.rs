@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use toml::{Table, Value};
 
 use super::error::ExperimentError;
 use super::nearest::{nearest, quoted};
+use super::paths;
 
 /// The text an experiment came from.
 pub(super) struct Origin<'a> {
@@ -100,7 +102,7 @@ pub(super) fn dotted(path: &str, key: &str) -> String {
 ///
 /// # Errors
 /// Text that is no TOML, and overrides that are none.
-pub(super) fn document(text: &str, path: &Path, overrides: &[String]) -> Result<(Table, Vec<String>), ExperimentError> {
+fn document(text: &str, path: &Path, overrides: &[String]) -> Result<(Table, Vec<String>), ExperimentError> {
     let mut document: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map(|span| format!(" line {}", line_of(text, span.start))).unwrap_or_default();
         let message = error.message().replace('\n', " ");
@@ -108,6 +110,32 @@ pub(super) fn document(text: &str, path: &Path, overrides: &[String]) -> Result<
     })?;
     let set = overrides.iter().map(|text| set(&mut document, text)).collect::<Result<_, _>>()?;
     Ok((document, set))
+}
+
+/// What `read` makes of the document in `text`, which stands in the file `path` (for messages and relative paths), with `overrides`.
+///
+/// # Errors
+/// Those of [`document`] and of `read`.
+pub(super) fn parsed<T>(
+    text: &str,
+    path: &Path,
+    overrides: &[String],
+    read: impl FnOnce(Table, &Origin<'_>) -> Result<T, ExperimentError>,
+) -> Result<T, ExperimentError> {
+    let (document, overridden) = document(text, path, overrides)?;
+    let folder = paths::absolute_folder(path);
+    read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder })
+}
+
+/// Whether `data.kind` of the experiment in `text` is one of `kinds`.
+pub(super) fn has_kind(text: &str, kinds: &[&str]) -> bool {
+    let kind = text.parse::<Table>().ok().and_then(|table| Some(table.get("data")?.get("kind")?.as_str()?.to_owned()));
+    kind.is_some_and(|kind| kinds.contains(&kind.as_str()))
+}
+
+/// An experiment as TOML, defaults included.
+pub(super) fn resolved(experiment: &impl Serialize) -> String {
+    toml::to_string_pretty(experiment).expect("settings hold only what TOML can say")
 }
 
 /// The line, from 1, on which byte `offset` of `text` stands.

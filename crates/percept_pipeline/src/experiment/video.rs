@@ -13,7 +13,7 @@ use super::error::ExperimentError;
 use super::key::Section;
 use super::origin::{self, Origin};
 use super::vocabulary::KeyTable;
-use super::{MAX_BYTES, Pack, defaults, paths, reader};
+use super::{MAX_BYTES, Pack, defaults, reader};
 
 words! {
     /// Where the data come from.
@@ -49,6 +49,9 @@ section! {
         /// The folder of the films, where it is not `stimuli` below the root.
         #[serde(skip_serializing_if = "Option::is_none")]
         films: Option<PathBuf> = None;
+        /// Frames a second of films that are folders of pictures.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        frames_per_sec: Option<f64> = None, in 0.1..=1_000.0;
         /// Order of the polynomial that is taken out of every showing; only the mean at 0.
         trend_order: usize = 4, in 0..=20;
     }
@@ -67,6 +70,9 @@ section! {
         /// Seconds from one scan to the next, where the files do not say it.
         #[serde(skip_serializing_if = "Option::is_none")]
         tr_secs: Option<f64> = None, in 0.1..=20.0;
+        /// Frames a second of films that are folders of pictures.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        frames_per_sec: Option<f64> = None, in 0.1..=1_000.0;
         /// As for cc2017.
         #[serde(skip_serializing_if = "Option::is_none")]
         atlas: Option<PathBuf> = None;
@@ -149,20 +155,6 @@ section! {
     }
 }
 
-words! {
-    /// How the frames of a film know of each other.
-    pub enum FrameLink {
-        /// Not at all: every frame is a picture.
-        Alone = "alone",
-        /// Self-attention looks at the first and the previous frame; nothing is trained for it.
-        Cross = "cross",
-        /// Motion modules (AnimateDiff).
-        Motion = "motion",
-        /// Both.
-        Both = "both",
-    }
-}
-
 section! {
     /// What films are made of what was decoded.
     pub struct FilmSettings {
@@ -222,18 +214,6 @@ words! {
     }
 }
 
-impl VideoMethod {
-    /// How its frames know of each other; none for the blurred film, which no model touches.
-    pub fn link(self) -> Option<FrameLink> {
-        match self {
-            Self::Blurred => None,
-            Self::Frames => Some(FrameLink::Alone),
-            Self::Cross => Some(FrameLink::Cross),
-            Self::Film => Some(FrameLink::Motion),
-        }
-    }
-}
-
 /// All methods.
 const METHODS: [VideoMethod; 4] = [VideoMethod::Blurred, VideoMethod::Frames, VideoMethod::Cross, VideoMethod::Film];
 
@@ -271,10 +251,7 @@ pub struct VideoExperiment {
 impl VideoExperiment {
     /// Whether the experiment in `text` is one of films, by the kind of its data.
     pub fn is_one(text: &str) -> bool {
-        let kind =
-            text.parse::<Table>().ok().and_then(|table| Some(table.get("data")?.get("kind")?.as_str()?.to_owned()));
-        let kinds = [VideoKind::Cc2017, VideoKind::Watching, VideoKind::Spectator];
-        kind.is_some_and(|kind| kinds.iter().any(|known| known.name() == kind))
+        origin::has_kind(text, &[VideoKind::Cc2017, VideoKind::Watching, VideoKind::Spectator].map(VideoKind::name))
     }
 
     /// Whether the file `path` holds one of films; a file that cannot be read is none, and whoever reads it next says why.
@@ -295,14 +272,12 @@ impl VideoExperiment {
     /// # Errors
     /// As [`VideoExperiment::open`], but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let (document, overridden) = origin::document(text, path, overrides)?;
-        let folder = paths::absolute_folder(path);
-        Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder })
+        origin::parsed(text, path, overrides, Self::read)
     }
 
     /// The whole experiment as TOML, defaults included; reading it gives the same experiment.
     pub fn resolved(&self) -> String {
-        toml::to_string_pretty(self).expect("settings hold only what TOML can say")
+        origin::resolved(self)
     }
 
     fn read(mut document: Table, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
@@ -412,6 +387,15 @@ impl VideoData {
             VideoKind::Watching => Self::Watching(Box::new(read_rest(PATH, table, origin)?)),
             VideoKind::Spectator => Self::Spectator(read_rest(PATH, table, origin)?),
         })
+    }
+
+    /// Frames a second of films that are folders of pictures, where the file says it.
+    pub fn frames_per_sec(&self) -> Option<f64> {
+        match self {
+            Self::Cc2017(settings) => settings.frames_per_sec,
+            Self::Watching(settings) => settings.frames_per_sec,
+            Self::Spectator(_) => None,
+        }
     }
 
     /// Seconds from one scan to the next, where the file says it: cc2017's are in its data.

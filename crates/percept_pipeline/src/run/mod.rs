@@ -173,6 +173,31 @@ impl RunFolder {
         self.folder.join(relative)
     }
 
+    /// A folder of the run without what lies in it: that belongs to something else, is damaged, or was never finished.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn emptied(&self, relative: &str) -> Result<PathBuf, PipelineError> {
+        let folder = self.file(relative);
+        fs::create_dir(&folder)?;
+        for path in fs::files_below(&folder)? {
+            fs::remove_file(path)?;
+        }
+        Ok(folder)
+    }
+
+    /// The files below a folder of the run, relative to the run, with `/` on every system.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn files_below(&self, relative: &str) -> Result<Vec<String>, PipelineError> {
+        let relative_to_run = |path: PathBuf| {
+            let below = path.strip_prefix(&self.folder).unwrap_or(&path).components();
+            below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
+        };
+        Ok(fs::files_below(self.file(relative))?.into_iter().map(relative_to_run).collect())
+    }
+
     /// The stage `name` if it is complete and was made by exactly this computation.
     fn finished(&self, name: &str, provenance: &Provenance) -> Option<Stage> {
         let text = fs::read_text(self.marker(name), MAX_MARKER_BYTES).ok()?;

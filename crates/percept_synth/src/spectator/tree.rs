@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis};
 use percept_core::Progress;
 use percept_io::film::avi::write_avi;
 use percept_io::table::csv_line;
@@ -30,7 +29,7 @@ impl Spectator {
         descriptions(root)?;
         self.films(root, frame, progress)?;
         self.captions(root)?;
-        self.regions_on_disk(root)?;
+        self.scanner.write_regions(root, &self.name(), &self.regions, 0)?;
         let n_recordings = (0..self.segments.len()).map(|segment| self.n_showings(segment)).sum::<usize>();
         progress.begin("recordings", n_recordings as u64);
         for segment in 0..self.segments.len() {
@@ -40,7 +39,7 @@ impl Spectator {
             }
         }
         progress.end(&format!("{n_recordings} recordings, {} voxels of cortex", self.scanner.voxels.len()));
-        self.truth(root)
+        self.scanner.write_truth(root, &self.name())
     }
 
     fn name(&self) -> String {
@@ -103,31 +102,6 @@ impl Spectator {
             let spec = nifti::Spec { tr_secs: Some(self.params.tr_secs), ..self.scanner.spec("a film") };
             nifti::write(path, self.scanner.in_space(self.bold(segment, showing)).view(), &spec)
         })
-    }
-
-    /// Labels of regions from 1 on, 0 elsewhere.
-    fn regions_on_disk(&self, root: &Path) -> Result<(), Error> {
-        let folder = root.join("derivatives/regions").join(self.name());
-        keep(folder.join(format!("{}_regions.nii.gz", self.name())), |path| {
-            let [nx, ny, nz] = self.scanner.cortex.shape;
-            let mut labels = Array3::<i16>::zeros((nx, ny, nz));
-            for voxel in &self.scanner.voxels {
-                labels[voxel.planted.index] = voxel.planted.region.map_or(0, |region| region as i16 + 1);
-            }
-            nifti::write(path, labels.view().insert_axis(Axis(3)), &self.scanner.spec("regions"))
-        })?;
-        text(folder.join(format!("{}_regions.tsv", self.name())), || {
-            let rows =
-                self.regions.iter().enumerate().map(|(number, region)| format!("{}\t{}\n", number + 1, region.name));
-            std::iter::once("index\tname\n".to_owned()).chain(rows).collect()
-        })
-    }
-
-    fn truth(&self, root: &Path) -> Result<(), Error> {
-        let path = root.join(format!("phantom/{}_voxels.json", self.name()));
-        let lines = serde_json::to_string(&self.scanner.voxels)
-            .map_err(|error| percept_io::Error::codec("the truth", error))?;
-        text(path, || lines)
     }
 }
 

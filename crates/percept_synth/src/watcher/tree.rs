@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis};
 use percept_core::Progress;
 use percept_io::{fs, nifti};
 use serde_json::json;
@@ -38,14 +37,14 @@ impl Watcher {
         self.claim(root)?;
         descriptions(root)?;
         write_annotations(root, &self.films)?;
-        self.regions_on_disk(root)?;
+        self.scanner.write_regions(root, &self.name(), &self.regions, -1)?;
         progress.begin("films", self.films.len() as u64);
         for run in 0..self.films.len() {
             self.run_on_disk(root, run)?;
             progress.advance(1);
         }
         progress.end(&format!("{} runs, {} voxels of cortex", self.films.len(), self.scanner.voxels.len()));
-        self.truth(root)
+        self.scanner.write_truth(root, &self.name())
     }
 
     fn name(&self) -> String {
@@ -80,32 +79,6 @@ impl Watcher {
         }
         let spec = nifti::Spec { tr_secs: Some(self.params.tr_secs), ..self.scanner.spec("a film") };
         Ok(nifti::write(path, self.scanner.volumes(run).view(), &spec)?)
-    }
-
-    /// Labels of regions from 1 on; cortex that follows nothing has 0, the rest −1.
-    fn regions_on_disk(&self, root: &Path) -> Result<(), Error> {
-        let folder = root.join("derivatives/regions").join(self.name());
-        let path = folder.join(format!("{}_regions.nii.gz", self.name()));
-        if !fs::is_file(&path) {
-            let [nx, ny, nz] = self.scanner.cortex.shape;
-            let mut labels = Array3::<i16>::from_elem((nx, ny, nz), -1);
-            for voxel in &self.scanner.voxels {
-                labels[voxel.planted.index] = voxel.planted.region.map_or(0, |region| region as i16 + 1);
-            }
-            nifti::write(path, labels.view().insert_axis(Axis(3)), &self.scanner.spec("regions"))?;
-        }
-        text(folder.join(format!("{}_regions.tsv", self.name())), || {
-            let rows =
-                self.regions.iter().enumerate().map(|(number, region)| format!("{}\t{}\n", number + 1, region.name));
-            std::iter::once("index\tname\n".to_owned()).chain(rows).collect()
-        })
-    }
-
-    fn truth(&self, root: &Path) -> Result<(), Error> {
-        let path = root.join(format!("phantom/{}_voxels.json", self.name()));
-        let lines = serde_json::to_string(&self.scanner.voxels)
-            .map_err(|error| percept_io::Error::codec("the truth", error))?;
-        text(path, || lines)
     }
 }
 

@@ -28,7 +28,7 @@ use super::key::Section;
 use super::origin::{self, Origin};
 use super::reader;
 use super::vocabulary::KeyTable;
-use super::{Groups, MAX_BYTES, defaults, paths};
+use super::{Groups, MAX_BYTES, defaults};
 
 section! {
     /// At the top of the file, before the first section.
@@ -101,14 +101,12 @@ impl EncodingExperiment {
     /// # Errors
     /// As [`EncodingExperiment::open`], but those of reading the file.
     pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let (document, overridden) = origin::document(text, path, overrides)?;
-        let folder = paths::absolute_folder(path);
-        Self::read(document, &Origin { file: path, text, overridden: &overridden, folder: &folder })
+        origin::parsed(text, path, overrides, Self::read)
     }
 
     /// The whole experiment as TOML, defaults included; reading it gives the same experiment.
     pub fn resolved(&self) -> String {
-        toml::to_string_pretty(self).expect("settings hold only what TOML can say")
+        origin::resolved(self)
     }
 
     fn read(mut document: Table, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
