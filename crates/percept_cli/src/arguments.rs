@@ -291,7 +291,7 @@ pub(crate) struct TrainPocket {
     #[arg(long)]
     pub(crate) music: bool,
     /// Train the adapter that moves the pictures instead, on films: of the pack in the folder, or of the built-in one
-    #[arg(long, conflicts_with_all = ["music", "parts", "recipe"])]
+    #[arg(long, conflicts_with_all = ["music", "parts"])]
     pub(crate) motion: bool,
     /// Train this part; may be repeated [default: all, in this order]
     #[arg(long = "part", value_name = "PART")]

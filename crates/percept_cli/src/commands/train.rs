@@ -70,7 +70,7 @@ pub(crate) fn pocket(arguments: &TrainPocket) -> anyhow::Result<()> {
 
 /// Trains the adapter that moves the pictures of a pack.
 fn motion(arguments: &TrainPocket) -> anyhow::Result<()> {
-    let mut recipe = MotionRecipe::default();
+    let mut recipe = arguments.recipe.as_deref().map(MotionRecipe::open).transpose()?.unwrap_or_default();
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     recipe.steps = arguments.steps.unwrap_or(recipe.steps);
     motion::train(&arguments.out, &recipe, &Bars::new())?;
@@ -80,10 +80,7 @@ fn motion(arguments: &TrainPocket) -> anyhow::Result<()> {
 
 /// Trains the parts of the pack of music and scores it when it is whole.
 fn music(arguments: &TrainPocket) -> anyhow::Result<()> {
-    if arguments.recipe.is_some() {
-        bail!("`--recipe` is for the pack of pictures (leave it out with `--music`)");
-    }
-    let mut recipe = MusicRecipe::default();
+    let mut recipe = arguments.recipe.as_deref().map(MusicRecipe::open).transpose()?.unwrap_or_default();
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     if let Some(steps) = arguments.steps {
         let own =
@@ -117,7 +114,11 @@ fn music(arguments: &TrainPocket) -> anyhow::Result<()> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     say(format!("on {} tunes that the pack never heard:", arguments.score));
     say(format!("  CLAP: the right one of 100 captions   {}", share(scores.clap_top1_of_100)));
-    for (heading, of) in [("tunes", &scores.tunes), ("music made from their vectors", &scores.generated)] {
+    for (heading, of) in [
+        ("tunes", &scores.tunes),
+        ("tunes through autoencoder and vocoder", &scores.copied),
+        ("music made from their vectors", &scores.generated),
+    ] {
         say(format!("  tags named of {heading}:"));
         for (word, value) in
             [("genre", of.genre), ("instrument", of.instrument), ("tempo", of.tempo), ("mood", of.mood)]

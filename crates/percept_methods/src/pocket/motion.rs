@@ -22,7 +22,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::recipe::{SHARDS, work};
+use super::recipe::{SHARDS, opened, work};
 use crate::disk::write;
 
 /// Frames that the adapter sees together.
@@ -51,6 +51,16 @@ pub struct MotionRecipe {
 impl Default for MotionRecipe {
     fn default() -> Self {
         Self { seed: 1, steps: 1_800, films: 4_000, cuts: 0.2, batch: 4 }
+    }
+}
+
+impl MotionRecipe {
+    /// The recipe in the file at `path`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or an unknown entry.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        opened(path)
     }
 }
 

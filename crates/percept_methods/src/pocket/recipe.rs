@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use percept_models::ModelError;
 use percept_synth::drawing::SCENE_SHARE;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::configs;
@@ -74,18 +74,26 @@ impl Default for Recipe {
     }
 }
 
+/// A recipe from the TOML file at `path`: what differs from its default.
+///
+/// # Errors
+/// A file that cannot be read, or an unknown entry.
+pub(super) fn opened<R: DeserializeOwned>(path: &Path) -> Result<R, ModelError> {
+    let text = percept_io::fs::read_text(path, 1 << 20).map_err(|source| file_error(path, source))?;
+    toml::from_str(&text).map_err(|error| ModelError::Corrupt {
+        path: path.to_owned(),
+        format: "recipe",
+        detail: error.to_string(),
+    })
+}
+
 impl Recipe {
     /// The recipe in the file at `path`.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown entry, or a value out of its range.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let text = percept_io::fs::read_text(path, 1 << 20).map_err(|source| file_error(path, source))?;
-        let recipe: Self = toml::from_str(&text).map_err(|error| ModelError::Corrupt {
-            path: path.to_owned(),
-            format: "recipe",
-            detail: error.to_string(),
-        })?;
+        let recipe: Self = opened(path)?;
         recipe.check().map(|()| recipe)
     }
 

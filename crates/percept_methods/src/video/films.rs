@@ -1,6 +1,6 @@
 //! Films made of conditions, and films as files.
 
-use ndarray::{Array2, Array4, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis};
 use percept_core::Seed;
 use percept_io::film::{At, Film, FilmOptions, FilmRequest as Asked, Frames};
 use percept_models::film::{FilmRequest, Frames as Link};
@@ -42,6 +42,9 @@ impl Projector {
 }
 
 /// The scaled latents of a film from conditions: frames × latent.
+///
+/// First the picture of each clip is made sharp (a keyframe), by itself: what it shows is found there. Then keyframes are moved as was
+/// decoded, and the whole is finished with little noise, which leaves the motion and mends what moving tore.
 pub(super) fn latents(
     bench: &Bench<'_>,
     conditions: &Conditions,
@@ -49,41 +52,59 @@ pub(super) fn latents(
     seed: Seed,
 ) -> Result<Array2<f32>, PipelineError> {
     let pack = &bench.pack.pack;
-    let blurred = guide::blurred(bench, conditions)?;
-    let init = pack.encode(blurred.view())?;
-    let frames = match method {
-        VideoMethod::Blurred => return Ok(init),
+    let blurred = |of: ArrayView2<'_, f32>| -> Result<Array2<f32>, PipelineError> {
+        Ok(pack.encode(guide::moving(bench, conditions, of)?.view())?)
+    };
+    let link = match method {
+        VideoMethod::Blurred => return blurred(conditions.z.view()),
         VideoMethod::Frames => Link::Alone,
         VideoMethod::Cross => Link::FirstAndPrevious,
         VideoMethod::Film => Link::Motion,
     };
     let settings = &bench.experiment.film;
+    let (n, n_clips) = (bench.clips.frames, conditions.z.nrows());
     let contexts = if let Some(c) = &conditions.c {
         guide::contexts(bench, c.view())
     } else {
         let empty = pack.embed_text(&[String::new()])?;
-        let mut all = Array2::zeros((init.nrows(), empty.ncols()));
+        let mut all = Array2::zeros((n_clips * n, empty.ncols()));
         all.outer_iter_mut().for_each(|mut row| row.assign(&empty.row(0)));
         all
     };
-    let noise = guide::noise(bench, conditions.z.nrows(), seed.named("noise"))?;
+    let noise = guide::noise(bench, n_clips, seed.named("noise"))?;
     // Without captions there is nothing to be guided by.
     let guidance = if conditions.c.is_some() { settings.guidance } else { 1.0 };
-    Ok(pack.film_latents(&FilmRequest {
+    let request = FilmRequest {
         contexts: contexts.view(),
-        init: Some(init.view()),
+        init: None,
         strength: settings.strength,
         steps: settings.steps,
         guidance,
         noise: noise.view(),
         seed: seed.named("steps"),
-        frames,
+        frames: link,
         window: settings.window,
         overlap: settings.overlap,
-    })?)
+    };
+    if !settings.keyframes {
+        let init = blurred(conditions.z.view())?;
+        return Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), ..request })?);
+    }
+    let middle: Vec<usize> = (0..n_clips).map(|clip| clip * n + n / 2).collect();
+    let (of_keys, noise_of_keys) = (contexts.select(Axis(0), &middle), noise.select(Axis(0), &middle));
+    let keys = pack.film_latents(&FilmRequest {
+        contexts: of_keys.view(),
+        init: Some(conditions.z.view()),
+        noise: noise_of_keys.view(),
+        seed: seed.named("keyframes"),
+        frames: Link::Alone,
+        ..request
+    })?;
+    let init = blurred(keys.view())?;
+    Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), strength: settings.finish, ..request })?)
 }
 
 /// Frames of 0..=1 as bytes, one at a time.
 pub(super) fn byte_frame(frames: ArrayView4<'_, f32>, number: usize) -> ndarray::Array3<u8> {
-    frames.index_axis(ndarray::Axis(0), number).mapv(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
+    frames.index_axis(Axis(0), number).mapv(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
 }

@@ -1,4 +1,4 @@
-//! From what was decoded of each clip to what a film starts from: blurred frames, contexts and noise at every moment.
+//! From what was decoded of each clip to what a film starts from: moved pictures, contexts and noise at every moment.
 //!
 //! Between the middles of two clips everything is mixed from both: contexts on a straight line, noise along great circles, and pictures of
 //! the latents, each moved by its own clip's motion for the time between, so that the two meet. Most of a mix lies near the middle
@@ -50,10 +50,14 @@ fn place(frame: usize, n_clips: usize, n: usize, tr_secs: f64) -> Between {
     Between { clips: [before, after], weight, since }
 }
 
-/// The blurred film, frames × (side, side, 3).
-pub(super) fn blurred(bench: &Bench<'_>, conditions: &Conditions) -> Result<Array4<f32>, PipelineError> {
-    let (n_clips, n) = (conditions.z.nrows(), bench.clips.frames);
-    let pictures = bench.pack.pack.decode(conditions.z.view())?;
+/// Pictures of clips (`latents`, one row each) moved as `conditions` say, from one to the next: frames × (side, side, 3).
+pub(super) fn moving(
+    bench: &Bench<'_>,
+    conditions: &Conditions,
+    latents: ArrayView2<'_, f32>,
+) -> Result<Array4<f32>, PipelineError> {
+    let (n_clips, n) = (latents.nrows(), bench.clips.frames);
+    let pictures = bench.pack.pack.decode(latents)?;
     let side = pictures.dim().1;
     let cells = bench.experiment.decode.motion_cells;
     let is_guided = bench.experiment.film.guide;

@@ -52,6 +52,7 @@ impl Frames {
 }
 
 /// A request for one film.
+#[derive(Clone, Copy)]
 pub struct FilmRequest<'a> {
     /// A conditioning context for each frame, frames × (tokens · width).
     pub contexts: ArrayView2<'a, f32>,

@@ -203,6 +203,30 @@ impl MusicPack {
         Ok(all)
     }
 
+    /// Sounds of scaled latents, n × (channels · frames · mels of [`Self::latent_shape`] for `seconds`): the way back from latents to
+    /// samples, without any denoising.
+    ///
+    /// # Errors
+    /// Latents of another shape.
+    pub fn sounds(&self, latents: ArrayView2<'_, f32>, seconds: f64) -> Result<Vec<Vec<f32>>> {
+        let [channels, frames, mels] = self.latent_shape(seconds)?;
+        if latents.ncols() != channels * frames * mels {
+            return Err(ModelError::Input {
+                what: "latents of music",
+                expected: format!("rows of {channels} · {frames} · {mels} values"),
+                got: format!("rows of {}", latents.ncols()),
+            });
+        }
+        let kept = (seconds * f64::from(self.rate_hz())) as usize;
+        let heard = |row: ndarray::ArrayView1<'_, f32>| -> Result<Vec<f32>> {
+            let own = Tensor::from_vec(row.to_vec(), (1, channels, frames, mels), self.device())?;
+            let mut samples = to_rows(&self.vocoder.forward(&self.mels(&own)?)?)?.row(0).to_vec();
+            samples.truncate(kept.max(1));
+            Ok(samples)
+        };
+        latents.outer_iter().map(heard).collect()
+    }
+
     /// Scaled latents (1, channels, frames, mels) → log-mel spectrograms (1, frames, mels).
     fn mels(&self, latents: &Tensor) -> Result<Tensor> {
         let mels = self.autoencoder.decode(&(latents / self.autoencoder.scaling_factor())?)?;

@@ -167,8 +167,12 @@ section! {
         rate: f64 = 4.0, in 0.1..=60.0;
         /// Steps of the denoising schedule.
         steps: usize = 12, in 1..=1_000;
-        /// How far the blurred film is noised before it is made sharp: 0 leaves it, 1 begins with noise.
+        /// How far decoded pictures are noised before they are made sharp: 0 leaves them, 1 begins with noise.
         strength: f64 = 0.5, in 0.0..=1.0;
+        /// Whether the picture of each clip is made sharp before it is moved. Without it the blurred film is made sharp as it is.
+        keyframes: bool = true;
+        /// How far the moved keyframes are noised before the film is finished.
+        finish: f64 = 0.3, in 0.0..=1.0;
         /// Classifier-free guidance.
         guidance: f64 = 3.0, in 1.0..=100.0;
         /// Frames that are denoised together.

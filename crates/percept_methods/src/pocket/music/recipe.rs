@@ -1,6 +1,11 @@
 //! What a training of the pocket pack of music is made of: steps and seeds.
 
+use std::path::Path;
+
+use percept_models::ModelError;
 use serde::{Deserialize, Serialize};
+
+use crate::pocket::recipe::opened;
 
 /// How long each part trains, and from which seed. The default is the recipe of the built-in pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +29,21 @@ impl Default for MusicRecipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            clap_steps: 400,
+            clap_steps: 2_500,
             autoencoder_steps: 1_000,
             vocoder_steps: 1_800,
-            unet_steps: 1_200,
-            unet_pieces: 2_400,
+            unet_steps: 5_000,
+            unet_pieces: 6_000,
         }
+    }
+}
+
+impl MusicRecipe {
+    /// The recipe in the file at `path`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or an unknown entry.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        opened(path)
     }
 }

@@ -5,13 +5,19 @@ use std::path::Path;
 use ndarray::Array2;
 use percept_core::Seed;
 use percept_models::ModelError;
+use percept_models::autoencoder::AutoencoderConfig;
 use percept_models::sound::music::{MusicGeneration, MusicPack};
+use percept_models::train::mel_latents;
+use percept_models::weights::read_tensors;
 use percept_pipeline::decoding::Classifier;
 use percept_synth::tunes::{Genre, Instrument, Mood, Tempo, Tune};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::sounds::Piece;
+use super::configs::{self, FRAMES};
+use super::sounds::{self, Piece};
+use super::train::VAE;
+use crate::disk::read;
 
 /// Tunes that the classifier of tags learns from.
 const N_LEARNT: usize = 1_200;
@@ -40,6 +46,8 @@ pub struct MusicScores {
     pub clap_top1_of_100: f64,
     /// Tags by a linear classifier of CLAP's vectors, of tunes.
     pub tunes: TagScores,
+    /// Of tunes that went through the autoencoder and the vocoder: no music made from latents can be told better.
+    pub copied: TagScores,
     /// Of what is generated from the vectors of tunes.
     pub generated: TagScores,
     /// Mean cosine of the vector of what is generated with the one it was made from.
@@ -54,11 +62,10 @@ pub fn score(out: &Path, n: usize) -> Result<MusicScores, ModelError> {
     let pack = MusicPack::open(out)?;
     let seed = Seed::new(0).named("held out music");
     let (learnt, tested) = (Piece::several(seed.named("learnt"), N_LEARNT), Piece::several(seed.named("tested"), n));
-    let vectors = |pieces: &[Piece]| -> Result<Array2<f32>, ModelError> {
-        let sounds: Vec<Vec<f32>> = pieces.par_iter().map(Piece::whole).collect();
-        pack.hear(&sounds)
-    };
-    let (of_learnt, of_tested) = (vectors(&learnt)?, vectors(&tested)?);
+    let waves = |pieces: &[Piece]| pieces.par_iter().map(Piece::whole).collect::<Vec<Vec<f32>>>();
+    let (of_learnt, heard) = (pack.hear(&waves(&learnt))?, waves(&tested));
+    let of_tested = pack.hear(&heard)?;
+    let of_copied = pack.hear(&copied(out, &pack, &heard)?)?;
     let conditions = of_tested.view();
     let ids: Vec<u64> = (0..n as u64).collect();
     let made = pack.generate(&MusicGeneration {
@@ -77,19 +84,29 @@ pub fn score(out: &Path, n: usize) -> Result<MusicScores, ModelError> {
     let likeness = of_made.rows().into_iter().zip(conditions.rows()).map(|(a, b)| f64::from(a.dot(&b))).sum::<f64>();
     let captions: Vec<String> = tested.iter().map(Piece::caption).collect();
     let read = pack.embed_texts(&captions)?;
-    let (mut tunes, mut generated) = (TagScores::default(), TagScores::default());
+    let [mut tunes, mut copied, mut generated] = [TagScores::default(); 3];
     for kind in 0..4 {
         let labels = |pieces: &[Piece]| pieces.iter().map(|piece| label(&piece.tune, kind)).collect::<Vec<_>>();
         let classifier = Classifier::fit(of_learnt.view(), &labels(&learnt), n_labels(kind)).map_err(not_fitted)?;
         let truth = labels(&tested);
-        for (scores, vectors) in [(&mut tunes, &of_tested), (&mut generated, &of_made)] {
+        let all = [(&mut tunes, &of_tested), (&mut copied, &of_copied), (&mut generated, &of_made)];
+        for (scores, vectors) in all {
             let named = classifier.name(vectors.view()).map_err(not_fitted)?;
             let right = named.iter().zip(&truth).filter(|(a, b)| a == b).count();
             *scores.of(kind) = right as f64 / n.max(1) as f64;
         }
     }
     let clap_top1_of_100 = nearest_captions(&of_tested, &read, &captions);
-    Ok(MusicScores { clap_top1_of_100, tunes, generated, likeness: likeness / n.max(1) as f64 })
+    Ok(MusicScores { clap_top1_of_100, tunes, copied, generated, likeness: likeness / n.max(1) as f64 })
+}
+
+/// Sounds after a way through the autoencoder and the vocoder of the pack at `out`.
+fn copied(out: &Path, pack: &MusicPack, heard: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, ModelError> {
+    let (mel, path) = (sounds::mel()?, out.join(VAE));
+    let weights = read_tensors(&read(&path)?, &path)?;
+    let mels: Vec<Array2<f32>> = heard.par_iter().map(|sound| sounds::spectrogram(&mel, sound)).collect();
+    let mels = sounds::stacked(&mels, FRAMES);
+    pack.sounds(mel_latents(&weights, &AutoencoderConfig::parse(configs::VAE)?, mels.view())?.view(), SECS)
 }
 
 impl TagScores {

@@ -49,6 +49,32 @@ impl Piece {
     }
 }
 
+/// The quietest and the loudest noise that CLAP hears behind a tune, dB below it.
+const NOISE_DB: [f32; 2] = [60.0, 15.0];
+/// How many of its tunes come with noise.
+const WITH_NOISE: f64 = 0.75;
+
+/// A sound as a recording has it: with noise behind it, white to brown. Synthesised tunes are silent between their tones; whoever learns
+/// from them alone takes that silence for a property of instruments, and hears none in what comes from a loudspeaker or a vocoder.
+pub(super) fn recorded(mut sound: Vec<f32>, seed: Seed) -> Vec<f32> {
+    let mut stream = seed.named("recorded").stream();
+    if !stream.random_bool(WITH_NOISE) {
+        return sound;
+    }
+    let below = NOISE_DB[0] + (NOISE_DB[1] - NOISE_DB[0]) * stream.random::<f32>();
+    let memory = stream.random::<f32>() * 0.98;
+    let level = |values: &[f32]| (values.iter().map(|v| v * v).sum::<f32>() / values.len().max(1) as f32).sqrt();
+    let mut noise = seed.named("noise").normal(sound.len());
+    let mut last = 0.0;
+    for value in &mut noise {
+        last = memory * last + *value;
+        *value = last;
+    }
+    let gain = level(&sound) * 10f32.powf(-below / 20.0) / level(&noise).max(1e-9);
+    sound.iter_mut().zip(&noise).for_each(|(to, from)| *to += gain * from);
+    sound
+}
+
 /// The convention of the pack's spectrograms, prepared.
 pub(super) fn mel() -> Result<Mel, ModelError> {
     Ok(Mel::new(configs::mel())?)

@@ -126,7 +126,8 @@ fn train_clap(out: &Path, recipe: &MusicRecipe, seed: Seed, progress: &dyn Progr
     let params = training(begin.clone(), "the beginning of CLAP");
     let task = ClapTask::new(params, &config, &hearing, &tokenizer, SHARDS, |_, seed| {
         let pieces = Piece::several(seed, CLAP_BATCH / SHARDS);
-        let sounds = pieces.par_iter().map(|piece| piece.sound(CLAP_SECS)).collect();
+        let heard = |(row, piece): (usize, &Piece)| sounds::recorded(piece.sound(CLAP_SECS), seed.at(row as u64));
+        let sounds = pieces.par_iter().enumerate().map(heard).collect();
         (sounds, pieces.iter().map(Piece::caption).collect())
     })?;
     let optimiser = AdamW { beta2: 0.98, weight_decay: 0.05, ema: 0.98, ..AdamW::default() };
