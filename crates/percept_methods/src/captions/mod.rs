@@ -29,6 +29,11 @@ pub use run::caption;
 use crate::bench::Bench;
 use crate::system::{Entry, System};
 
+/// How words are chosen where an experiment says nothing else.
+pub(crate) fn search_by_default() -> percept_models::caption::Search {
+    settings::CaptionSettings::default().search()
+}
+
 /// The system.
 pub struct Captions;
 

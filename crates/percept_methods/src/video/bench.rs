@@ -6,10 +6,11 @@ use percept_models::weights::PackFiles;
 use percept_pipeline::data::watching::Watching;
 use percept_pipeline::experiment::Pack;
 use percept_pipeline::experiment::video::VideoExperiment;
-use percept_pipeline::packs::content_of;
+use percept_pipeline::packs::{PackCaptioner, content_of};
 use percept_pipeline::{PipelineError, RunFolder};
 
 use super::clips::Clips;
+use super::spoken;
 
 /// What all parts of a run know.
 pub(super) struct Bench<'a> {
@@ -30,6 +31,8 @@ pub(super) struct FilmPack {
     pub content: String,
     /// The same of the motion modules.
     pub motion: String,
+    /// Where contexts go through captions.
+    pub captioner: Option<PackCaptioner>,
 }
 
 /// Opens the models that an experiment names.
@@ -49,5 +52,5 @@ pub(super) fn pack(experiment: &VideoExperiment) -> Result<FilmPack, PipelineErr
         motion = percept_core::provenance::content_hash(&files.read("diffusion_pytorch_model.safetensors")?);
         pack = pack.with_motion_files(&files)?;
     }
-    Ok(FilmPack { pack, content, motion })
+    Ok(FilmPack { pack, content, motion, captioner: spoken::captioner(&experiment.film)? })
 }

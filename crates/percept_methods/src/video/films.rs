@@ -1,6 +1,6 @@
 //! Films made of conditions, and films as files.
 
-use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis};
+use ndarray::{Array2, Array4, ArrayView4, Axis};
 use percept_core::Seed;
 use percept_io::film::{At, Film, FilmOptions, FilmRequest as Asked, Frames};
 use percept_models::film::{FilmRequest, Frames as Link};
@@ -52,11 +52,8 @@ pub(super) fn latents(
     seed: Seed,
 ) -> Result<Array2<f32>, PipelineError> {
     let pack = &bench.pack.pack;
-    let blurred = |of: ArrayView2<'_, f32>| -> Result<Array2<f32>, PipelineError> {
-        Ok(pack.encode(guide::moving(bench, conditions, of)?.view())?)
-    };
     let link = match method {
-        VideoMethod::Blurred => return blurred(conditions.z.view()),
+        VideoMethod::Blurred => return guide::moving(bench, conditions, conditions.z.view()),
         VideoMethod::Frames => Link::Alone,
         VideoMethod::Cross => Link::FirstAndPrevious,
         VideoMethod::Film => Link::Motion,
@@ -87,7 +84,7 @@ pub(super) fn latents(
         overlap: settings.overlap,
     };
     if !settings.keyframes {
-        let init = blurred(conditions.z.view())?;
+        let init = guide::moving(bench, conditions, conditions.z.view())?;
         return Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), ..request })?);
     }
     let middle: Vec<usize> = (0..n_clips).map(|clip| clip * n + n / 2).collect();
@@ -100,7 +97,7 @@ pub(super) fn latents(
         frames: Link::Alone,
         ..request
     })?;
-    let init = blurred(keys.view())?;
+    let init = guide::moving(bench, conditions, keys.view())?;
     Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), strength: settings.finish, ..request })?)
 }
 

@@ -4,7 +4,7 @@
 //! the latents, each moved by its own clip's motion for the time between, so that the two meet. Most of a mix lies near the middle
 //! between two clips: a cut, which a brain does not show sharply, costs half a clip and not a whole one.
 
-use ndarray::{Array2, Array3, Array4, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use percept_core::Seed;
 use percept_models::film::noise_between;
 use percept_pipeline::PipelineError;
@@ -12,6 +12,7 @@ use percept_signal::flow::{from_cells, moved};
 use rayon::prelude::*;
 
 use super::bench::Bench;
+use super::frames::AT_ONCE;
 
 /// The share of the way from clip to clip on which they are mixed.
 const MIXED: f64 = 0.5;
@@ -50,12 +51,12 @@ fn place(frame: usize, n_clips: usize, n: usize, tr_secs: f64) -> Between {
     Between { clips: [before, after], weight, since }
 }
 
-/// Pictures of clips (`latents`, one row each) moved as `conditions` say, from one to the next: frames × (side, side, 3).
+/// Pictures of clips (`latents`, one row each) moved as `conditions` say, from one to the next, as latents again: frames × latent.
 pub(super) fn moving(
     bench: &Bench<'_>,
     conditions: &Conditions,
     latents: ArrayView2<'_, f32>,
-) -> Result<Array4<f32>, PipelineError> {
+) -> Result<Array2<f32>, PipelineError> {
     let (n_clips, n) = (latents.nrows(), bench.clips.frames);
     let pictures = bench.pack.pack.decode(latents)?;
     let side = pictures.dim().1;
@@ -69,28 +70,31 @@ pub(super) fn moving(
             from_cells(&own, cells, (side, side))
         })
         .collect();
-    let frames: Vec<Array3<f32>> = (0..n_clips * n)
-        .into_par_iter()
-        .map(|frame| {
-            let between = place(frame, n_clips, n, bench.clips.tr_secs);
-            let at = |which: usize| {
-                let clip = between.clips[which];
-                let by = &fields[clip] * between.since[which] as f32;
-                moved(pictures.index_axis(Axis(0), clip), by.view())
-            };
-            let weight = between.weight as f32;
-            match weight {
-                0.0 => at(0),
-                1.0 => at(1),
-                weight => at(0) * (1.0 - weight) + at(1) * weight,
-            }
-        })
-        .collect();
-    let mut all = Array4::zeros((frames.len(), side, side, 3));
-    for (mut to, from) in all.outer_iter_mut().zip(&frames) {
-        to.assign(from);
+    let frame_at = |frame: usize| {
+        let between = place(frame, n_clips, n, bench.clips.tr_secs);
+        let at = |which: usize| {
+            let clip = between.clips[which];
+            let by = &fields[clip] * between.since[which] as f32;
+            moved(pictures.index_axis(Axis(0), clip), by.view())
+        };
+        let weight = between.weight as f32;
+        match weight {
+            0.0 => at(0),
+            1.0 => at(1),
+            weight => at(0) * (1.0 - weight) + at(1) * weight,
+        }
+    };
+    let mut all = Vec::with_capacity(n_clips * n * latents.ncols());
+    for first in (0..n_clips * n).step_by(AT_ONCE * n) {
+        let end = (n_clips * n).min(first + AT_ONCE * n);
+        let frames: Vec<Array3<f32>> = (first..end).into_par_iter().map(frame_at).collect();
+        let views: Vec<_> = frames.iter().map(|frame| frame.view()).collect();
+        let frames = ndarray::stack(Axis(0), &views)
+            .map_err(|error| PipelineError::data(format!("frames of films: {error}"), "please report this"))?;
+        all.extend(bench.pack.pack.encode(frames.view())?);
     }
-    Ok(all)
+    Array2::from_shape_vec((n_clips * n, latents.ncols()), all)
+        .map_err(|error| PipelineError::data(format!("latents of films: {error}"), "please report this"))
 }
 
 /// A row for every frame, mixed from those of clips on a straight line.

@@ -2,9 +2,8 @@
 
 use std::cell::OnceCell;
 
-use ndarray::{Array1, Array2, Array3, Array4, Axis, s};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, concatenate, s};
 use percept_core::Provenance;
-use percept_core::provenance::content_hash;
 use percept_models::weights::PackFiles;
 use percept_pipeline::PipelineError;
 use percept_pipeline::packs::content_of;
@@ -15,10 +14,11 @@ use rayon::prelude::*;
 use super::arms::Arm;
 use super::bench::Bench;
 use super::classes::{Judges, by_clip, name_films, unit};
-use super::targets::{Flows, flows, motion_of};
+use super::frames::{Reel, TestFilm};
+use super::targets::{flows, motion_of};
 
 /// Of the measures; see [`percept_pipeline::run`].
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 /// Columns of `per_clip`.
 const COLUMNS: [&str; 6] = ["ssim", "psnr", "pixcorr", "consistency", "flow_agreement", "flow_error"];
 /// What stands for "not defined" in a file of numbers.
@@ -36,7 +36,8 @@ pub(super) struct Measured {
     pub frames: Option<Array2<f32>>,
     /// Clips × classes, by the classifier of videos.
     pub films: Option<Array2<f32>>,
-    /// How much each frame differs from the one before: mean absolute difference, by the frame's number among all test frames.
+    /// How much each frame differs from the one before in its film: mean absolute difference, by the frame's number among all test
+    /// frames.
     pub steps: Vec<f32>,
 }
 
@@ -70,13 +71,8 @@ struct Judge<'a> {
     stimulus: &'a Arm,
     /// What the stimulus and the models are, for fingerprints.
     record: Provenance,
-    /// The stimulus' flow and the models, made when the first arm needs them.
-    tools: OnceCell<(Flows, Judges)>,
-}
-
-fn hash(frames: &Array4<f32>) -> String {
-    let bytes: Vec<u8> = frames.iter().flat_map(|value| value.to_le_bytes()).collect();
-    content_hash(&bytes)
+    /// Opened when the first arm needs them.
+    judges: OnceCell<Judges>,
 }
 
 impl<'a> Judge<'a> {
@@ -88,9 +84,9 @@ impl<'a> Judge<'a> {
             .setting("classes", &evaluate.classes)
             .setting("cells", &bench.experiment.decode.motion_cells)
             .setting("rate", &bench.experiment.film.rate)
-            .setting("frames", &bench.clips.frames)
+            .setting("scans", &bench.experiment.decode.scans)
             .input("pack", bench.pack.content.clone())
-            .input("stimulus", hash(&stimulus.frames));
+            .input("stimulus", stimulus.content.clone());
         for (name, folder) in
             [("picture classifier", &evaluate.picture_classifier), ("video classifier", &evaluate.video_classifier)]
         {
@@ -98,32 +94,74 @@ impl<'a> Judge<'a> {
                 record = record.input(name, content_of(&PackFiles::Directory(folder.clone()))?);
             }
         }
-        Ok(Self { bench, stimulus, record, tools: OnceCell::new() })
+        Ok(Self { bench, stimulus, record, judges: OnceCell::new() })
     }
 
-    fn tools(&self) -> Result<&(Flows, Judges), PipelineError> {
-        if let Some(tools) = self.tools.get() {
-            return Ok(tools);
+    fn judges(&self) -> Result<&Judges, PipelineError> {
+        if let Some(judges) = self.judges.get() {
+            return Ok(judges);
         }
-        let made = (flows(&self.stimulus.frames, self.bench.clips.frames), Judges::open(self.bench)?);
-        Ok(self.tools.get_or_init(|| made))
+        let opened = Judges::open(self.bench)?;
+        Ok(self.judges.get_or_init(|| opened))
     }
 
+    /// An arm, film by film, each a stage of its own.
     fn measured(&self, arm: &Arm) -> Result<Measured, PipelineError> {
         let bench = self.bench;
-        let path = format!("measured/{}.safetensors", arm.name);
-        let record = self.record.clone().input("own", hash(&arm.frames));
-        let stage = format!("measure.{}", arm.name);
-        bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
-            let (of_truth, judges) = self.tools()?;
-            measure(bench, &arm.frames, &self.stimulus.frames, of_truth, judges)?.save(bench, &path)?;
-            Ok(vec![path.clone()])
-        })?;
-        Measured::load(bench, &path)
+        let mut of_films = Vec::new();
+        for film in bench.clips.test_films() {
+            let title = &bench.data.segments[film.0].name;
+            let path = format!("measured/{}/{title}.safetensors", arm.name);
+            let record = self.record.clone().input("own", arm.content.clone());
+            let stage = format!("measure.{}.{title}", arm.name);
+            let n_clips = film.1.len();
+            bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
+                self.film(arm, film)?.save(bench, &path)?;
+                Ok(vec![path.clone()])
+            })?;
+            of_films.push(Measured::load(bench, &path, n_clips)?);
+        }
+        Measured::joined(of_films)
+    }
+
+    /// One film of an arm, a few clips at a time.
+    fn film(&self, arm: &Arm, film: TestFilm) -> Result<Measured, PipelineError> {
+        let (mut own, mut shown) =
+            (Reel::open(self.bench, arm, film.clone())?, Reel::open(self.bench, self.stimulus, film)?);
+        let mut parts = Vec::new();
+        let mut last: Option<Array3<f32>> = None;
+        while let (Some(own), Some(truth)) = (own.next()?, shown.next()?) {
+            let mut part = measure(self.bench, &own, &truth, self.judges()?)?;
+            let n_frames = own.dim().0;
+            if let (Some(last), Some(step)) = (&last, part.steps.first_mut()) {
+                *step = change(own.index_axis(Axis(0), 0), last.view());
+            }
+            last = Some(own.index_axis(Axis(0), n_frames - 1).to_owned());
+            parts.push(part);
+        }
+        Measured::joined(parts)
     }
 }
 
 impl Measured {
+    /// Stretches one behind the other.
+    fn joined(parts: Vec<Self>) -> Result<Self, PipelineError> {
+        let rows = |of: &dyn Fn(&Self) -> Option<ArrayView2<'_, f32>>| -> Result<Option<Array2<f32>>, PipelineError> {
+            let Some(views) = parts.iter().map(of).collect::<Option<Vec<_>>>() else { return Ok(None) };
+            concatenate(Axis(0), &views)
+                .map(Some)
+                .map_err(|error| PipelineError::data(format!("measures of films: {error}"), "please report this"))
+        };
+        Ok(Self {
+            per_clip: rows(&|part| Some(part.per_clip.view()))?.unwrap_or_default(),
+            clip: rows(&|part| part.clip.as_ref().map(|rows| rows.view()))?,
+            motion: rows(&|part| Some(part.motion.view()))?.unwrap_or_default(),
+            frames: rows(&|part| part.frames.as_ref().map(|rows| rows.view()))?,
+            films: rows(&|part| part.films.as_ref().map(|rows| rows.view()))?,
+            steps: parts.iter().flat_map(|part| part.steps.iter().copied()).collect(),
+        })
+    }
+
     fn save(self, bench: &Bench<'_>, path: &str) -> Result<(), PipelineError> {
         let mut arrays = vec![
             ("per_clip", self.per_clip.into_dyn()),
@@ -136,29 +174,29 @@ impl Measured {
         artefact::save(bench.run, path, &arrays)
     }
 
-    fn load(bench: &Bench<'_>, path: &str) -> Result<Self, PipelineError> {
+    fn load(bench: &Bench<'_>, path: &str, n_clips: usize) -> Result<Self, PipelineError> {
         let arrays = artefact::load(bench.run, path)?;
-        let n = bench.clips.sides[1].len();
-        let maybe = |name: &str| arrays.n_columns(name).is_ok().then(|| arrays.matrix(name, n, None)).transpose();
+        let maybe = |name: &str| arrays.n_columns(name).is_ok().then(|| arrays.matrix(name, n_clips, None)).transpose();
         Ok(Measured {
-            per_clip: arrays.matrix("per_clip", n, Some(COLUMNS.len()))?,
+            per_clip: arrays.matrix("per_clip", n_clips, Some(COLUMNS.len()))?,
             clip: maybe("clip")?,
-            motion: arrays.matrix("motion", n, None)?,
+            motion: arrays.matrix("motion", n_clips, None)?,
             frames: maybe("frames")?,
             films: maybe("films")?,
-            steps: arrays.vector("steps", n * bench.clips.frames)?.to_vec(),
+            steps: arrays.vector("steps", n_clips * bench.clips.frames)?.to_vec(),
         })
     }
 }
 
+/// A stretch of whole clips.
 fn measure(
     bench: &Bench<'_>,
     own: &Array4<f32>,
     truth: &Array4<f32>,
-    of_truth: &Flows,
     judges: &Judges,
 ) -> Result<Measured, PipelineError> {
-    let (n, n_clips) = (bench.clips.frames, bench.clips.sides[1].len());
+    let n = bench.clips.frames;
+    let n_clips = own.dim().0 / n;
     let rate = bench.experiment.film.rate;
     let mut per_clip = Array2::from_elem((n_clips, COLUMNS.len()), NONE);
     let mut put = |column: usize, of_frames: &[Option<f64>]| {
@@ -180,10 +218,10 @@ fn measure(
             per_clip[(clip, 3)] = value;
         }
     }
-    let of_own = flows(own, n);
+    let (of_own, of_truth) = (flows(own, n), flows(truth, n));
     let side = own.dim().1;
     let scale = rate / side.max(1) as f64;
-    let compared: Vec<[f64; 2]> = of_own.par_iter().zip(of_truth).map(|(own, truth)| compare(own, truth)).collect();
+    let compared: Vec<[f64; 2]> = of_own.par_iter().zip(&of_truth).map(|(own, truth)| compare(own, truth)).collect();
     for (clip, [agreement, error]) in compared.into_iter().enumerate() {
         per_clip[(clip, 4)] = agreement as f32;
         per_clip[(clip, 5)] = (error * scale) as f32;
@@ -246,13 +284,15 @@ fn consistency(embedded: &Array2<f32>, n: usize) -> Vec<f32> {
 fn steps(frames: &Array4<f32>) -> Vec<f32> {
     (0..frames.dim().0)
         .into_par_iter()
-        .map(|frame| {
-            if frame == 0 {
-                return 0.0;
-            }
-            let (a, b) = (frames.index_axis(Axis(0), frame), frames.index_axis(Axis(0), frame - 1));
-            let sum: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from((a - b).abs())).sum();
-            (sum / a.len().max(1) as f64) as f32
+        .map(|frame| match frame {
+            0 => 0.0,
+            _ => change(frames.index_axis(Axis(0), frame), frames.index_axis(Axis(0), frame - 1)),
         })
         .collect()
+}
+
+/// The mean absolute difference of two frames.
+fn change(a: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>) -> f32 {
+    let sum: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from((a - b).abs())).sum();
+    (sum / a.len().max(1) as f64) as f32
 }

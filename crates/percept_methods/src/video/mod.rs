@@ -1,7 +1,7 @@
 //! Films from the brain: what was seen in a scanner, scan by scan, made into moving pictures again.
 //!
-//! Every scan's clip has a latent of its middle picture (`z`), a context of its captions (`c`) and motion, the mean optical flow in the
-//! cells of a grid. Each is decoded by ridge regression from a few scans behind the clip. A blurred film is made first: decoded latents as
+//! Every scan's clip has a latent of its middle picture (`z`), a context of its captions (`c`; or a captioner's `vision` tokens, which are
+//! put into words) and motion, the mean optical flow in the cells of a grid. Each is decoded by ridge regression from a few scans behind the clip. A blurred film is made first: decoded latents as
 //! pictures, moved by the decoded motion, from one clip to the next. Then it is made sharp by image-to-image diffusion under the decoded
 //! contexts, frame by frame, with self-attention over frames, or with motion modules. Beside it stand what a still picture, the mean
 //! picture, another clip's brain, the film backwards and the true features score: no film is worth more than those.
@@ -19,11 +19,13 @@ mod data;
 mod decode;
 mod drives;
 mod films;
+mod frames;
 mod guide;
 mod measure;
 mod outcome;
 mod pictures;
 mod scores;
+mod spoken;
 mod targets;
 
 use std::path::Path;
@@ -80,7 +82,8 @@ pub fn run(
     };
     let targets = targets::made(&bench)?;
     let decoded = decode::all(&bench, &targets)?;
-    let arms = arms::made(&bench, &targets, &decoded)?;
+    let spoken = spoken::contexts(&bench, &targets, &decoded)?;
+    let arms = arms::made(&bench, &targets, &decoded, spoken.as_ref())?;
     let measured = measure::all(&bench, &arms)?;
     outcome::outcome(&bench, &targets, &decoded, &arms, &measured)
 }

@@ -72,6 +72,7 @@ pub(super) fn outcome(
     bench.run.write_json("differences.json", &differences)?;
     let mut sections = vec![
         pictures::section(bench, arms, &per_clip, &TRACKS)?,
+        pictures::contact_sheets(bench, arms)?,
         regions(decoded),
         seams(bench, arms, measured)?,
         published(),

@@ -1,7 +1,9 @@
-//! What is decoded of every clip: the latent of its middle picture, the context of its captions, and how it moves.
+//! What is decoded of every clip: the latent of its middle picture, what it shows (the context of its captions, or a captioner's vision
+//! tokens), and how it moves.
 
 use ndarray::{Array2, Array3, Array4, Axis};
 use percept_pipeline::data::hash_of_rows;
+use percept_pipeline::packs::CaptionModel;
 use percept_pipeline::run::{StageName, artefact};
 use percept_pipeline::{PipelineError, data::watching::Watching};
 use percept_signal::flow::{FlowSettings, by_cells, flow, luminance};
@@ -10,13 +12,14 @@ use rayon::prelude::*;
 use super::bench::Bench;
 use super::clips::Clip;
 use super::films::Projector;
+use super::spoken::VISION;
 
 /// Of the targets; see [`percept_pipeline::run`].
 const REVISION: u32 = 2;
 
 /// A space with the truth about every clip.
 pub(super) struct Target {
-    /// `z`, `c` or `motion`.
+    /// `z`, `c`, `vision` or `motion`.
     pub name: &'static str,
     /// Of training and test: clips × dimensions.
     pub sides: [Array2<f32>; 2],
@@ -25,31 +28,40 @@ pub(super) struct Target {
 /// The file of all spaces, relative to the run.
 const PATH: &str = "targets.safetensors";
 
-/// The mean of the middle pictures of the training.
-pub(super) fn mean_picture(bench: &Bench<'_>) -> Result<Array3<f32>, PipelineError> {
+/// The mean of the middle pictures of the training, and a hash of it.
+pub(super) fn mean_picture(bench: &Bench<'_>) -> Result<(Array3<f32>, String), PipelineError> {
     let side = bench.pack.pack.image_size();
     let row = artefact::load(bench.run, PATH)?.matrix("mean.training", 1, Some(side * side * 3))?;
+    let content = hash_of_rows(&row);
     row.into_shape_with_order((side, side, 3))
+        .map(|picture| (picture, content))
         .map_err(|error| PipelineError::data(format!("the mean picture: {error}"), "please report this"))
 }
 
-/// All spaces; without captions there is no `c`.
+/// All spaces. Without captions there is no `c`; where contexts go through captions, vision tokens stand in its place.
 pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
-    let has_captions = bench.data.captions.is_some();
-    let record = bench
+    let captioner = bench.pack.captioner.as_ref();
+    let has_captions = bench.data.captions.is_some() && captioner.is_none();
+    let mut record = bench
         .record
         .only(&["films", "segments", "captions"])
         .setting("rate", &bench.experiment.film.rate)
         .setting("scans", &bench.experiment.decode.scans)
         .setting("cells", &bench.experiment.decode.motion_cells)
         .input("pack", bench.pack.content.clone());
+    if let Some(captioner) = captioner {
+        record = record.input("captioner", captioner.content());
+    }
     bench.run.stage(StageName { name: "targets", revision: REVISION }, record, || {
         let mut arrays = Vec::new();
         for (side, name) in ["training", "test"].into_iter().enumerate() {
-            let [z, motion, mean] = seen(bench, side)?;
-            arrays.push((format!("mean.{name}"), mean.into_dyn()));
-            arrays.push((format!("z.{name}"), z.into_dyn()));
-            arrays.push((format!("motion.{name}"), motion.into_dyn()));
+            let seen = seen(bench, side)?;
+            arrays.push((format!("mean.{name}"), seen.mean.into_dyn()));
+            arrays.push((format!("z.{name}"), seen.z.into_dyn()));
+            arrays.push((format!("motion.{name}"), seen.motion.into_dyn()));
+            if let Some(vision) = seen.vision {
+                arrays.push((format!("{VISION}.{name}"), vision.into_dyn()));
+            }
             if has_captions {
                 arrays.push((format!("c.{name}"), contexts(bench, side)?.into_dyn()));
             }
@@ -63,19 +75,34 @@ pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
     let side = |space: &str, number: usize, name: &str| {
         arrays.matrix(&format!("{space}.{name}"), bench.clips.sides[number].len(), None)
     };
-    let spaces: &[&'static str] = if has_captions { &["z", "c", "motion"] } else { &["z", "motion"] };
+    let spaces: &[&'static str] = match (captioner, has_captions) {
+        (Some(_), _) => &["z", VISION, "motion"],
+        (None, true) => &["z", "c", "motion"],
+        (None, false) => &["z", "motion"],
+    };
     spaces
         .iter()
         .map(|&name| Ok(Target { name, sides: [side(name, 0, "training")?, side(name, 1, "test")?] }))
         .collect()
 }
 
-/// Latents of middle pictures, motion, and the mean of the middle pictures as a row.
-fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 3], PipelineError> {
+/// What is taken from the frames of a side.
+struct Seen {
+    /// Of middle pictures.
+    z: Array2<f32>,
+    /// Of middle pictures, where there is a captioner.
+    vision: Option<Array2<f32>>,
+    motion: Array2<f32>,
+    /// The mean of the middle pictures as a row.
+    mean: Array2<f32>,
+}
+
+fn seen(bench: &Bench<'_>, side: usize) -> Result<Seen, PipelineError> {
     let (clips, n) = (&bench.clips.sides[side], bench.clips.frames);
     let cells = bench.experiment.decode.motion_cells;
     let picture = bench.pack.pack.image_size();
-    let (mut z, mut motion) = (Vec::new(), Vec::with_capacity(clips.len() * 2 * cells * cells));
+    let captioner = bench.pack.captioner.as_ref();
+    let (mut z, mut vision, mut motion) = (Vec::new(), Vec::new(), Vec::new());
     let mut sum = Array3::<f32>::zeros((picture, picture, 3));
     bench.progress.begin(&format!("look at the {} films", ["training", "test"][side]), clips.len() as u64);
     watch(bench, clips, picture, |frames| {
@@ -83,6 +110,9 @@ fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 3], PipelineErro
         let middle = frames.select(Axis(0), &middle);
         sum += &middle.sum_axis(Axis(0));
         z.extend(bench.pack.pack.encode(middle.view())?);
+        if let Some(captioner) = captioner {
+            vision.extend(captioner.features(middle.view())?);
+        }
         for clip in clip_motion(&frames, n, cells, bench.experiment.film.rate) {
             motion.extend(clip);
         }
@@ -91,7 +121,12 @@ fn seen(bench: &Bench<'_>, side: usize) -> Result<[Array2<f32>; 3], PipelineErro
     })?;
     bench.progress.end("");
     let mean: Vec<f32> = sum.iter().map(|value| value / clips.len() as f32).collect();
-    Ok([shaped(z, clips.len())?, shaped(motion, clips.len())?, shaped(mean, 1)?])
+    Ok(Seen {
+        z: shaped(z, clips.len())?,
+        vision: captioner.map(|_| shaped(vision, clips.len())).transpose()?,
+        motion: shaped(motion, clips.len())?,
+        mean: shaped(mean, 1)?,
+    })
 }
 
 /// Shows the true frames of clips, film after film, a few clips at a time (whole films need not fit in memory): (clips · frames, side,

@@ -155,6 +155,16 @@ section! {
     }
 }
 
+words! {
+    /// Where the contexts that guide the generator come from.
+    pub enum ContextWay {
+        /// Decoded as they are; the data need captions to learn from.
+        Decoded = "decoded",
+        /// The tokens of a captioner's vision encoder are decoded, put into words, and these are read: the data need no captions.
+        Captions = "captions",
+    }
+}
+
 section! {
     /// What films are made of what was decoded.
     pub struct FilmSettings {
@@ -163,6 +173,10 @@ section! {
         /// The folder of a motion adapter, where the pack has none; the pocket pack has its own.
         #[serde(skip_serializing_if = "Option::is_none")]
         adapter: Option<PathBuf> = None;
+        /// Where the contexts come from that guide the generator.
+        context: ContextWay = ContextWay::Decoded;
+        /// With `context = "captions"`, the captioner: `pocket`, the folder of a BLIP model, or `hf:ORG/NAME`.
+        captioner: Pack = Pack::Pocket;
         /// Frames per second; a clip (one scan) has a whole number of frames.
         rate: f64 = 4.0, in 0.1..=60.0;
         /// Steps of the denoising schedule.
@@ -172,7 +186,7 @@ section! {
         /// Whether the picture of each clip is made sharp before it is moved. Without it the blurred film is made sharp as it is.
         keyframes: bool = true;
         /// How far the moved keyframes are noised before the film is finished.
-        finish: f64 = 0.3, in 0.0..=1.0;
+        finish: f64 = 0.25, in 0.0..=1.0;
         /// Classifier-free guidance.
         guidance: f64 = 3.0, in 1.0..=100.0;
         /// Frames that are denoised together.
@@ -317,6 +331,11 @@ impl VideoExperiment {
             let expected = format!("fewer frames than `film.window`, which is {window}");
             return Err(origin.value("film.overlap", expected, overlap.to_string()));
         }
+        let FilmSettings { context, captioner, pack, .. } = &self.film;
+        if *context == ContextWay::Captions && *captioner == Pack::Pocket && *pack != Pack::Pocket {
+            let expected = "a captioner that knows such pictures (the folder of a BLIP model): the pocket one knows drawings";
+            return Err(origin.value("film.captioner", expected, "`pocket`"));
+        }
         let Some(tr_secs) = self.data.tr_secs() else { return Ok(()) };
         if let VideoData::Spectator(settings) = &self.data {
             let [shortest, longest] = settings.shot_secs[..] else {
@@ -439,6 +458,7 @@ mod tests {
             ("[data]\nkind = \"spectator\"\nshot_secs = [5.0]\n", "data.shot_secs"),
             ("[data]\nkind = \"spectator\"\ntest_secs = 121\n", "data.test_secs"),
             ("[data]\nkind = \"spectator\"\n[decode]\nscans = 0\n", "decode.scans"),
+            ("[data]\nkind = \"spectator\"\n[film]\npack = \"/models/sd\"\ncontext = \"captions\"\n", "film.captioner"),
             ("methods = [\"dance\"]\n[data]\nkind = \"spectator\"\n", "methods"),
         ] {
             let error = parsed(text).expect_err("refused").to_string();
