@@ -150,10 +150,7 @@ fn controls(bench: &Bench<'_>, main: VideoMethod, own: &Arm) -> Result<Vec<Arm>,
         role: Role::Control,
         short,
         description: description.to_owned(),
-        source: match &own.source {
-            Source::Made(files) => Source::Made(files.clone()),
-            _ => Source::Shown,
-        },
+        source: own.source.clone(),
         order,
         content: format!("{} {suffix}", own.content),
     };

@@ -14,6 +14,7 @@ use super::films::{Projector, byte_frame};
 pub(super) const AT_ONCE: usize = 16;
 
 /// Where an arm's frames come from.
+#[derive(Clone)]
 pub(super) enum Source {
     /// The films themselves.
     Shown,

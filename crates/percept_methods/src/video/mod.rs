@@ -1,9 +1,10 @@
 //! Films from the brain: what was seen in a scanner, scan by scan, made into moving pictures again.
 //!
 //! Every scan's clip has a latent of its middle picture (`z`), a context of its captions (`c`; or a captioner's `vision` tokens, which are
-//! put into words) and motion, the mean optical flow in the cells of a grid. Each is decoded by ridge regression from a few scans behind the clip. A blurred film is made first: decoded latents as
-//! pictures, moved by the decoded motion, from one clip to the next. Then it is made sharp by image-to-image diffusion under the decoded
-//! contexts, frame by frame, with self-attention over frames, or with motion modules. Beside it stand what a still picture, the mean
+//! put into words) and motion, the mean optical flow in the cells of a grid. Each is decoded by ridge regression from a few scans behind the clip. The decoded
+//! picture of each clip is made sharp by image-to-image diffusion under the decoded contexts; these keyframes are moved by the decoded
+//! motion, from one clip to the next; then the film is finished with little noise, frame by frame, with self-attention over frames, or with
+//! motion modules. Beside it stand what a still picture, the mean
 //! picture, another clip's brain, the film backwards and the true features score: no film is worth more than those.
 //!
 //! References: MinD-Video (Chen et al. 2023, arXiv 2305.11675) and NeuroClips (Gong et al. 2024, arXiv 2410.19452) for the task, its

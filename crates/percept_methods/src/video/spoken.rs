@@ -82,14 +82,13 @@ impl Spoken {
     /// What was said of each clip, beside what the data say where they do.
     fn table(&self, bench: &Bench<'_>) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let mut table = "film,start_secs,decoded,given\n".to_owned();
-        for (clip, caption) in bench.clips.sides[1].iter().zip(&self.captions) {
+        let lines = bench.clips.sides[1].iter().zip(&self.captions).map(|(clip, caption)| {
             let start = bench.clips.start_secs(bench.data, *clip);
             let given = captions_of(bench.data, clip.segment, start + 0.5 * bench.clips.tr_secs);
             let given = given.first().map_or("", String::as_str);
             let film = &bench.data.segments[clip.segment].name;
-            table.push_str(&format!("{},{start},{},{}\n", quoted(film), quoted(caption), quoted(given)));
-        }
-        table
+            format!("{},{start},{},{}\n", quoted(film), quoted(caption), quoted(given))
+        });
+        std::iter::once("film,start_secs,decoded,given\n".to_owned()).chain(lines).collect()
     }
 }

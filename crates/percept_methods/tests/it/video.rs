@@ -62,7 +62,7 @@ fn a_run_that_is_stopped_again_and_again_ends_in_the_same_bytes_and_controls_are
         if n_stops == 2 {
             // Half a film, as a kill leaves it.
             let folder = pieces.path().join("films/film");
-            fs::write_bytes(folder.join("test1.safetensors"), b"half").expect("written");
+            fs::write_bytes(folder.join("test1.npy"), b"half").expect("written");
         }
         assert!(n_stops < 40, "every run makes three stages");
     };
@@ -108,6 +108,24 @@ fn a_run_that_is_stopped_again_and_again_ends_in_the_same_bytes_and_controls_are
     // Ten of the seconds that have scans behind them.
     assert_eq!((films.len(), films[0].n_frames, films[0].films[0].name.as_str()), (1, 40, "stimulus"));
     assert!(!films[0].words.is_empty());
+    // The frames of a film as bytes, for NumPy.
+    let frames = percept_io::npy::open(whole.path().join("films/film/test1.npy")).expect("frames");
+    assert_eq!(frames.shape(), [152, 64, 64, 3]);
     let written = percept_io::film::Film::open(whole.path().join("films/test1.png")).expect("a film");
     assert_eq!((written.info().width, written.info().height), (128, 64));
+}
+
+#[test]
+fn contexts_go_through_captions_where_the_experiment_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text =
+        SMALL.replace("[film]\n", "[film]\ncontext = \"captions\"\n").replace("\"blurred\", \"film\"", "\"frames\"");
+    let experiment = VideoExperiment::parse(&text, Path::new("small.toml"), &[]).expect("an experiment");
+    let outcome = video::run(&experiment, folder.path(), RunOptions::default(), &Silent).expect("a run");
+    let decoded: Vec<&str> = outcome.decoders.iter().map(|decoder| decoder.feature.as_str()).collect();
+    assert_eq!(decoded, ["z", "vision", "motion"]);
+    let table = fs::read_text(folder.path().join("captions.csv"), 1 << 20).expect("a table");
+    assert_eq!(table.lines().count(), 1 + 19, "a head, and one line for each clip");
+    // The captioner knows drawings: whatever was decoded, it says a sentence.
+    assert!(table.lines().skip(1).all(|line| line.contains(" a ") || line.contains("\"a ")), "{table}");
 }

@@ -333,7 +333,8 @@ impl VideoExperiment {
         }
         let FilmSettings { context, captioner, pack, .. } = &self.film;
         if *context == ContextWay::Captions && *captioner == Pack::Pocket && *pack != Pack::Pocket {
-            let expected = "a captioner that knows such pictures (the folder of a BLIP model): the pocket one knows drawings";
+            let expected =
+                "a captioner that knows such pictures (the folder of a BLIP model): the pocket one knows drawings";
             return Err(origin.value("film.captioner", expected, "`pocket`"));
         }
         let Some(tr_secs) = self.data.tr_secs() else { return Ok(()) };

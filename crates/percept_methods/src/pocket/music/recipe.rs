@@ -31,7 +31,7 @@ impl Default for MusicRecipe {
             seed: 1,
             clap_steps: 2_500,
             autoencoder_steps: 1_000,
-            vocoder_steps: 1_800,
+            vocoder_steps: 6_000,
             unet_steps: 5_000,
             unet_pieces: 6_000,
         }
