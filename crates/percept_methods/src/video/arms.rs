@@ -11,29 +11,13 @@ use percept_pipeline::run::StageName;
 use super::bench::Bench;
 use super::decode::Decoded;
 use super::films;
-use super::frames::{self, Order, Source};
+use super::frames::{self, Arm, Order, Source};
 use super::guide::Conditions;
 use super::spoken::Spoken;
 use super::targets::{Target, mean_picture};
 
 /// Of the films; see [`percept_pipeline::run`].
 const REVISION: u32 = 2;
-
-/// All test films, made in one way.
-pub(super) struct Arm {
-    /// The name in tables.
-    pub name: String,
-    pub role: Role,
-    /// A few words for the head of a column.
-    pub short: &'static str,
-    /// One sentence on how it was made.
-    pub description: String,
-    /// Where its frames come from.
-    pub source: Source,
-    pub order: Order,
-    /// A hash of what its frames are made of.
-    pub content: String,
-}
 
 /// The stimulus first, then all arms.
 pub(super) fn made(

@@ -5,12 +5,11 @@ use percept_models::DiffusionPack;
 use percept_models::weights::PackFiles;
 use percept_pipeline::data::watching::Watching;
 use percept_pipeline::experiment::Pack;
-use percept_pipeline::experiment::video::VideoExperiment;
+use percept_pipeline::experiment::video::{ContextWay, VideoExperiment};
 use percept_pipeline::packs::{PackCaptioner, content_of};
 use percept_pipeline::{PipelineError, RunFolder};
 
 use super::clips::Clips;
-use super::spoken;
 
 /// What all parts of a run know.
 pub(super) struct Bench<'a> {
@@ -52,5 +51,8 @@ pub(super) fn pack(experiment: &VideoExperiment) -> Result<FilmPack, PipelineErr
         motion = percept_core::provenance::content_hash(&files.read("diffusion_pytorch_model.safetensors")?);
         pack = pack.with_motion_files(&files)?;
     }
-    Ok(FilmPack { pack, content, motion, captioner: spoken::captioner(&experiment.film)? })
+    let goes_through_captions = experiment.film.context == ContextWay::Captions;
+    let captioner =
+        goes_through_captions.then(|| PackCaptioner::open(&experiment.film.captioner, |own| own)).transpose()?;
+    Ok(FilmPack { pack, content, motion, captioner })
 }

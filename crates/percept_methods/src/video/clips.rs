@@ -5,6 +5,9 @@ use percept_pipeline::PipelineError;
 use percept_pipeline::data::watching::Watching;
 use percept_pipeline::experiment::video::VideoExperiment;
 
+/// Clips whose frames are in memory together.
+pub(super) const AT_ONCE: usize = 16;
+
 /// A stretch of a film as long as a scan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Clip {

@@ -3,15 +3,29 @@
 use std::ops::Range;
 
 use ndarray::{Array3, Array4, ArrayView2, Axis, concatenate, s};
+use percept_core::outcome::Role;
 use percept_io::npy;
 use percept_pipeline::PipelineError;
 
-use super::arms::Arm;
 use super::bench::Bench;
+use super::clips::AT_ONCE;
 use super::films::{Projector, byte_frame};
 
-/// Clips whose frames are in memory together.
-pub(super) const AT_ONCE: usize = 16;
+/// All test films, made in one way.
+pub(super) struct Arm {
+    /// The name in tables.
+    pub name: String,
+    pub role: Role,
+    /// A few words for the head of a column.
+    pub short: &'static str,
+    /// One sentence on how it was made.
+    pub description: String,
+    /// Where its frames come from.
+    pub source: Source,
+    pub order: Order,
+    /// A hash of what its frames are made of.
+    pub content: String,
+}
 
 /// Where an arm's frames come from.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use percept_signal::flow::{from_cells, moved};
 use rayon::prelude::*;
 
 use super::bench::Bench;
-use super::frames::AT_ONCE;
+use super::clips::AT_ONCE;
 
 /// The share of the way from clip to clip on which they are mixed.
 const MIXED: f64 = 0.5;

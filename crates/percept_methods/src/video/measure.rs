@@ -11,10 +11,9 @@ use percept_pipeline::run::{StageName, artefact};
 use percept_stats::image;
 use rayon::prelude::*;
 
-use super::arms::Arm;
 use super::bench::Bench;
 use super::classes::{Judges, by_clip, name_films, unit};
-use super::frames::{Reel, TestFilm};
+use super::frames::{Arm, Reel, TestFilm};
 use super::targets::{flows, motion_of};
 
 /// Of the measures; see [`percept_pipeline::run`].

@@ -7,10 +7,10 @@ use percept_models::film::window_spans;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::UnitGroup;
 
-use super::arms::Arm;
 use super::bench::Bench;
 use super::classes::frame_namer;
 use super::decode::Decoded;
+use super::frames::Arm;
 use super::measure::Measured;
 use super::pictures;
 use super::scores::{self, PerClip, SPLIT};

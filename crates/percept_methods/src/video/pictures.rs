@@ -8,10 +8,9 @@ use percept_io::picture::{encode_jpeg, encode_png};
 use percept_pipeline::PipelineError;
 use percept_pipeline::run::StageName;
 
-use super::arms::Arm;
 use super::bench::Bench;
 use super::films::byte_frame;
-use super::frames::{Order, Reel, Source, TestFilm};
+use super::frames::{Arm, Order, Reel, Source, TestFilm};
 use super::scores::PerClip;
 use super::targets::captions_of;
 

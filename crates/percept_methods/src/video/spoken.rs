@@ -6,29 +6,16 @@ use percept_core::Provenance;
 use percept_models::caption::Search;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::hash_of_rows;
-use percept_pipeline::experiment::video::ContextWay;
 use percept_pipeline::generation::captions::{Captioning, captions};
 use percept_pipeline::packs::PackCaptioner;
 
 use super::bench::{Bench, FilmPack};
 use super::decode::Decoded;
-use super::targets::{Target, captions_of};
+use super::targets::{Target, VISION, captions_of};
 use crate::captions::search_by_default;
 
-/// The name of the space of vision tokens.
-pub(super) const VISION: &str = "vision";
 /// Rows captioned at a time.
 const BATCH: usize = 16;
-
-/// The captioner that an experiment names, where its contexts go through captions.
-pub(super) fn captioner(
-    settings: &percept_pipeline::experiment::video::FilmSettings,
-) -> Result<Option<PackCaptioner>, PipelineError> {
-    if settings.context != ContextWay::Captions {
-        return Ok(None);
-    }
-    PackCaptioner::open(&settings.captioner, |own| own).map(Some)
-}
 
 /// Captions of test clips and the contexts that they are read as.
 pub(super) struct Spoken {

@@ -12,10 +12,12 @@ use rayon::prelude::*;
 use super::bench::Bench;
 use super::clips::Clip;
 use super::films::Projector;
-use super::spoken::VISION;
 
 /// Of the targets; see [`percept_pipeline::run`].
 const REVISION: u32 = 2;
+
+/// The name of the space of vision tokens.
+pub(super) const VISION: &str = "vision";
 
 /// A space with the truth about every clip.
 pub(super) struct Target {
