@@ -13,9 +13,12 @@
 //! | `blip.vision`, `blip.vision.layerNN` | pictures | the tokens that a captioner's decoder looks at, and those behind each layer |
 //! | `blip.text.layerNN` | pictures | the states that the tokens of the picture's caption were chosen from (beam search) |
 //! | `clap.audio` | sounds | CLAP's embedding, of length 1 |
-//! | `clap.text` | texts | the same of a text |
+//! | `clap.audio.stageN` | sounds | the tokens behind a stage of CLAP's audio encoder; `stage0` are those that enter |
+//! | `clap.text` | texts | CLAP's embedding of a text |
 //! | `encodec.latent` | sounds | EnCodec's latents before quantisation |
 //! | `w2v.layerNN` | sounds | the tokens behind a layer of w2v-BERT 2.0 |
+//! | `sound.mel` | sounds | no model: 128 mels in dB, as librosa makes them, of frames of 2,048 samples every 512 at 16 kHz |
+//! | `sound.envelope` | sounds | no model: the root mean square of the same frames |
 //!
 //! Only the parts that the wanted spaces need are loaded, and only wanted values are kept. The noise of a picture depends
 //! on its name alone.
@@ -134,7 +137,7 @@ impl Probe {
         let wants_captions = wants(Source::BlipVision) || wants(Source::BlipText);
         let captioner = wants_captions.then(|| Captioner::load(files)).transpose()?;
         let clap_words = wants(Source::ClapWords).then(|| listener::clap_words(files, &mut parts)).transpose()?;
-        let heard = [Source::ClapSound, Source::Encodec, Source::W2v].map(wants);
+        let heard = [Source::ClapSound, Source::Encodec, Source::W2v, Source::Sound].map(wants);
         let listener = Listener::open(files, &mut parts, heard)?;
         Ok(Self {
             spaces,

@@ -55,6 +55,8 @@ pub(super) enum Source {
     ClapWords,
     Encodec,
     W2v,
+    /// No model: what sounds are by themselves.
+    Sound,
 }
 
 /// A named feature space.
@@ -77,7 +79,8 @@ impl Space {
             what: "feature space",
             expected: "sd.z, sd.c, vae.mid, unet.PLACE@tSTEP, clip.image, clip.image.layer07, clip.text, \
                        clip.text.layer07, bert.layer07 (gpt2, opt, llama), words, blip.vision, blip.vision.layer07, \
-                       blip.text.layer07, clap.audio, clap.text, encodec.latent, w2v.layer07"
+                       blip.text.layer07, clap.audio, clap.audio.stage2, clap.text, encodec.latent, w2v.layer07, \
+                       sound.mel, sound.envelope"
                 .into(),
             got: format!("`{name}`"),
         };
@@ -99,6 +102,8 @@ impl Space {
                 _ => return Err(refuse()),
             },
             "clap.audio" => (Source::ClapSound, String::new()),
+            _ if path.starts_with("clap.audio.") => (Source::ClapSound, path["clap.audio.".len()..].to_owned()),
+            "sound.mel" | "sound.envelope" => (Source::Sound, path["sound.".len()..].to_owned()),
             "clap.text" => (Source::ClapWords, String::new()),
             "encodec.latent" => (Source::Encodec, "latent".to_owned()),
             _ if path.starts_with("w2v.layer") => (Source::W2v, path["w2v.".len()..].to_owned()),
@@ -134,7 +139,7 @@ impl Space {
         match self.source {
             Source::Vae | Source::Unet | Source::ClipImage | Source::BlipVision | Source::BlipText => Input::Pictures,
             Source::ClipText | Source::Language | Source::Words | Source::ClapWords => Input::Texts,
-            Source::ClapSound | Source::Encodec | Source::W2v => Input::Sounds,
+            Source::ClapSound | Source::Encodec | Source::W2v | Source::Sound => Input::Sounds,
         }
     }
 }

@@ -3,13 +3,17 @@
 //! | space | model | row |
 //! |---|---|---|
 //! | `clap.audio` | CLAP | the embedding, of length 1 |
+//! | `clap.audio.stageN` | CLAP | tokens behind a stage of the audio encoder |
 //! | `encodec.latent` | EnCodec | latents before quantisation |
 //! | `w2v.layerNN` | w2v-BERT 2.0 | tokens behind a layer; `layer00` are those that enter |
+//! | `sound.mel`, `sound.envelope` | none | what early hearing is usually described by: mels in dB, and loudness |
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, ArrayView2};
+
+use percept_signal::mel::{Mel, MelConfig, Scale};
 
 use super::{
     clap::ClapModel,
@@ -31,7 +35,12 @@ pub(crate) enum Listener {
     Clap(Box<ClapModel>, Box<ClapHearing>),
     Encodec(Box<EncodecModel>),
     W2v(Box<W2vBertModel>, Box<SeamlessHearing>),
+    /// No model.
+    Plain(Box<Mel>),
 }
+
+/// Samples in a second of sounds that no model hears.
+const PLAIN_HZ: u32 = 16_000;
 
 /// The file of a pack that says how sounds are prepared.
 fn preparation(files: &PackFiles) -> Result<String> {
@@ -54,16 +63,20 @@ pub(crate) fn clap_words(files: &PackFiles, parts: &mut Parts<'_>) -> Result<(Cl
 }
 
 impl Listener {
-    /// The model that is wanted of CLAP, EnCodec and w2v-BERT, if one is.
-    pub(crate) fn open(files: &PackFiles, parts: &mut Parts<'_>, wanted: [bool; 3]) -> Result<Option<Self>> {
+    /// What is wanted of CLAP, EnCodec, w2v-BERT and no model, if one is.
+    pub(crate) fn open(files: &PackFiles, parts: &mut Parts<'_>, wanted: [bool; 4]) -> Result<Option<Self>> {
         Ok(match wanted {
-            [false, false, false] => None,
-            [true, false, false] => {
+            [false, false, false, false] => None,
+            [true, false, false, false] => {
                 let hearing = ClapHearing::parse(&preparation(files)?)?;
                 Some(Self::Clap(Box::new(parts.clap(clap_folder(files))?), Box::new(hearing)))
             }
-            [false, true, false] => Some(Self::Encodec(Box::new(parts.encodec()?))),
-            [false, false, true] => {
+            [false, true, false, false] => Some(Self::Encodec(Box::new(parts.encodec()?))),
+            [false, false, false, true] => {
+                let config = MelConfig { log: Scale::Decibel(Some(80.0)), ..MelConfig::librosa(PLAIN_HZ) };
+                Some(Self::Plain(Box::new(Mel::new(config)?)))
+            }
+            [false, false, true, false] => {
                 let hearing = SeamlessHearing::parse(&preparation(files)?)?;
                 Some(Self::W2v(Box::new(parts.w2v_bert()?), Box::new(hearing)))
             }
@@ -82,6 +95,7 @@ impl Listener {
             Self::Clap(model, _) => model.device().clone(),
             Self::Encodec(model) => model.device(),
             Self::W2v(model, _) => model.device().clone(),
+            Self::Plain(_) => Device::Cpu,
         }
     }
 
@@ -91,6 +105,7 @@ impl Listener {
             Self::Clap(_, hearing) => hearing.rate_hz(),
             Self::Encodec(model) => model.config().sampling_rate,
             Self::W2v(_, hearing) => hearing.rate_hz(),
+            Self::Plain(_) => PLAIN_HZ,
         }
     }
 
@@ -111,8 +126,11 @@ impl Listener {
         match self {
             Self::Clap(model, hearing) => {
                 let heard = hearing.hear(&mono(sound), &model.device().clone())?;
-                let embedding = model.embed_mels(&heard.mels, &[heard.is_longer], &mut Taps::none())?;
-                Ok(BTreeMap::from([(String::new(), unit_rows(&embedding)?)]))
+                let mut taps = Taps::wanting(places.iter().copied().filter(|place| !place.is_empty()));
+                let embedding = model.embed_mels(&heard.mels, &[heard.is_longer], &mut taps)?;
+                let mut found = taps.finish()?;
+                found.insert(String::new(), unit_rows(&embedding)?);
+                Ok(found)
             }
             Self::Encodec(model) => {
                 if places != ["latent"] {
@@ -135,6 +153,54 @@ impl Listener {
                 model.forward(&hearing.hear(&mono(sound), model.device())?, &mut taps)?;
                 taps.finish()
             }
+            Self::Plain(mel) => {
+                let sound = mono(sound);
+                let mels = mel.spectrogram(&sound)?;
+                let levels = levels(&sound, mel.config().frame, mel.config().hop);
+                let (n_frames, n_mels) = mels.dim();
+                let mels =
+                    Tensor::from_vec(mels.iter().copied().collect::<Vec<f32>>(), (1, n_frames, n_mels), &Device::Cpu)?;
+                let n_levels = levels.len();
+                let levels = Tensor::from_vec(levels, (1, n_levels, 1), &Device::Cpu)?;
+                Ok(BTreeMap::from([("mel".to_owned(), mels), ("envelope".to_owned(), levels)]))
+            }
         }
+    }
+}
+
+/// The root mean square of centred frames, silence beyond the ends: `librosa.feature.rms`.
+fn levels(sound: &[f32], frame: usize, hop: usize) -> Vec<f32> {
+    let square = |at: usize| sound.get(at).map_or(0.0, |&value| f64::from(value).powi(2));
+    (0..=sound.len() / hop)
+        .map(|number| {
+            let (centre, half) = (number * hop, frame / 2);
+            let sum: f64 = (centre.saturating_sub(half)..centre + frame - half).map(square).sum();
+            (sum / frame as f64).sqrt() as f32
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loudness_is_that_of_centred_frames() {
+        let tone: Vec<f32> = (0..16_000).map(|i| 0.5 * (f32::from(i as u16) * 0.3).sin()).collect();
+        let found = levels(&tone, 2048, 512);
+        assert_eq!(found.len(), 32);
+        assert!(found[3..28].iter().all(|level| (level - 0.5 / 2f32.sqrt()).abs() < 2e-3), "{found:?}");
+        // Half of the first frame is silence before the sound.
+        assert!((found[0] - 0.25).abs() < 2e-3, "{}", found[0]);
+    }
+
+    #[test]
+    fn what_no_model_hears_has_a_row_for_every_frame() {
+        let config = MelConfig { log: Scale::Decibel(Some(80.0)), ..MelConfig::librosa(PLAIN_HZ) };
+        let plain = Listener::Plain(Box::new(Mel::new(config).expect("a convention")));
+        let sound = Array2::from_shape_fn((1, 8_000), |(_, i)| (i as f32 * 0.1).sin());
+        let found = plain.hear(sound.view(), &["mel", "envelope"]).expect("heard");
+        assert_eq!((found["mel"].dims(), found["envelope"].dims()), (&[1, 16, 128][..], &[1, 16, 1][..]));
+        assert_eq!((plain.rate_hz(), plain.channels()), (16_000, 1));
     }
 }

@@ -104,7 +104,8 @@ pub enum MusicData {
 section! {
     /// A space of sound that is decoded, averaged over windows of each excerpt.
     pub struct TargetSettings {
-        /// The space, as `percept features` names it: `clap.audio`, `encodec.latent`, `w2v.layer07`; `clap.text` reads captions.
+        /// The space, as `percept features` names it: `clap.audio`, `clap.audio.stage2`, `encodec.latent`, `w2v.layer07`, `sound.mel`;
+        /// `clap.text` reads captions.
         space: String = "clap.audio".to_owned();
         /// The models: `pocket`, a folder, or `hf:ORG/NAME`.
         pack: Pack = Pack::Pocket;

@@ -149,3 +149,27 @@ pub(super) fn statistics(mel: &Mel, seed: Seed) -> (Vec<[f32; 2]>, [f64; 2]) {
     let of_mel = |band: usize| moments(&mut sample.slice(s![.., .., band]).iter().copied()).map(|value| value as f32);
     ((0..MELS).map(of_mel).collect(), moments(&mut sample.iter().copied()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_lies_as_far_below_a_tune_as_it_should_and_some_tunes_have_none() {
+        let tune: Vec<f32> = (0..16_000).map(|i| (f32::from(i as u16) * 0.17).sin()).collect();
+        let power = |values: &[f32]| values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
+        let mut n_clean = 0;
+        for number in 0..200 {
+            let heard = recorded(tune.clone(), Seed::new(3).at(number));
+            let noise: Vec<f32> = heard.iter().zip(&tune).map(|(a, b)| a - b).collect();
+            if power(&noise) == 0.0 {
+                n_clean += 1;
+                continue;
+            }
+            let below = 10.0 * (power(&tune) / power(&noise)).log10();
+            assert!((14.9..60.1).contains(&below), "{below} dB");
+        }
+        assert!((30..70).contains(&n_clean), "a quarter: {n_clean} of 200");
+        assert!(recorded(Vec::new(), Seed::new(1)).is_empty());
+    }
+}
