@@ -23,6 +23,7 @@ use super::{
     w2v_bert::W2vBertModel,
 };
 use crate::{
+    device::chosen,
     error::{ModelError, Result},
     parts::Parts,
     tap::Taps,
@@ -35,8 +36,8 @@ pub(crate) enum Listener {
     Clap(Box<ClapModel>, Box<ClapHearing>),
     Encodec(Box<EncodecModel>),
     W2v(Box<W2vBertModel>, Box<SeamlessHearing>),
-    /// No model.
-    Plain(Box<Mel>),
+    /// No model; where rows go.
+    Plain(Box<Mel>, Device),
 }
 
 /// Samples in a second of sounds that no model hears.
@@ -74,7 +75,7 @@ impl Listener {
             [false, true, false, false] => Some(Self::Encodec(Box::new(parts.encodec()?))),
             [false, false, false, true] => {
                 let config = MelConfig { log: Scale::Decibel(Some(80.0)), ..MelConfig::librosa(PLAIN_HZ) };
-                Some(Self::Plain(Box::new(Mel::new(config)?)))
+                Some(Self::Plain(Box::new(Mel::new(config)?), chosen()))
             }
             [false, false, true, false] => {
                 let hearing = SeamlessHearing::parse(&preparation(files)?)?;
@@ -95,7 +96,7 @@ impl Listener {
             Self::Clap(model, _) => model.device().clone(),
             Self::Encodec(model) => model.device(),
             Self::W2v(model, _) => model.device().clone(),
-            Self::Plain(_) => Device::Cpu,
+            Self::Plain(_, device) => device.clone(),
         }
     }
 
@@ -105,7 +106,7 @@ impl Listener {
             Self::Clap(_, hearing) => hearing.rate_hz(),
             Self::Encodec(model) => model.config().sampling_rate,
             Self::W2v(_, hearing) => hearing.rate_hz(),
-            Self::Plain(_) => PLAIN_HZ,
+            Self::Plain(..) => PLAIN_HZ,
         }
     }
 
@@ -153,15 +154,14 @@ impl Listener {
                 model.forward(&hearing.hear(&mono(sound), model.device())?, &mut taps)?;
                 taps.finish()
             }
-            Self::Plain(mel) => {
+            Self::Plain(mel, device) => {
                 let sound = mono(sound);
                 let mels = mel.spectrogram(&sound)?;
                 let levels = levels(&sound, mel.config().frame, mel.config().hop);
                 let (n_frames, n_mels) = mels.dim();
-                let mels =
-                    Tensor::from_vec(mels.iter().copied().collect::<Vec<f32>>(), (1, n_frames, n_mels), &Device::Cpu)?;
+                let mels = Tensor::from_vec(mels.iter().copied().collect::<Vec<f32>>(), (1, n_frames, n_mels), device)?;
                 let n_levels = levels.len();
-                let levels = Tensor::from_vec(levels, (1, n_levels, 1), &Device::Cpu)?;
+                let levels = Tensor::from_vec(levels, (1, n_levels, 1), device)?;
                 Ok(BTreeMap::from([("mel".to_owned(), mels), ("envelope".to_owned(), levels)]))
             }
         }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn what_no_model_hears_has_a_row_for_every_frame() {
         let config = MelConfig { log: Scale::Decibel(Some(80.0)), ..MelConfig::librosa(PLAIN_HZ) };
-        let plain = Listener::Plain(Box::new(Mel::new(config).expect("a convention")));
+        let plain = Listener::Plain(Box::new(Mel::new(config).expect("a convention")), chosen());
         let sound = Array2::from_shape_fn((1, 8_000), |(_, i)| (i as f32 * 0.1).sin());
         let found = plain.hear(sound.view(), &["mel", "envelope"]).expect("heard");
         assert_eq!((found["mel"].dims(), found["envelope"].dims()), (&[1, 16, 128][..], &[1, 16, 1][..]));
