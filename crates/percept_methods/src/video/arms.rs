@@ -4,9 +4,10 @@ use ndarray::{Array2, s};
 use percept_core::outcome::Role;
 use percept_core::provenance::content_hash;
 use percept_core::seed::permutation;
+use percept_core::{Provenance, Seed};
 use percept_pipeline::PipelineError;
 use percept_pipeline::experiment::video::VideoMethod;
-use percept_pipeline::run::StageName;
+use percept_pipeline::run::{StageName, artefact};
 
 use super::bench::Bench;
 use super::decode::Decoded;
@@ -33,7 +34,7 @@ pub(super) fn made(
         description: "The films themselves.".to_owned(),
         source: Source::Shown,
         order: Order::Own,
-        content: bench.record.only(&["films", "segments"]).fingerprint(),
+        content: String::new(),
     }];
     let mut of_decoded: Vec<(&str, &Array2<f32>)> = decoded.iter().map(|space| (space.name, &space.test)).collect();
     let mut of_truth: Vec<(&str, &Array2<f32>)> = targets.iter().map(|space| (space.name, &space.sides[1])).collect();
@@ -42,12 +43,12 @@ pub(super) fn made(
         of_truth.push(("c", &spoken.truth));
     }
     for &method in &bench.experiment.methods {
-        let made = film(bench, method.name(), method, &of_decoded)?;
+        let made = film(bench, [method.name(), "decoded"], method, &of_decoded)?;
         arms.push(method_arm(method, "", Role::Method, "what was decoded from the brain", made));
     }
     let Some(main) = bench.experiment.methods.last().copied() else { return Ok(arms) };
     let own = arms.len() - 1;
-    let made = film(bench, &format!("{}.true", main.name()), main, &of_truth)?;
+    let made = film(bench, [&format!("{}.true", main.name()), "true"], main, &of_truth)?;
     arms.push(method_arm(main, ".true", Role::Bound, "the true features: what perfect decoding would give", made));
     let controls = controls(bench, main, &arms[own])?;
     arms.extend(controls);
@@ -71,10 +72,10 @@ fn method_arm(method: VideoMethod, suffix: &str, role: Role, from: &str, (files,
     Arm { name, role, short, description, source: Source::Made(files), order: Order::Own, content }
 }
 
-/// One film after the other, each a stage of its own.
+/// One film after the other, each a stage of its own. `name` is that of the arm, `from` says whether its features are `decoded` or `true`.
 fn film(
     bench: &Bench<'_>,
-    name: &str,
+    [name, from]: [&str; 2],
     method: VideoMethod,
     spaces: &[(&str, &Array2<f32>)],
 ) -> Result<Made, PipelineError> {
@@ -94,7 +95,6 @@ fn film(
             .record
             .only(&[])
             .setting("film", &bench.experiment.film)
-            .setting("method", &method)
             .setting("frames", &bench.clips.frames)
             .setting("cells", &bench.experiment.decode.motion_cells)
             .input("pack", bench.pack.content.clone())
@@ -104,19 +104,42 @@ fn film(
         if let Some(c) = &conditions.c {
             record = record.input("c", percept_pipeline::data::hash_of_rows(c));
         }
-        let made = bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
-            // The same noise for all methods, so that they differ by what they do alone.
-            let seed = bench.seed.named("films").named(title);
-            let latents = films::latents(bench, &conditions, method, seed)?;
-            frames::write(bench, &path, latents.view())?;
-            Ok(vec![path.clone()])
-        })?;
+        // The same noise for all methods, so that they differ by what they do alone.
+        let seed = bench.seed.named("films").named(title);
+        let made = bench.run.stage(
+            StageName { name: &stage, revision: REVISION },
+            record.clone().setting("method", &method),
+            || {
+                let has_keys = method != VideoMethod::Blurred && bench.experiment.film.keyframes;
+                let keys = has_keys.then(|| keyframes(bench, &conditions, record, [from, title], seed)).transpose()?;
+                let latents = films::latents(bench, &conditions, keys.as_ref().map(|keys| keys.view()), method, seed)?;
+                frames::write(bench, &path, latents.view())?;
+                Ok(vec![path.clone()])
+            },
+        )?;
         content.push_str(&made.content());
         files.push(path);
         bench.progress.advance(1);
     }
     bench.progress.end("");
     Ok((files, content_hash(content.as_bytes())))
+}
+
+/// The keyframes of a film, which all methods share: made when the first asks for them.
+fn keyframes(
+    bench: &Bench<'_>,
+    conditions: &Conditions,
+    record: Provenance,
+    [from, title]: [&str; 2],
+    seed: Seed,
+) -> Result<Array2<f32>, PipelineError> {
+    let (stage, path) = (format!("keyframes.{from}.{title}"), format!("keyframes/{from}/{title}.safetensors"));
+    bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
+        let keys = films::keyframes(bench, conditions, seed)?;
+        artefact::save(bench.run, &path, &[("latents", keys.into_dyn())])?;
+        Ok(vec![path.clone()])
+    })?;
+    artefact::load(bench.run, &path)?.matrix("latents", conditions.z.nrows(), Some(conditions.z.ncols()))
 }
 
 /// What no film should be worth less than.
@@ -136,17 +159,15 @@ fn controls(bench: &Bench<'_>, main: VideoMethod, own: &Arm) -> Result<Vec<Arm>,
         description: description.to_owned(),
         source: own.source.clone(),
         order,
-        content: format!("{} {suffix}", own.content),
+        content: own.content.clone(),
     };
     let still = format!("The first frame of `{method}` in each clip, held still: what its motion adds.");
-    let mut shuffled =
-        again("shuffled", "another clip's brain", &format!("`{method}` of another clip."), Order::Of(other));
-    shuffled.content = format!("{} {}", shuffled.content, bench.experiment.seed);
+    let shuffled = format!("`{method}` of another clip.");
     let backwards = format!("`{method}`, each clip played backwards.");
     let (picture, of_picture) = mean_picture(bench)?;
     Ok(vec![
         again("still", "its first frame", &still, Order::Held(0)),
-        shuffled,
+        again("shuffled", "another clip's brain", &shuffled, Order::Of(other)),
         again("reversed", "backwards", &backwards, Order::Backwards),
         Arm {
             name: "mean".to_owned(),
@@ -164,7 +185,7 @@ fn controls(bench: &Bench<'_>, main: VideoMethod, own: &Arm) -> Result<Vec<Arm>,
             description: "The true middle picture of each clip, held still: what can be had without motion.".to_owned(),
             source: Source::Shown,
             order: Order::Held(n / 2),
-            content: "keyframe".to_owned(),
+            content: String::new(),
         },
     ])
 }

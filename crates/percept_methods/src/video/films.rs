@@ -1,6 +1,6 @@
 //! Films made of conditions, and films as files.
 
-use ndarray::{Array2, Array4, ArrayView4, Axis};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis};
 use percept_core::Seed;
 use percept_io::film::{At, Film, FilmOptions, FilmRequest as Asked, Frames};
 use percept_models::film::{FilmRequest, Frames as Link};
@@ -41,64 +41,86 @@ impl Projector {
     }
 }
 
-/// The scaled latents of a film from conditions: frames × latent.
+/// What diffusion is given for a film, but where it starts.
+struct Given {
+    /// Frames × context.
+    contexts: Array2<f32>,
+    /// Frames × latent.
+    noise: Array2<f32>,
+    guidance: f64,
+}
+
+impl Given {
+    fn new(bench: &Bench<'_>, conditions: &Conditions, seed: Seed) -> Result<Self, PipelineError> {
+        let n_clips = conditions.z.nrows();
+        let noise = guide::noise(bench, n_clips, seed.named("noise"))?;
+        if let Some(c) = &conditions.c {
+            let contexts = guide::contexts(bench, c.view());
+            return Ok(Self { contexts, noise, guidance: bench.experiment.film.guidance });
+        }
+        // Without captions there is nothing to be guided by.
+        let empty = bench.pack.pack.embed_text(&[String::new()])?;
+        let contexts = empty.select(Axis(0), &vec![0; n_clips * bench.clips.frames]);
+        Ok(Self { contexts, noise, guidance: 1.0 })
+    }
+
+    fn denoised(
+        &self,
+        bench: &Bench<'_>,
+        init: ArrayView2<'_, f32>,
+        strength: f64,
+        frames: Link,
+        seed: Seed,
+    ) -> Result<Array2<f32>, PipelineError> {
+        let settings = &bench.experiment.film;
+        Ok(bench.pack.pack.film_latents(&FilmRequest {
+            contexts: self.contexts.view(),
+            init: Some(init),
+            strength,
+            steps: settings.steps,
+            guidance: self.guidance,
+            noise: self.noise.view(),
+            seed,
+            frames,
+            window: settings.window,
+            overlap: settings.overlap,
+        })?)
+    }
+}
+
+/// The decoded picture of each clip made sharp by itself, as scaled latents: clips × latent.
+pub(super) fn keyframes(bench: &Bench<'_>, conditions: &Conditions, seed: Seed) -> Result<Array2<f32>, PipelineError> {
+    let n = bench.clips.frames;
+    let all = Given::new(bench, conditions, seed)?;
+    let middle: Vec<usize> = (0..conditions.z.nrows()).map(|clip| clip * n + n / 2).collect();
+    let own = Given {
+        contexts: all.contexts.select(Axis(0), &middle),
+        noise: all.noise.select(Axis(0), &middle),
+        guidance: all.guidance,
+    };
+    own.denoised(bench, conditions.z.view(), bench.experiment.film.strength, Link::Alone, seed.named("keyframes"))
+}
+
+/// The scaled latents of a film from conditions and, where pictures were made sharp first, its [`keyframes`]: frames × latent.
 ///
-/// First the picture of each clip is made sharp (a keyframe), by itself: what it shows is found there. Then keyframes are moved as was
-/// decoded, and the whole is finished with little noise, which leaves the motion and mends what moving tore.
+/// Keyframes are moved as was decoded, and the whole is finished with little noise, which leaves the motion and mends what moving tore.
 pub(super) fn latents(
     bench: &Bench<'_>,
     conditions: &Conditions,
+    keys: Option<ArrayView2<'_, f32>>,
     method: VideoMethod,
     seed: Seed,
 ) -> Result<Array2<f32>, PipelineError> {
-    let pack = &bench.pack.pack;
+    let settings = &bench.experiment.film;
+    let moved = guide::moving(bench, conditions, keys.unwrap_or(conditions.z.view()))?;
     let link = match method {
-        VideoMethod::Blurred => return guide::moving(bench, conditions, conditions.z.view()),
+        VideoMethod::Blurred => return Ok(moved),
         VideoMethod::Frames => Link::Alone,
         VideoMethod::Cross => Link::FirstAndPrevious,
         VideoMethod::Film => Link::Motion,
     };
-    let settings = &bench.experiment.film;
-    let (n, n_clips) = (bench.clips.frames, conditions.z.nrows());
-    let contexts = if let Some(c) = &conditions.c {
-        guide::contexts(bench, c.view())
-    } else {
-        let empty = pack.embed_text(&[String::new()])?;
-        let mut all = Array2::zeros((n_clips * n, empty.ncols()));
-        all.outer_iter_mut().for_each(|mut row| row.assign(&empty.row(0)));
-        all
-    };
-    let noise = guide::noise(bench, n_clips, seed.named("noise"))?;
-    // Without captions there is nothing to be guided by.
-    let guidance = if conditions.c.is_some() { settings.guidance } else { 1.0 };
-    let request = FilmRequest {
-        contexts: contexts.view(),
-        init: None,
-        strength: settings.strength,
-        steps: settings.steps,
-        guidance,
-        noise: noise.view(),
-        seed: seed.named("steps"),
-        frames: link,
-        window: settings.window,
-        overlap: settings.overlap,
-    };
-    if !settings.keyframes {
-        let init = guide::moving(bench, conditions, conditions.z.view())?;
-        return Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), ..request })?);
-    }
-    let middle: Vec<usize> = (0..n_clips).map(|clip| clip * n + n / 2).collect();
-    let (of_keys, noise_of_keys) = (contexts.select(Axis(0), &middle), noise.select(Axis(0), &middle));
-    let keys = pack.film_latents(&FilmRequest {
-        contexts: of_keys.view(),
-        init: Some(conditions.z.view()),
-        noise: noise_of_keys.view(),
-        seed: seed.named("keyframes"),
-        frames: Link::Alone,
-        ..request
-    })?;
-    let init = guide::moving(bench, conditions, keys.view())?;
-    Ok(pack.film_latents(&FilmRequest { init: Some(init.view()), strength: settings.finish, ..request })?)
+    let strength = if keys.is_some() { settings.finish } else { settings.strength };
+    Given::new(bench, conditions, seed)?.denoised(bench, moved.view(), strength, link, seed.named("steps"))
 }
 
 /// Frames of 0..=1 as bytes, one at a time.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ndarray::{Array3, Array4, ArrayView2, Axis, concatenate, s};
+use percept_core::Provenance;
 use percept_core::outcome::Role;
 use percept_io::npy;
 use percept_pipeline::PipelineError;
@@ -23,8 +24,22 @@ pub(super) struct Arm {
     /// Where its frames come from.
     pub source: Source,
     pub order: Order,
-    /// A hash of what its frames are made of.
+    /// A hash of the files or the picture that its frames come from; of films that were shown, their data say it.
     pub content: String,
+}
+
+impl Arm {
+    /// What decides its frames, for stages that look at them: the data, which clips and how many frames of each, the size, the order.
+    pub(super) fn record(&self, bench: &Bench<'_>) -> Provenance {
+        bench
+            .record
+            .only(&["films", "segments"])
+            .setting("rate", &bench.experiment.film.rate)
+            .setting("scans", &bench.experiment.decode.scans)
+            .setting("arm", &self.name)
+            .input("pack", bench.pack.content.clone())
+            .input("frames", self.content.clone())
+    }
 }
 
 /// Where an arm's frames come from.

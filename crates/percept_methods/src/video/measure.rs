@@ -68,8 +68,8 @@ pub(super) fn all(bench: &Bench<'_>, arms: &[Arm]) -> Result<Vec<Measured>, Pipe
 struct Judge<'a> {
     bench: &'a Bench<'a>,
     stimulus: &'a Arm,
-    /// What the stimulus and the models are, for fingerprints.
-    record: Provenance,
+    /// A hash of who judges, and what.
+    judged: String,
     /// Opened when the first arm needs them.
     judges: OnceCell<Judges>,
 }
@@ -77,23 +77,17 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(bench: &'a Bench<'a>, stimulus: &'a Arm) -> Result<Self, PipelineError> {
         let evaluate = &bench.experiment.evaluate;
-        let mut record = bench
-            .record
-            .only(&[])
+        let mut judged = Provenance::new(bench.experiment.seed)
             .setting("classes", &evaluate.classes)
-            .setting("cells", &bench.experiment.decode.motion_cells)
-            .setting("rate", &bench.experiment.film.rate)
-            .setting("scans", &bench.experiment.decode.scans)
-            .input("pack", bench.pack.content.clone())
-            .input("stimulus", stimulus.content.clone());
+            .setting("cells", &bench.experiment.decode.motion_cells);
         for (name, folder) in
             [("picture classifier", &evaluate.picture_classifier), ("video classifier", &evaluate.video_classifier)]
         {
             if let Some(folder) = folder {
-                record = record.input(name, content_of(&PackFiles::Directory(folder.clone()))?);
+                judged = judged.input(name, content_of(&PackFiles::Directory(folder.clone()))?);
             }
         }
-        Ok(Self { bench, stimulus, record, judges: OnceCell::new() })
+        Ok(Self { bench, stimulus, judged: judged.fingerprint(), judges: OnceCell::new() })
     }
 
     fn judges(&self) -> Result<&Judges, PipelineError> {
@@ -111,7 +105,7 @@ impl<'a> Judge<'a> {
         for film in bench.clips.test_films() {
             let title = &bench.data.segments[film.0].name;
             let path = format!("measured/{}/{title}.safetensors", arm.name);
-            let record = self.record.clone().input("own", arm.content.clone());
+            let record = arm.record(bench).input("judges", self.judged.clone());
             let stage = format!("measure.{}.{title}", arm.name);
             let n_clips = film.1.len();
             bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
@@ -123,7 +117,8 @@ impl<'a> Judge<'a> {
         Measured::joined(of_films)
     }
 
-    /// One film of an arm, a few clips at a time.
+    /// One film of an arm, a few clips at a time. The stimulus is shown again for each arm: its flow costs little beside the models that
+    /// judge, and would not fit into memory.
     fn film(&self, arm: &Arm, film: TestFilm) -> Result<Measured, PipelineError> {
         let (mut own, mut shown) =
             (Reel::open(self.bench, arm, film.clone())?, Reel::open(self.bench, self.stimulus, film)?);

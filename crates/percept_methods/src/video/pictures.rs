@@ -107,11 +107,7 @@ pub(super) fn section(
 fn sheet(bench: &Bench<'_>, arm: &Arm, film: &TestFilm, n_clips: usize) -> Result<String, PipelineError> {
     let (title, n) = (&bench.data.segments[film.0].name, bench.clips.frames);
     let path = format!("sheets/{}/{title}.jpg", arm.name);
-    let record = bench
-        .record
-        .only(&[])
-        .setting("sheet", &(ACROSS, QUALITY, WIDEST, n_clips))
-        .input("frames", arm.content.clone());
+    let record = arm.record(bench).setting("sheet", &(ACROSS, QUALITY, WIDEST, n_clips));
     let stage = format!("sheet.{}.{title}", arm.name);
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
         let side = bench.pack.pack.image_size().min(WIDEST);
@@ -169,7 +165,7 @@ pub(super) fn contact_sheets(bench: &Bench<'_>, arms: &[Arm]) -> Result<Section,
 fn cells(bench: &Bench<'_>, arm: &Arm, film: &TestFilm, shown: &[usize]) -> Result<Vec<String>, PipelineError> {
     let title = &bench.data.segments[film.0].name;
     let path = |clip: usize| format!("sheets/{}/{title}.{clip}.png", arm.name);
-    let record = bench.record.only(&[]).setting("cells", &(shown, SMALL)).input("frames", arm.content.clone());
+    let record = arm.record(bench).setting("cells", &(shown, SMALL));
     let stage = format!("cells.{}.{title}", arm.name);
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
         let (n, side) = (bench.clips.frames, bench.pack.pack.image_size().min(SMALL));
@@ -216,12 +212,7 @@ pub(super) fn write_films(bench: &Bench<'_>, stimulus: &Arm, main: &Arm) -> Resu
     for film in bench.clips.test_films() {
         let title = &bench.data.segments[film.0].name;
         let path = format!("films/{title}.png");
-        let record = bench
-            .record
-            .only(&[])
-            .setting("rate", &bench.experiment.film.rate)
-            .input("stimulus", stimulus.content.clone())
-            .input("film", main.content.clone());
+        let record = main.record(bench);
         let stage = format!("written.{title}");
         let (n_frames, rate) = (film.1.len() * bench.clips.frames, bench.experiment.film.rate);
         bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {

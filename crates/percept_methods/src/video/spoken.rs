@@ -3,13 +3,14 @@
 
 use ndarray::{Array2, s};
 use percept_core::Provenance;
+use percept_io::table::csv_line;
 use percept_models::caption::Search;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::hash_of_rows;
 use percept_pipeline::generation::captions::{Captioning, captions};
 use percept_pipeline::packs::PackCaptioner;
 
-use super::bench::{Bench, FilmPack};
+use super::bench::Bench;
 use super::decode::Decoded;
 use super::targets::{Target, VISION, captions_of};
 use crate::captions::search_by_default;
@@ -56,25 +57,18 @@ fn said(
     let captioning = Captioning { name, captioner, search, batch: BATCH, record };
     let slice = |range: std::ops::Range<usize>| Ok(rows.slice(s![range, ..]).to_owned());
     let found = captions(bench.run, &captioning, rows.nrows(), slice, bench.progress)?.best();
-    let contexts = read(bench.pack, &found)?;
+    let contexts = bench.pack.pack.embed_text(&found)?;
     Ok((found, contexts))
-}
-
-/// Contexts of texts, one row each.
-fn read(pack: &FilmPack, texts: &[String]) -> Result<Array2<f32>, PipelineError> {
-    Ok(pack.pack.embed_text(texts)?)
 }
 
 impl Spoken {
     /// What was said of each clip, beside what the data say where they do.
     fn table(&self, bench: &Bench<'_>) -> String {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
         let lines = bench.clips.sides[1].iter().zip(&self.captions).map(|(clip, caption)| {
             let start = bench.clips.start_secs(bench.data, *clip);
             let given = captions_of(bench.data, clip.segment, start + 0.5 * bench.clips.tr_secs);
             let given = given.first().map_or("", String::as_str);
-            let film = &bench.data.segments[clip.segment].name;
-            format!("{},{start},{},{}\n", quoted(film), quoted(caption), quoted(given))
+            csv_line(&[&bench.data.segments[clip.segment].name, &start.to_string(), caption, given])
         });
         std::iter::once("film,start_secs,decoded,given\n".to_owned()).chain(lines).collect()
     }

@@ -191,8 +191,7 @@ impl MusicPack {
             let mut pieces = Vec::with_capacity(request.candidates);
             for candidate in 0..request.candidates {
                 let latents = self.latents(request, &sampler, [row, candidate], latent, negative.as_ref())?;
-                let mut samples = to_rows(&self.vocoder.forward(&self.mels(&latents)?)?)?.row(0).to_vec();
-                samples.truncate(kept.max(1));
+                let samples = self.samples(&latents, kept)?;
                 pieces.push(Music { samples, candidate, likeness: None });
             }
             if request.candidates > 1 {
@@ -220,11 +219,16 @@ impl MusicPack {
         let kept = (seconds * f64::from(self.rate_hz())) as usize;
         let heard = |row: ndarray::ArrayView1<'_, f32>| -> Result<Vec<f32>> {
             let own = Tensor::from_vec(row.to_vec(), (1, channels, frames, mels), self.device())?;
-            let mut samples = to_rows(&self.vocoder.forward(&self.mels(&own)?)?)?.row(0).to_vec();
-            samples.truncate(kept.max(1));
-            Ok(samples)
+            self.samples(&own, kept)
         };
         latents.outer_iter().map(heard).collect()
+    }
+
+    /// Scaled latents (1, channels, frames, mels) → the first `kept` samples.
+    fn samples(&self, latents: &Tensor, kept: usize) -> Result<Vec<f32>> {
+        let mut samples = to_rows(&self.vocoder.forward(&self.mels(latents)?)?)?.row(0).to_vec();
+        samples.truncate(kept.max(1));
+        Ok(samples)
     }
 
     /// Scaled latents (1, channels, frames, mels) → log-mel spectrograms (1, frames, mels).
