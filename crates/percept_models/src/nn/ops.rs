@@ -14,7 +14,7 @@ use super::{
         attention::{self, AttentionShape},
         conv,
         conv_shape::ConvShape,
-        for_each_chunk,
+        few_rows, for_each_chunk,
         matmul::{Mat, matmul},
         norm::{self, NormShape},
         pointwise::{self, Activation},
@@ -221,6 +221,9 @@ struct Linear {
     rows: usize,
     inputs: usize,
     outputs: usize,
+    /// Whether a sample has few rows. It is not asked how many there are of all samples together: a sample's result must not depend on
+    /// its company.
+    few: bool,
     turned: bool,
     needs: [bool; 3],
 }
@@ -230,6 +233,12 @@ impl Linear {
         let mut out = vec![0.0; self.rows * self.outputs];
         if let Some(bias) = bias {
             out.chunks_mut(self.outputs).for_each(|row| row.copy_from_slice(bias));
+        }
+        if self.few && self.turned {
+            let parts =
+                x.chunks(few_rows::MOST_ROWS * self.inputs).zip(out.chunks_mut(few_rows::MOST_ROWS * self.outputs));
+            parts.for_each(|(x, out)| few_rows::add_product(x, w, out, [self.inputs, self.outputs]));
+            return out;
         }
         let dims = [self.rows, self.outputs, self.inputs];
         let w = weight_matrix(w, [self.outputs, self.inputs], self.turned);
@@ -302,7 +311,9 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Te
     }
     let needs = [x.track_op(), w.track_op(), bias.is_some_and(Tensor::track_op)];
     let (w, turned) = weight_operand(w)?;
-    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, turned, needs };
+    // Of a matrix it is not known which rows belong together.
+    let few = x.rank() > 2 && x.dims()[x.rank() - 2] <= few_rows::MOST_ROWS;
+    let op = Linear { rows: x.elem_count() / inputs, inputs, outputs, few, turned, needs };
     match bias {
         Some(bias) if bias.dims() == [outputs] => apply3(op, [x, &w, bias]),
         Some(bias) => bail!("linear layer of {outputs} outputs got a bias of shape {:?}", bias.dims()),

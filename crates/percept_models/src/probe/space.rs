@@ -134,6 +134,11 @@ impl Space {
         self.source == Source::Language
     }
 
+    /// Whether it lies in a model of sound, or is of sounds themselves.
+    pub fn is_of_sound(&self) -> bool {
+        matches!(self.source, Source::ClapSound | Source::ClapWords | Source::Encodec | Source::W2v | Source::Sound)
+    }
+
     /// What it is made from.
     pub fn input(&self) -> Input {
         match self.source {

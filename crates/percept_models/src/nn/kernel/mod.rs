@@ -13,6 +13,7 @@ pub(crate) mod conv;
 pub(crate) mod conv1d;
 pub(crate) mod conv_shape;
 mod direct;
+pub(crate) mod few_rows;
 pub(crate) mod lstm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
