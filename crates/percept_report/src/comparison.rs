@@ -26,7 +26,11 @@ pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> V
     order
 }
 
-/// Appends one table for each split, under its name where there are several: methods downwards, metrics to the right, in every cell the value with its interval beneath.
+/// Splits whose tables all lie open.
+const MOST_OPEN: usize = 3;
+
+/// Appends one table for each split, under its name where there are several, those behind the first folded where there are many: methods
+/// downwards, metrics to the right, in every cell the value with its interval beneath.
 pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
     let mut splits: Vec<&str> = Vec::new();
     for row in scores {
@@ -34,62 +38,71 @@ pub fn scores(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
             splits.push(&row.split);
         }
     }
-    let several = splits.len() > 1;
-    for split in splits {
-        if several {
-            let _ = writeln!(out, "<h3>{}</h3>", escape(split));
+    for (number, split) in splits.iter().enumerate() {
+        let is_folded = number > 0 && splits.len() > MOST_OPEN;
+        let _ = match (is_folded, splits.len()) {
+            (true, _) => writeln!(out, "<details><summary>{}</summary>", escape(split)),
+            (false, 1) => Ok(()),
+            (false, _) => writeln!(out, "<h3>{}</h3>", escape(split)),
+        };
+        let rows: Vec<&ScoreRow> = scores.iter().filter(|row| row.split == *split).collect();
+        of_split(out, glossary, split, &rows);
+        if is_folded {
+            out.push_str("</details>\n");
         }
-        let rows: Vec<&ScoreRow> = scores.iter().filter(|row| row.split == split).collect();
-        let metrics = metrics_in_order(rows.iter().map(|row| (row.method.as_str(), row.metric.as_str())));
-        let mut methods: Vec<&str> = Vec::new();
-        for row in &rows {
-            if !methods.contains(&row.method.as_str()) {
-                methods.push(&row.method);
-            }
-        }
-        open(
-            out,
-            glossary,
-            &format!("Scores of all methods on the split {split}, with 95 % intervals"),
-            "Method",
-            &metrics,
-        );
-        for method in methods {
-            let of = |metric: &&str| rows.iter().find(|row| row.method == method && row.metric == **metric);
-            let role = if glossary.class(method) == "control" { " class=\"control\"" } else { "" };
-            let _ = write!(out, "<tr{role}><th scope=\"row\">{}</th>", breakable(method));
-            for metric in &metrics {
-                match of(metric) {
-                    Some(row) => {
-                        let _ = write!(
-                            out,
-                            "<td><b>{}</b><span>{}</span></td>",
-                            glossary.written(metric, row.value),
-                            glossary.interval(row)
-                        );
-                    }
-                    None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
-                }
-            }
-            out.push_str("</tr>\n");
-        }
-        let chance = |metric: &&str| chance_of(&rows, metric);
-        if metrics.iter().any(|metric| chance(metric).is_some()) {
-            out.push_str("<tr class=\"chance-row\"><th scope=\"row\">chance</th>");
-            for metric in &metrics {
-                match chance(metric) {
-                    Some((low, high)) => {
-                        let [low, high] = [low, high].map(|value| glossary.written(metric, value));
-                        let range = if low == high { low } else { format!("{low} to {high}") };
-                        let _ = write!(out, "<td>{range}</td>");
-                    }
-                    None => out.push_str("<td class=\"absent\"><span aria-label=\"not known\">–</span></td>"),
-                }
-            }
-            out.push_str("</tr>\n");
-        }
-        out.push_str("</tbody></table></div>\n");
     }
+}
+
+fn of_split(out: &mut String, glossary: &Glossary<'_>, split: &str, rows: &[&ScoreRow]) {
+    let metrics = metrics_in_order(rows.iter().map(|row| (row.method.as_str(), row.metric.as_str())));
+    let mut methods: Vec<&str> = Vec::new();
+    for row in rows {
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
+        }
+    }
+    open(
+        out,
+        glossary,
+        &format!("Scores of all methods on the split {split}, with 95 % intervals"),
+        "Method",
+        &metrics,
+    );
+    for method in methods {
+        let of = |metric: &&str| rows.iter().find(|row| row.method == method && row.metric == **metric);
+        let role = if glossary.class(method) == "control" { " class=\"control\"" } else { "" };
+        let _ = write!(out, "<tr{role}><th scope=\"row\">{}</th>", breakable(method));
+        for metric in &metrics {
+            match of(metric) {
+                Some(row) => {
+                    let _ = write!(
+                        out,
+                        "<td><b>{}</b><span>{}</span></td>",
+                        glossary.written(metric, row.value),
+                        glossary.interval(row)
+                    );
+                }
+                None => out.push_str("<td class=\"absent\"><span aria-label=\"does not apply\">–</span></td>"),
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+    let chance = |metric: &&str| chance_of(rows, metric);
+    if metrics.iter().any(|metric| chance(metric).is_some()) {
+        out.push_str("<tr class=\"chance-row\"><th scope=\"row\">chance</th>");
+        for metric in &metrics {
+            match chance(metric) {
+                Some((low, high)) => {
+                    let [low, high] = [low, high].map(|value| glossary.written(metric, value));
+                    let range = if low == high { low } else { format!("{low} to {high}") };
+                    let _ = write!(out, "<td>{range}</td>");
+                }
+                None => out.push_str("<td class=\"absent\"><span aria-label=\"not known\">–</span></td>"),
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
 }
 
 /// The least and the largest chance of the arms by a metric; they differ where chance is measured on each arm's pictures.

@@ -31,7 +31,7 @@ pub(super) fn draw(out: &mut String, glossary: &Glossary<'_>, figure: &Matrix) -
     let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
     let most = high.max(-low);
     let longest = figure.rows.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
-    let left = (longest * 8.2 + 16.0).clamp(50.0, 280.0);
+    let left = (longest * 8.2 + 16.0).clamp(50.0, 340.0);
     let width = ((ROOM - left) / n_columns.max(1) as f64).clamp(9.0, 64.0).floor();
     let height = if width >= 40.0 { 34.0 } else { 24.0 };
     let longest_column = figure.columns.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64 * 7.0;
