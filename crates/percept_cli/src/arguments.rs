@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Caption(Caption),
     /// Predict every voxel from the layers, steps and blocks of models, and write which explains what
     Encode(Encode),
+    /// Average finished runs of `encode` over subjects, with intervals over people
+    Average(Average),
     /// Fit ridge regressions of many targets on features, from files, choosing penalties on held-out samples
     Fit(Fit),
     /// Predict new samples with a model that `fit` made
@@ -102,6 +104,19 @@ pub(crate) struct Encode {
     pub(crate) experiment: PathBuf,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Average {
+    /// Finished runs of `encode` with the same spaces and fits, one for each subject
+    #[arg(value_name = "RUNDIR", required = true, num_args = 2..)]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Folder for the rows and the report
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Print the rows as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What every run of an experiment takes.

@@ -1,5 +1,6 @@
 //! One file per verb. A command checks its arguments, calls the facade, and says what came out.
 
+mod average;
 mod caption;
 mod demo;
 mod doctor;
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
             MusicAction::Search(search) => music::search(&search),
         },
         Command::Encode(encode) => encode::run(encode),
+        Command::Average(average) => average::run(&average),
         Command::Fit(fit) => fit::run(&fit),
         Command::Predict(predict) => predict::run(&predict),
         Command::Stream(stream) => stream::run(stream),

@@ -23,7 +23,7 @@ impl Decoded {
             region: percept_pipeline::encoding::score::ALL.to_owned(),
             space: "labels".to_owned(),
             axes: Axes::none(),
-            metric: "accuracy",
+            metric: "accuracy".into(),
             value,
             low: Some(low),
             high: Some(high),

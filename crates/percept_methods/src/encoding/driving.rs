@@ -38,12 +38,13 @@ struct Driven {
     predicted: Array1<f32>,
 }
 
-/// Figures of what drives each region, and the same as notes for maps; none where nothing is known of what was presented.
+/// Figures of what drives each of the regions `shown`, and the same as notes for maps; none where nothing is known of what was presented.
 pub(super) fn figures(
     bench: &Bench<'_>,
     found: &Found,
+    shown: &[String],
 ) -> Result<(Vec<Figure>, BTreeMap<String, Note>), PipelineError> {
-    let driven = driven(bench, found)?;
+    let driven = driven(bench, found, shown)?;
     let note = |of: &Driven| (of.region.clone(), Note { words: vec![of.words()], pictures: Vec::new() });
     let mut notes: BTreeMap<String, Note> = driven.iter().map(note).collect();
     if driven.is_empty() {
@@ -79,9 +80,10 @@ fn order(bench: &Bench<'_>, of: &Driven) -> Vec<usize> {
     order
 }
 
-fn driven(bench: &Bench<'_>, found: &Found) -> Result<Vec<Driven>, PipelineError> {
+fn driven(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Result<Vec<Driven>, PipelineError> {
     let mut all = Vec::new();
-    for (region, units) in bench.judge.regions.iter().take(MOST_REGIONS) {
+    let own = shown.iter().filter_map(|name| bench.judge.regions.iter().find(|(region, _)| region == name));
+    for (region, units) in own.take(MOST_REGIONS) {
         let mut best: Option<(f64, usize, &super::models::Model)> = None;
         for model in found.models.iter().flatten() {
             for &unit in units {

@@ -8,6 +8,7 @@
 //! References: Takagi and Nishimoto 2023, CVPR (latents, noise levels, steps and blocks of a diffusion model); Takagi and Nishimoto 2023,
 //! arXiv 2306.11536 (captions); Nakagi et al. 2024, EMNLP (language models and films); Huth et al. 2016, doi:10.1038/nature17637.
 
+pub mod average;
 mod cortex;
 mod decode;
 mod driving;

@@ -52,6 +52,8 @@ pub(super) struct FitFacts {
 pub(super) struct Joint {
     pub(super) names: Vec<String>,
     pub(super) axes: Axes,
+    /// The models of [`Judge::sets`], by the keys of their predictions.
+    pub(super) keys: Vec<String>,
     /// Of the model with all of them.
     pub(super) scores: ModelScores,
     pub(super) parts: Parts,
@@ -158,6 +160,11 @@ impl Bench<'_> {
         )
     }
 
+    /// The same of several models.
+    pub(super) fn all_predictions(&self, keys: &[String]) -> Result<Vec<Array2<f32>>, PipelineError> {
+        keys.iter().map(|key| self.predictions(key)).collect()
+    }
+
     fn scored(&self, key: &str, record: Provenance) -> Result<ModelScores, PipelineError> {
         self.kept("scores", key, record, |bench| bench.judge.scores(bench.predictions(key)?.view()))
     }
@@ -238,11 +245,11 @@ impl Bench<'_> {
             whole.ok_or_else(|| PipelineError::data("no model holds all spaces", "please report this"))?;
         let scores = self.scored(&key, record)?;
         let parts = self.kept("parts", &format!("{position:04}"), parts_record.setting("names", &names), |bench| {
-            let predicted = keys.iter().map(|key| bench.predictions(key)).collect::<Result<Vec<_>, _>>()?;
+            let predicted = bench.all_predictions(&keys)?;
             let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
             bench.judge.parts(&names, &views)
         })?;
-        Ok(Joint { names: names.into_iter().map(str::to_owned).collect(), axes, scores, parts })
+        Ok(Joint { names: names.into_iter().map(str::to_owned).collect(), axes, keys, scores, parts })
     }
 
     /// The best set of every space that has several.
@@ -255,8 +262,8 @@ impl Bench<'_> {
                 record = record.input(&point.key(), point.content.clone());
             }
             let sets = self.kept("best", &points[0].space, record, |bench| {
-                let predicted =
-                    points.iter().map(|point| bench.predictions(&point.key())).collect::<Result<Vec<_>, _>>()?;
+                let keys: Vec<String> = points.iter().map(Point::key).collect();
+                let predicted = bench.all_predictions(&keys)?;
                 let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
                 bench.judge.best(&views)
             })?;

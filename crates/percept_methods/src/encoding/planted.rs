@@ -1,16 +1,19 @@
 //! What was planted into a simulated subject, against what the run found: the best set of each unit, unique parts, and units that were
 //! named although they follow nothing.
 //!
-//! Only units count whose true ceiling is above `statistics.least_ceiling`. The true unique part of a space is what endless data would
-//! give while the planted sets are not correlated and the form of the response is known: the share of the variance of the responses, as
-//! they are predicted (without what the filter of drifts takes), that it makes. A fit on what was recorded finds a little less.
+//! Only units count whose true ceiling is above `statistics.least_ceiling`. There are two true unique parts. One is what endless data
+//! would give while the planted sets are not correlated and the form of the response is known: the share of the variance of the
+//! responses, as they are predicted (without what the filter of drifts takes), that a space makes. The other, of a series, is what the
+//! fits to what was recorded are worth: their unique part against the responses without noise. A fit has not learned everything, so it
+//! is a little less. The interval of an estimate over what was tested is one for the second.
 
+use ndarray::Array2;
 use percept_core::Section;
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
 use percept_pipeline::PipelineError;
 use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::features::Point;
-use percept_pipeline::encoding::planted::{PlantedUnit, set_name};
+use percept_pipeline::encoding::planted::{PlantedUnit, Truth, set_name};
 use percept_pipeline::encoding::score::ALL;
 use percept_stats::noise_ceiling::ceiling_mixed;
 
@@ -48,10 +51,12 @@ struct PartFound {
     space: String,
     region: String,
     axes: Axes,
-    /// The mean over units of the truth.
+    /// What endless data would give, the mean over units.
     truth: f64,
+    /// What these fits are truly worth, where the responses without noise are known.
+    of_fits: Option<f64>,
     found: Option<Estimate>,
-    /// Units whose interval holds their own truth, of how many.
+    /// Units whose interval holds what their own fits are worth (of trials: what endless data would give), of how many.
     within: [usize; 2],
 }
 
@@ -66,7 +71,7 @@ struct Strays {
 /// Compares `truth`, by unit, with what was found.
 pub(super) fn recovered(
     bench: &Bench<'_>,
-    truth: &[PlantedUnit],
+    truth: &Truth,
     spaces: &[Vec<Point>],
     models: &[Vec<Model>],
     joint: &[Joint],
@@ -74,10 +79,13 @@ pub(super) fn recovered(
 ) -> Result<Recovered, PipelineError> {
     let repeats: Vec<usize> = bench.plan.items.iter().map(Vec::len).collect();
     let ceiling = |unit: &PlantedUnit| Ok(ceiling_mixed((unit.ceiling / (1.0 - unit.ceiling)).sqrt(), &repeats)?);
-    let ceilings = truth.iter().map(ceiling).collect::<Result<Vec<f64>, PipelineError>>()?;
-    let comparison = Comparison { bench, truth, ceilings, spaces };
+    let ceilings = truth.units.iter().map(ceiling).collect::<Result<Vec<f64>, PipelineError>>()?;
+    let comparison = Comparison { bench, truth: &truth.units, ceilings, spaces };
     let sets = best.iter().flat_map(|best| comparison.sets(best)).collect();
-    let parts = joint.iter().flat_map(|joint| comparison.parts(joint)).collect();
+    let mut parts = Vec::new();
+    for joint in joint {
+        parts.extend(comparison.parts(joint, truth.signal.as_ref())?);
+    }
     let strays = models.iter().flatten().map(|model| comparison.strays(model)).collect();
     Ok(Recovered { sets, parts, strays, least: bench.experiment.statistics.least_ceiling })
 }
@@ -147,7 +155,7 @@ impl Comparison<'_, '_> {
         all
     }
 
-    fn parts(&self, joint: &Joint) -> Vec<PartFound> {
+    fn parts(&self, joint: &Joint, signal: Option<&Array2<f32>>) -> Result<Vec<PartFound>, PipelineError> {
         let set_of = |space: &str| -> Option<String> {
             let points = self.spaces.iter().find(|points| points.first().is_some_and(|point| point.space == space))?;
             let point = points.iter().find(|point| points.len() == 1 || point.axes == joint.axes)?;
@@ -155,6 +163,14 @@ impl Comparison<'_, '_> {
         };
         let sets: Vec<String> = joint.names.iter().filter_map(|name| set_of(name)).collect();
         let is_covered = |unit: &PlantedUnit| unit.mixture.iter().all(|(set, _)| sets.contains(set));
+        let worth = match signal {
+            Some(signal) => {
+                let predicted = self.bench.all_predictions(&joint.keys)?;
+                let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
+                Some(self.bench.judge.true_unique(joint.names.len(), &views, signal.view()))
+            }
+            None => None,
+        };
         let mut all = Vec::new();
         for (region, high) in self.regions().into_iter().filter(|(region, _)| region != ALL) {
             let own: Vec<usize> =
@@ -162,39 +178,21 @@ impl Comparison<'_, '_> {
             if own.is_empty() || !own.iter().all(|&unit| is_covered(&self.truth[unit])) {
                 continue;
             }
-            for (space, set) in joint.names.iter().zip(&sets) {
-                let Some(part) = joint.parts.names.iter().position(|name| *name == format!("unique_r2:{space}")) else {
-                    continue;
-                };
-                let truth = |unit: usize| {
-                    let of = &self.truth[unit];
-                    let Some(term) = of.mixture.iter().position(|(name, _)| name == set) else { return 0.0 };
-                    let known = of.explained.get(term).copied();
-                    known.unwrap_or_else(|| f64::from(of.mixture[term].1) * self.ceilings[unit])
-                };
-                let mut within = [0, 0];
-                for &unit in &high {
-                    let Some(found) = joint.parts.units[part][unit] else { continue };
-                    within[0] += usize::from((found.low..=found.high).contains(&truth(unit)));
-                    within[1] += 1;
-                }
-                let of_region = joint.parts.regions[part].iter().find(|of| of.region == region);
-                let found = of_region.and_then(|of| of.estimate.as_ref());
-                all.push(PartFound {
-                    space: space.clone(),
-                    region: region.clone(),
-                    axes: joint.axes.clone(),
-                    truth: own.iter().map(|&unit| truth(unit)).sum::<f64>() / own.len() as f64,
-                    found: found.map(|found| Estimate {
-                        x: 0.0,
-                        value: found.value,
-                        interval: Some([found.low, found.high]),
-                    }),
-                    within,
-                });
+            for (space, set) in sets.iter().enumerate() {
+                let of_fits = worth.as_ref().map(|worth| worth[space].as_slice());
+                let truth = |unit: usize| self.endless(unit, set);
+                all.extend(part_found(joint, space, &region, [&own, &high], &truth, of_fits));
             }
         }
-        all
+        Ok(all)
+    }
+
+    /// The unique part of `set` in a unit that endless data would give.
+    fn endless(&self, unit: usize, set: &str) -> f64 {
+        let of = &self.truth[unit];
+        let Some(term) = of.mixture.iter().position(|(name, _)| name == set) else { return 0.0 };
+        let known = of.explained.get(term).copied();
+        known.unwrap_or_else(|| f64::from(of.mixture[term].1) * self.ceilings[unit])
     }
 
     fn strays(&self, model: &Model) -> Strays {
@@ -208,6 +206,38 @@ impl Comparison<'_, '_> {
             n_nothing: nothing.len(),
         }
     }
+}
+
+/// The unique part of a space in a region: `own` all of its units, `high` those above the ceiling; `endless` and `of_fits` the truths of a unit.
+fn part_found(
+    joint: &Joint,
+    space: usize,
+    region: &str,
+    [own, high]: [&[usize]; 2],
+    endless: &dyn Fn(usize) -> f64,
+    of_fits: Option<&[f64]>,
+) -> Option<PartFound> {
+    let space = &joint.names[space];
+    let part = joint.parts.names.iter().position(|name| *name == format!("unique_r2:{space}"))?;
+    let truth = |unit: usize| of_fits.map_or_else(|| endless(unit), |of_fits| of_fits[unit]);
+    let mut within = [0, 0];
+    for &unit in high {
+        let Some(found) = joint.parts.units[part][unit] else { continue };
+        within[0] += usize::from((found.low..=found.high).contains(&truth(unit)));
+        within[1] += 1;
+    }
+    let of_region = joint.parts.regions[part].iter().find(|of| of.region == region);
+    let found = of_region.and_then(|of| of.estimate.as_ref());
+    let mean = |truth: &dyn Fn(usize) -> f64| own.iter().map(|&unit| truth(unit)).sum::<f64>() / own.len() as f64;
+    Some(PartFound {
+        space: space.clone(),
+        region: region.to_owned(),
+        axes: joint.axes.clone(),
+        truth: mean(endless),
+        of_fits: of_fits.map(|of_fits| mean(&|unit| of_fits[unit])),
+        found: found.map(|found| Estimate { x: 0.0, value: found.value, interval: Some([found.low, found.high]) }),
+        within,
+    })
 }
 
 impl SetsFound {
@@ -226,13 +256,14 @@ impl SetsFound {
 
 impl Recovered {
     /// `planted_found`: the share of units whose best set is a planted one, with `axis` the name of one axis where only it counts;
-    /// `planted_within`: the share of units whose interval of the unique part holds the truth; `planted_unique_r2`: the true part.
+    /// `planted_unique_r2`: the true unique part that endless data would give, `planted_fits_unique_r2`: the one that these fits are worth;
+    /// `planted_within`: the share of units whose interval of the unique part holds the truth (of the fits, where it is known).
     pub(super) fn rows(&self) -> Vec<EncodingRow> {
-        let row = |region: &str, space: &str, axes: Axes, metric, value: f64, n| EncodingRow {
+        let row = |region: &str, space: &str, axes: Axes, metric: &'static str, value: f64, n| EncodingRow {
             region: region.to_owned(),
             space: space.to_owned(),
             axes,
-            metric,
+            metric: metric.into(),
             value,
             low: None,
             high: None,
@@ -254,6 +285,9 @@ impl Recovered {
         for part in &self.parts {
             let [within, n] = part.within;
             rows.push(row(&part.region, &part.space, part.axes.clone(), "planted_unique_r2", part.truth, n));
+            if let Some(of_fits) = part.of_fits {
+                rows.push(row(&part.region, &part.space, part.axes.clone(), "planted_fits_unique_r2", of_fits, n));
+            }
             if n > 0 {
                 let share = within as f64 / n as f64;
                 rows.push(row(&part.region, &part.space, part.axes.clone(), "planted_within", share, n));
@@ -299,11 +333,18 @@ impl Recovered {
         }
         let within = self.parts.iter().fold([0, 0], |sum, part| [sum[0] + part.within[0], sum[1] + part.within[1]]);
         if within[1] > 0 {
+            let is_of_fits = self.parts.iter().any(|part| part.of_fits.is_some());
             said.push(format!(
-                "The 95 % interval of a unit's unique part holds the truth in {:.1} % of {} cases. The truth is what endless data would \
-                 give with the true form of the response; a fit finds a little less.",
+                "The 95 % interval of a unit's unique part holds {} in {:.1} % of {} cases.{}",
+                if is_of_fits { "what its fits are truly worth" } else { "the truth" },
                 100.0 * within[0] as f64 / within[1] as f64,
-                within[1]
+                within[1],
+                if is_of_fits {
+                    " What fits are worth is their unique part against the responses without noise. Endless data would give a little more: \
+                     what a fit has not learned yet is in no interval."
+                } else {
+                    ""
+                }
             ));
         }
         if let Some(most) = self
@@ -379,7 +420,10 @@ impl Recovered {
 
     fn truths(&self) -> Figure {
         let at = |(x, value): (usize, Option<f64>)| Some(Estimate { x: x as f64, value: value?, interval: None });
-        let truth = self.parts.iter().map(|part| Some(part.truth)).enumerate().filter_map(at).collect();
+        let series = |name: &str, of: &dyn Fn(&PartFound) -> Option<f64>| Series {
+            name: name.to_owned(),
+            points: self.parts.iter().map(of).enumerate().filter_map(at).collect(),
+        };
         let found = self
             .parts
             .iter()
@@ -396,10 +440,14 @@ impl Recovered {
                 .to_owned(),
             x: Positions::Categories { label: "region and space".to_owned(), names: names.collect() },
             y: Axis::plain("difference of R²"),
-            series: vec![
-                Series { name: "truth".to_owned(), points: truth },
+            series: [
+                series("endless data", &|part| Some(part.truth)),
+                series("these fits, without noise", &|part| part.of_fits),
                 Series { name: "found".to_owned(), points: found },
-            ],
+            ]
+            .into_iter()
+            .filter(|series| !series.points.is_empty())
+            .collect(),
             levels: Vec::new(),
         })
     }

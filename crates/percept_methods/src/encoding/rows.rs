@@ -1,15 +1,17 @@
 //! The rows of a run: one for every region, set of features and quantity.
 
+use std::borrow::Cow;
+
 use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::features::Point;
 use percept_pipeline::encoding::score::{ModelScores, RegionEstimate};
 use percept_stats::best::marginal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::models::{Bench, BestOfSpace, Found};
 
 /// One quantity of one set of features in one region.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncodingRow {
     /// The region; `all` for all units.
     pub region: String,
@@ -18,8 +20,9 @@ pub struct EncodingRow {
     /// Layer, step, block, phase; empty where the space has one set.
     pub axes: Axes,
     /// What is counted: `r`, `r2`, `significant`, `r_of_ceiling`, `best_probability`, `margin`, `unique_r2`, `unique_r`, `common_r2`,
-    /// `accuracy`; of a simulated subject `planted_found`, `planted_unique_r2`, `planted_within`.
-    pub metric: &'static str,
+    /// `accuracy`; of a simulated subject `planted_found`, `planted_unique_r2`, `planted_fits_unique_r2`,
+    /// `planted_within`.
+    pub metric: Cow<'static, str>,
     /// The mean over the units of the region, or the share of them.
     pub value: f64,
     /// Lower end of the 95 % bootstrap interval over stimuli or blocks of time.
@@ -82,7 +85,7 @@ fn scores(bench: &Bench<'_>, space: &str, axes: &Axes, scores: &ModelScores, row
             region: region.clone(),
             space: space.to_owned(),
             axes: axes.clone(),
-            metric: "significant",
+            metric: "significant".into(),
             value: n_found as f64 / tested.len() as f64,
             low: None,
             high: None,
@@ -106,7 +109,7 @@ fn row(
         region: of.region.clone(),
         space: space.to_owned(),
         axes: axes.clone(),
-        metric,
+        metric: metric.into(),
         value: estimate.value,
         low: Some(estimate.low),
         high: Some(estimate.high),
@@ -134,20 +137,21 @@ fn mean_of_bins(bins: &[u64]) -> Option<f64> {
 
 fn best_rows(points: &[Point], best: &BestOfSpace, has_ceiling: bool, rows: &mut Vec<EncodingRow>) {
     for (region, found) in &best.sets.regions {
-        let mut push = |axes: &Axes, metric, value: f64, interval: Option<[f64; 2]>, chance: Option<f64>| {
-            rows.push(EncodingRow {
-                region: region.clone(),
-                space: points[0].space.clone(),
-                axes: axes.clone(),
-                metric,
-                value,
-                low: interval.map(|[low, _]| low),
-                high: interval.map(|[_, high]| high),
-                chance,
-                ceiling: None,
-                n: found.n_units,
-            });
-        };
+        let mut push =
+            |axes: &Axes, metric: &'static str, value: f64, interval: Option<[f64; 2]>, chance: Option<f64>| {
+                rows.push(EncodingRow {
+                    region: region.clone(),
+                    space: points[0].space.clone(),
+                    axes: axes.clone(),
+                    metric: metric.into(),
+                    value,
+                    low: interval.map(|[low, _]| low),
+                    high: interval.map(|[_, high]| high),
+                    chance,
+                    ceiling: None,
+                    n: found.n_units,
+                });
+            };
         let chance = Some(1.0 / points.len() as f64);
         for (point, &probability) in points.iter().zip(&found.probability) {
             push(&point.axes, "best_probability", probability, None, chance);

@@ -20,19 +20,19 @@ const MOST_REGIONS: usize = 8;
 const MOST_MATRICES: usize = 4;
 
 /// All sections, in the order of the page.
-pub(super) fn sections(bench: &Bench<'_>, found: &Found) -> Result<Vec<Section>, PipelineError> {
-    let mut all = vec![spaces(bench, found)];
+pub(super) fn sections(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Result<Vec<Section>, PipelineError> {
+    let mut all = vec![spaces(bench, found, shown)];
     for (number, models) in found.models.iter().enumerate().filter(|(_, models)| models.len() > 1) {
-        all.push(profile(bench, found, number, models));
+        all.push(profile(bench, found, shown, number, models));
     }
     if !found.joint.is_empty() {
-        all.push(parts(bench, found));
+        all.push(parts(bench, found, shown));
     }
     all.push(distributions(bench, found)?);
     if let Some(decoded) = &found.decoded {
         all.push(confusion(decoded));
     }
-    let (figures, notes) = driving::figures(bench, found)?;
+    let (figures, notes) = driving::figures(bench, found, shown)?;
     // Maps stand where the eye goes first, behind the scores of the spaces.
     if let Some(maps) = cortex::section(bench, found, notes)? {
         all.insert(1, maps);
@@ -54,8 +54,19 @@ fn of_region<'a>(regions: &'a [RegionEstimate], name: &str) -> Option<&'a resamp
     regions.iter().find(|of| of.region == name).and_then(|of| of.estimate.as_ref())
 }
 
-fn region_names(bench: &Bench<'_>) -> Vec<String> {
-    bench.judge.regions.iter().take(MOST_REGIONS).map(|(name, _)| name.clone()).collect()
+/// The regions that are drawn, that of all units first: of an atlas with many those that are predicted best.
+pub(super) fn shown(bench: &Bench<'_>, found: &Found) -> Vec<String> {
+    let mut names: Vec<&String> = bench.judge.regions.iter().map(|(name, _)| name).collect();
+    if names.len() > MOST_REGIONS {
+        let r = |name: &String| {
+            let all = found.models.iter().flatten();
+            let known = all.filter_map(|model| of_region(&model.scores.r_of_region, name)).map(|of| of.value);
+            known.fold(f64::NEG_INFINITY, f64::max)
+        };
+        names.sort_by(|a, b| (*b == ALL).cmp(&(*a == ALL)).then(r(b).total_cmp(&r(a))));
+        names.truncate(MOST_REGIONS);
+    }
+    names.into_iter().cloned().collect()
 }
 
 /// The mean ceiling of r over all units.
@@ -76,7 +87,7 @@ fn best_model(models: &[Model]) -> Option<&Model> {
 }
 
 /// Every space at its best set, side by side.
-fn spaces(bench: &Bench<'_>, found: &Found) -> Section {
+fn spaces(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Section {
     let best: Vec<&Model> = found.models.iter().filter_map(|models| best_model(models)).collect();
     let mut names: Vec<String> = best.iter().map(|model| model.point.words()).collect();
     let whole: Vec<_> = found.joint.iter().collect();
@@ -84,13 +95,13 @@ fn spaces(bench: &Bench<'_>, found: &Found) -> Section {
         let axes = if joint.axes.is_empty() { String::new() } else { format!(" ({})", joint.axes) };
         format!("{}{axes}", joint.names.join(" + "))
     }));
-    let series = region_names(bench)
-        .into_iter()
+    let series = shown
+        .iter()
         .map(|region| {
-            let alone = best.iter().map(|model| of_region(&model.scores.r_of_region, &region));
-            let joint = whole.iter().map(|joint| of_region(&joint.scores.r_of_region, &region));
+            let alone = best.iter().map(|model| of_region(&model.scores.r_of_region, region));
+            let joint = whole.iter().map(|joint| of_region(&joint.scores.r_of_region, region));
             let points = alone.chain(joint).enumerate().filter_map(|(x, of)| Some(estimate(x, of?))).collect();
-            Series { name: region, points }
+            Series { name: region.clone(), points }
         })
         .collect();
     let several = found.models.iter().any(|models| models.len() > 1);
@@ -100,10 +111,20 @@ fn spaces(bench: &Bench<'_>, found: &Found) -> Section {
     } else {
         ""
     };
+    let n_regions = bench.judge.regions.len();
+    let left_out = if n_regions > shown.len() {
+        format!(
+            " Of {n_regions} regions the {} with the largest r are shown, which flatters them a little; `rows.json` has all.",
+            shown.len() - 1
+        )
+    } else {
+        String::new()
+    };
     Section {
         title: "Spaces side by side".to_owned(),
         text: format!(
-            "Correlation of held-out predictions with the responses, averaged over the units of each region, with 95 % intervals.{chosen}"
+            "Correlation of held-out predictions with the responses, averaged over the units of each region, with 95 % \
+             intervals.{chosen}{left_out}"
         ),
         figures: vec![Figure::Estimates(Estimates {
             title: "r of every space".to_owned(),
@@ -117,13 +138,13 @@ fn spaces(bench: &Bench<'_>, found: &Found) -> Section {
 }
 
 /// A space with several sets: r over its axes, and how surely each set is the best.
-fn profile(bench: &Bench<'_>, found: &Found, number: usize, models: &[Model]) -> Section {
+fn profile(bench: &Bench<'_>, found: &Found, shown: &[String], number: usize, models: &[Model]) -> Section {
     let points = &found.spaces[number];
     let axes: Vec<&str> = points[0].axes.iter().map(|(name, _)| name).collect();
     let mut figures = Vec::new();
     match axes.as_slice() {
         [rows, columns] => {
-            for (region, _) in bench.judge.regions.iter().take(MOST_MATRICES) {
+            for region in shown.iter().take(MOST_MATRICES) {
                 let values: Vec<Option<f64>> = models
                     .iter()
                     .map(|model| of_region(&model.scores.r_of_region, region).map(|of| of.value))
@@ -131,12 +152,13 @@ fn profile(bench: &Bench<'_>, found: &Found, number: usize, models: &[Model]) ->
                 figures.extend(matrix(points, rows, columns, region, "r", &values));
             }
         }
-        _ => figures.push(curve(bench, points, &axes, models)),
+        _ => figures.push(curve(bench, shown, points, &axes, models)),
     }
     let best = found.best.iter().find(|best| best.space == number);
     if let Some(best) = best {
         let names: Vec<String> = points.iter().map(|point| point.axes.to_string()).collect();
-        let rows: Vec<&(String, percept_stats::best::Best)> = best.sets.regions.iter().take(MOST_REGIONS).collect();
+        let rows: Vec<&(String, percept_stats::best::Best)> =
+            shown.iter().filter_map(|name| best.sets.regions.iter().find(|(region, _)| region == name)).collect();
         if let [rows_axis, columns_axis] = axes.as_slice() {
             for (region, of) in rows.iter().take(MOST_MATRICES) {
                 let values: Vec<Option<f64>> = of.probability.iter().map(|p| Some(*p)).collect();
@@ -155,7 +177,7 @@ fn profile(bench: &Bench<'_>, found: &Found, number: usize, models: &[Model]) ->
                 values: rows.iter().map(|(_, of)| of.probability.clone()).collect(),
             }));
         }
-        figures.push(shares(bench, points, &best.sets.units));
+        figures.push(shares(bench, shown, points, &best.sets.units));
     }
     let least = bench.experiment.statistics.least_ceiling;
     let ceiling = if bench.judge.ceiling.is_some() {
@@ -171,7 +193,7 @@ fn profile(bench: &Bench<'_>, found: &Found, number: usize, models: &[Model]) ->
 }
 
 /// r along one axis, or over all sets in their order.
-fn curve(bench: &Bench<'_>, points: &[Point], axes: &[&str], models: &[Model]) -> Figure {
+fn curve(bench: &Bench<'_>, shown: &[String], points: &[Point], axes: &[&str], models: &[Model]) -> Figure {
     let number = |point: &Point| match axes {
         [axis] => match point.axes.get(axis) {
             Some(Coordinate::Number(number)) => Some(*number),
@@ -188,18 +210,18 @@ fn curve(bench: &Bench<'_>, points: &[Point], axes: &[&str], models: &[Model]) -
         Positions::Categories { label, names: points.iter().map(|point| point.axes.to_string()).collect() }
     };
     let place = |position: usize| numbers.as_ref().filter(|_| ascending).map_or(position as f64, |all| all[position]);
-    let series = region_names(bench)
-        .into_iter()
+    let series = shown
+        .iter()
         .map(|region| {
             let points = models
                 .iter()
                 .enumerate()
                 .filter_map(|(position, model)| {
-                    let of = of_region(&model.scores.r_of_region, &region)?;
+                    let of = of_region(&model.scores.r_of_region, region)?;
                     Some(Estimate { x: place(position), ..estimate(position, of) })
                 })
                 .collect();
-            Series { name: region, points }
+            Series { name: region.clone(), points }
         })
         .collect();
     Figure::Estimates(Estimates {
@@ -244,14 +266,13 @@ fn matrix(
 /// How many units have each set as their best.
 fn shares(
     bench: &Bench<'_>,
+    shown: &[String],
     points: &[Point],
     units: &[Option<percept_pipeline::encoding::score::BestUnit>],
 ) -> Figure {
-    let series = bench
-        .judge
-        .regions
+    let series = shown
         .iter()
-        .take(MOST_REGIONS)
+        .filter_map(|name| bench.judge.regions.iter().find(|(region, _)| region == name))
         .map(|(region, of)| {
             let best: Vec<usize> = of.iter().filter_map(|&unit| units[unit].map(|best| best.candidate)).collect();
             let share = |set: usize| best.iter().filter(|best| **best == set).count() as f64 / best.len().max(1) as f64;
@@ -274,7 +295,7 @@ fn shares(
 }
 
 /// Unique and common parts of spaces that were fitted together.
-fn parts(bench: &Bench<'_>, found: &Found) -> Section {
+fn parts(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Section {
     let mut figures = Vec::new();
     for (prefix, title, caption) in [
         ("unique_r2:", "Unique parts as a difference of R²", "R² of all spaces less R² without one."),
@@ -291,7 +312,7 @@ fn parts(bench: &Bench<'_>, found: &Found) -> Section {
     ] {
         let mut names: Vec<String> = Vec::new();
         let mut series: Vec<Series> =
-            region_names(bench).into_iter().map(|name| Series { name, points: Vec::new() }).collect();
+            shown.iter().map(|name| Series { name: name.clone(), points: Vec::new() }).collect();
         for joint in &found.joint {
             for (name, regions) in joint.parts.names.iter().zip(&joint.parts.regions) {
                 let Some(space) = name.strip_prefix(prefix) else { continue };

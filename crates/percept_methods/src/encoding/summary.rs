@@ -5,6 +5,7 @@ use percept_core::outcome::{ArmSummary, DataSummary, MetricFacts, RegionSummary,
 use percept_core::score::ScoreRow;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::recording::Timing;
+use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::plan::plural;
 
 use super::models::{Bench, Found};
@@ -22,12 +23,22 @@ pub(super) fn outcome(
     rows: &[EncodingRow],
     warnings: Vec<String>,
 ) -> Result<Outcome, PipelineError> {
-    let (arms, scores) = tables(rows);
+    let shown = sections::shown(bench, found);
+    let (arms, scores) = tables(rows.iter().filter(|row| shown.contains(&row.region)).map(|row| Shown {
+        region: &row.region,
+        space: &row.space,
+        axes: &row.axes,
+        metric: &row.metric,
+        value: row.value,
+        interval: row.low.zip(row.high).map(|(low, high)| [low, high]),
+        chance: row.chance,
+        n: row.n,
+    }));
     Ok(Outcome {
         name: bench.experiment.name.clone(),
         lead: lead(bench),
         warnings,
-        data: data(bench),
+        data: data(bench, &shown),
         decoders: Vec::new(),
         main: None,
         arms,
@@ -35,7 +46,7 @@ pub(super) fn outcome(
         scores,
         differences: Vec::new(),
         items: Vec::new(),
-        sections: sections::sections(bench, found)?,
+        sections: sections::sections(bench, found, &shown)?,
         experiment: bench.experiment.resolved(),
         provenance: bench.record.clone(),
     })
@@ -52,12 +63,24 @@ fn lead(bench: &Bench<'_>) -> String {
     )
 }
 
+/// A row as a table shows it.
+pub(super) struct Shown<'a> {
+    pub(super) region: &'a str,
+    pub(super) space: &'a str,
+    pub(super) axes: &'a Axes,
+    pub(super) metric: &'a str,
+    pub(super) value: f64,
+    pub(super) interval: Option<[f64; 2]>,
+    pub(super) chance: Option<f64>,
+    pub(super) n: usize,
+}
+
 /// Every set of features as a row of a table, one table for each region.
-fn tables(rows: &[EncodingRow]) -> (Vec<ArmSummary>, Vec<ScoreRow>) {
+pub(super) fn tables<'a>(rows: impl Iterator<Item = Shown<'a>>) -> (Vec<ArmSummary>, Vec<ScoreRow>) {
     let mut arms: Vec<ArmSummary> = Vec::new();
     let mut scores = Vec::new();
-    for row in rows.iter().filter(|row| SHOWN.contains(&row.metric)) {
-        let name = if row.axes.is_empty() { row.space.clone() } else { format!("{} {}", row.space, row.axes) };
+    for row in rows.filter(|row| SHOWN.contains(&row.metric)) {
+        let name = if row.axes.is_empty() { row.space.to_owned() } else { format!("{} {}", row.space, row.axes) };
         if !arms.iter().any(|arm| arm.name == name) {
             if arms.len() == MOST_METHODS {
                 continue;
@@ -75,13 +98,14 @@ fn tables(rows: &[EncodingRow]) -> (Vec<ArmSummary>, Vec<ScoreRow>) {
                 n_draws: 0,
             });
         }
+        let [low, high] = row.interval.unwrap_or([row.value; 2]);
         scores.push(ScoreRow {
             method: name,
-            split: row.region.clone(),
+            split: row.region.to_owned(),
             metric: row.metric.to_owned(),
             value: row.value,
-            low: row.low.unwrap_or(row.value),
-            high: row.high.unwrap_or(row.value),
+            low,
+            high,
             chance: row.chance,
             n: row.n,
             n_undefined: 0,
@@ -120,7 +144,8 @@ fn metrics(bench: &Bench<'_>) -> Vec<MetricFacts> {
             "significant",
             "significant",
             format!(
-                "Share of units whose r is above chance by {null}, at a false discovery rate of {} over all units. It is a count and has no interval.",
+                "Share of units whose r is above chance by {null}, at a false discovery rate of {} over all units. Of one subject it is a \
+                 count and has no interval.",
                 bench.experiment.statistics.rate
             ),
             Unit::Percent,
@@ -128,7 +153,7 @@ fn metrics(bench: &Bench<'_>) -> Vec<MetricFacts> {
     ]
 }
 
-fn data(bench: &Bench<'_>) -> DataSummary {
+fn data(bench: &Bench<'_>, shown: &[String]) -> DataSummary {
     let folds = &bench.plan.folds;
     let n_train = folds.iter().map(|fold| fold.train.len()).sum::<usize>() / folds.len().max(1);
     let groups_of = |samples: &[usize]| {
@@ -153,6 +178,7 @@ fn data(bench: &Bench<'_>) -> DataSummary {
         .judge
         .regions
         .iter()
+        .filter(|(name, _)| shown.contains(name))
         .map(|(name, units)| RegionSummary {
             name: name.clone(),
             selector: bench

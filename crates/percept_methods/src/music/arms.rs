@@ -6,6 +6,7 @@ use percept_core::seed::permutation;
 use percept_io::sound::{SampleFormat, write_wav};
 use percept_models::sound::music::{MusicGeneration, MusicPack};
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::listening::sounds;
 use percept_pipeline::experiment::music::MusicMethod;
 use percept_pipeline::packs::content_of;
 use percept_pipeline::run::{StageName, artefact};
@@ -14,7 +15,6 @@ use percept_stats::nearest::Nearest;
 use super::bench::Bench;
 use super::decode::Decoded;
 use super::index::Index;
-use super::sounds;
 use super::targets::{Target, files_of};
 
 /// Of the sounds; see [`percept_pipeline::run`].
@@ -153,7 +153,7 @@ fn stimuli(bench: &Bench<'_>, target: &Target, pack: &MusicPack) -> Result<Arm, 
     let words = ("stimulus".to_owned(), Role::Bound, "the middle of what was played, for comparison".to_owned());
     arm(bench, target, pack, words, &test.by_clip(&test.truth), || {
         let one = |&clip: &usize| -> Result<_, PipelineError> {
-            let whole = sounds::excerpt(bench.data, clip, pack.rate_hz())?;
+            let whole = bench.data.excerpt(clip, pack.rate_hz())?;
             Ok((middle(&whole, bench.experiment.music.seconds, pack.rate_hz()), bench.data.schedule.clips[clip].name()))
         };
         test.clips.iter().map(one).collect()
@@ -202,7 +202,7 @@ impl Corpus {
         match &self.pieces {
             Pieces::Training(clips) => {
                 let clip = clips[row];
-                Ok((sounds::excerpt(bench.data, clip, rate_hz)?, bench.data.schedule.clips[clip].name()))
+                Ok((bench.data.excerpt(clip, rate_hz)?, bench.data.schedule.clips[clip].name()))
             }
             Pieces::Indexed(index) => {
                 let path = index.path(row);

@@ -13,12 +13,11 @@ use percept_io::{fs, lock, npy};
 use percept_models::probe::{Pool, Probe, Space};
 use percept_models::weights::PackFiles;
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::listening::sounds;
 use percept_pipeline::packs::content_of;
 use percept_stats::nearest::Nearest;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-
-use super::sounds;
 
 /// How much of a track is heard.
 pub const MOST_SECS: f64 = 30.0;

@@ -9,18 +9,17 @@
 
 mod arms;
 mod bench;
-mod data;
 mod decode;
 pub mod index;
 mod outcome;
 mod pictures;
-mod sounds;
 mod tags;
 mod targets;
 
 use std::path::Path;
 
 use percept_core::{Outcome, Progress, Provenance, Seed};
+use percept_pipeline::data::listening::source;
 use percept_pipeline::experiment::music::MusicExperiment;
 use percept_pipeline::{PipelineError, RunFolder};
 
@@ -62,10 +61,10 @@ pub fn run(
 ) -> Result<Outcome, PipelineError> {
     let folder = RunFolder::open_when_free(out, options.stop_after, || say_that_it_waits(out, progress))?;
     folder.claim("music", &experiment.name)?;
-    let (data, inputs) = data::open(experiment, &folder, progress)?;
+    let data = source::open(&experiment.data, &folder, progress)?;
     percept_io::fs::write_bytes(folder.file("experiment.toml"), experiment.resolved().as_bytes())?;
     let mut record = Provenance::new(experiment.seed);
-    record.inputs = inputs;
+    record.inputs = source::inputs(&data)?;
     record.settings.insert("experiment".to_owned(), experiment.resolved());
     let bench = bench::Bench {
         experiment,

@@ -5,6 +5,7 @@ use percept_io::npy;
 use percept_models::probe::{Input, Pool, Probe, Space};
 use percept_models::weights::PackFiles;
 use percept_pipeline::PipelineError;
+use percept_pipeline::data::listening::sounds;
 use percept_pipeline::data::listening::{WindowRows, Windows};
 use percept_pipeline::experiment::Pack;
 use percept_pipeline::experiment::music::TargetSettings;
@@ -12,7 +13,6 @@ use percept_pipeline::packs::content_of;
 use percept_pipeline::run::{StageName, artefact};
 
 use super::bench::Bench;
-use super::sounds;
 
 /// Excerpts that are in memory together.
 const AT_ONCE: usize = 32;
@@ -154,7 +154,7 @@ fn computed(
             for from in (0..starts.len()).step_by(AT_ONCE) {
                 let mut cut = Vec::new();
                 for clip in from..starts.len().min(from + AT_ONCE) {
-                    let whole = sounds::excerpt(bench.data, clip, rate_hz)?;
+                    let whole = bench.data.excerpt(clip, rate_hz)?;
                     for start in &starts[clip] {
                         let first = ((start * f64::from(rate_hz)) as usize).min(whole.len().saturating_sub(1));
                         let length = (settings.window_secs * f64::from(rate_hz)).round() as usize;

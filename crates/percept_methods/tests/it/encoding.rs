@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, s};
 use percept_core::{Seed, Silent};
 use percept_io::npy;
+use percept_methods::encoding::average::{AverageRow, average};
 use percept_methods::encoding::{self, Encoded, EncodingExperiment, EncodingRow};
 use percept_methods::{PipelineError, RunOptions};
 use percept_testing::shared_data;
@@ -21,10 +22,15 @@ fn normal(name: &str, rows: usize, columns: usize) -> Array2<f32> {
 
 /// Stories whose unit u is driven by layer u % 4, one text later, at r of about 0.7.
 fn planted(folder: &Path) {
+    planted_with(folder, "noise");
+}
+
+/// The same heard by somebody else, who brings another noise.
+fn planted_with(folder: &Path, noise: &str) {
     let n = TITLES * TEXTS;
     let layers: Vec<Array2<f32>> = (0..LAYERS).map(|layer| normal(&format!("layer {layer}"), n, FEATURES)).collect();
     let weights = normal("weights", FEATURES, UNITS);
-    let mut responses = normal("noise", n, UNITS) * 2.0;
+    let mut responses = normal(noise, n, UNITS) * 2.0;
     for unit in 0..UNITS {
         let signal = layers[unit % LAYERS].dot(&weights.column(unit));
         let scale = 2.0 / weights.column(unit).dot(&weights.column(unit)).sqrt();
@@ -79,6 +85,53 @@ fn run(experiment: &EncodingExperiment, out: &Path) -> Result<Encoded, PipelineE
 fn value(rows: &[EncodingRow], space: &str, axes: &str, metric: &str) -> EncodingRow {
     let is_it = |row: &&EncodingRow| row.space == space && row.axes.to_string() == axes && row.metric == metric;
     rows.iter().find(is_it).cloned().unwrap_or_else(|| panic!("no row {space} {axes} {metric}"))
+}
+
+/// Folders of `names` below `root`, each with the data and the finished run of a subject.
+fn subjects(root: &Path, names: &[&str], overrides: &[&str]) -> Vec<PathBuf> {
+    let run_of = |name: &&str| {
+        let folder = root.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        planted_with(&folder, name);
+        run(&experiment(&folder, overrides), &folder.join("run")).expect("run");
+        folder.join("run")
+    };
+    names.iter().map(run_of).collect()
+}
+
+#[test]
+fn an_average_over_subjects_is_the_mean_of_their_rows_with_an_interval_over_people() {
+    let root = tempfile::tempdir().expect("a folder");
+    let runs = subjects(root.path(), &["ada", "ben", "cho", "dov"], &[]);
+    let made = |runs: &[PathBuf], out: &str| average(runs, &root.path().join(out), RunOptions::default(), &Silent);
+    let found = made(&runs, "mean").expect("averaged");
+    let row = |metric: &str, axes: &str| {
+        let is_it = |row: &&AverageRow| row.metric == metric && row.axes.to_string() == axes && row.space == "model";
+        found.rows.iter().find(is_it).unwrap_or_else(|| panic!("no row {metric} {axes}"))
+    };
+    let of_layer = row("r", "layer 2");
+    let own: Vec<f64> = of_layer.subjects.values().copied().collect();
+    // The folder of the texts names the subject.
+    assert_eq!(of_layer.subjects.keys().map(String::as_str).collect::<Vec<_>>(), ["ada", "ben", "cho", "dov"]);
+    let mean = own.iter().sum::<f64>() / 4.0;
+    let error = (own.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 3.0 / 4.0).sqrt();
+    // t(0.975, 3) = 3.182446.
+    assert!((of_layer.value - mean).abs() < 1e-12 && (of_layer.high - mean - 3.182_446 * error).abs() < 1e-6);
+    // A quarter of the units follow each layer: in every subject clearly above chance.
+    assert!(of_layer.p.is_some_and(|p| p < 0.01) && of_layer.q >= of_layer.p && of_layer.n == 4, "{of_layer:?}");
+    // What a share is cannot be below chance.
+    assert_eq!(row("significant", "layer 2").p, None);
+    let figures: Vec<usize> = found.outcome.sections.iter().map(|section| section.figures.len()).collect();
+    // Profile, subjects and best sets; one set over regions; profile and subjects of both together; unique and common parts.
+    assert_eq!(figures, [3, 1, 2, 3], "{:?}", found.outcome.sections.iter().map(|of| &of.title).collect::<Vec<_>>());
+    assert_eq!(made(&runs, "mean").expect("again").rows, found.rows);
+
+    let refused = |runs: &[PathBuf], out: &str| made(runs, out).expect_err("refused").to_string();
+    assert!(refused(&[runs[0].clone(), runs[0].clone()], "same").contains("the same responses"));
+    let other = subjects(root.path(), &["eva"], &["encode.alphas=[1, 10]"]);
+    assert!(refused(&[runs[0].clone(), other[0].clone()], "other").contains("`[encode]`"));
+    assert!(refused(&[runs[0].clone(), root.path().to_owned()], "none").contains("no finished run"));
+    assert!(refused(&runs[..1], "one").contains("two or more"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod encoding;
 mod experiment;
 mod extend;
 mod features;
+mod listening;
 mod miyawaki;
 mod music;
 mod nsd;

@@ -80,6 +80,20 @@ fn planted_levels_of_films_are_found_and_unique_parts_only_where_they_were_plant
         let found = unique(space, "V2");
         assert!(found > 0.7 * truth(space, "V2") && found < 1.2 * truth(space, "V2"), "{space}: {found}");
     }
+    // The intervals are for what these fits are worth against the responses without noise: less than endless data would give.
+    let (mut within, mut n_units) = (0.0, 0);
+    for (space, region) in [("objects", "V2"), ("speech", "V2"), ("speech", "V3")] {
+        let worth = value(&found, region, space, "planted_fits_unique_r2").0;
+        let row = found.rows.iter().find(|row| row.region == region && row.space == space && row.metric == "unique_r2");
+        let (low, high) = row.and_then(|row| row.low.zip(row.high)).expect("an interval");
+        assert!(
+            worth < truth(space, region) && (low..=high).contains(&worth),
+            "{space} {region}: {worth} in {low}..{high}"
+        );
+        let (share, n) = value(&found, region, space, "planted_within");
+        (within, n_units) = (within + share * n as f64, n_units + n);
+    }
+    assert!(within / n_units as f64 > 0.8, "{within} of {n_units} units");
     assert!(unique("objects", "V3").abs() < 0.03, "{}", unique("objects", "V3"));
     let section = &found.outcome.sections[1];
     assert!(section.title == "What was planted, and what was found" && section.figures.len() == 3, "{section:?}");

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One coordinate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,28 @@ impl Serialize for Axes {
     }
 }
 
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Axes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("coordinates by the names of their axes")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Axes, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(axis) = map.next_entry()? {
+                    axes.push(axis);
+                }
+                Ok(Axes(axes))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
 impl fmt::Display for Axes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, (name, value)) in self.0.iter().enumerate() {
@@ -54,14 +77,15 @@ impl Axes {
         Self(vec![(name.to_owned(), coordinate(value))])
     }
 
-    /// The axes of a place inside a model: `layerNN` is a layer, `@tN` a step, `@WORD` a phase, and what is left of a place in a U-Net
+    /// The axes of a place inside a model: `layerNN` is a layer, `stageN` a stage, `@tN` a step, `@WORD` a phase, and what is left of a place in a U-Net
     /// or autoencoder its block.
     pub fn of_place(place: &str) -> Self {
         let (path, at) = place.split_once('@').map_or((place, None), |(path, at)| (path, Some(at)));
         let mut axes = Vec::new();
-        let layer = path.split('.').find_map(|part| part.strip_prefix("layer")?.parse::<u32>().ok());
-        if let Some(layer) = layer {
-            axes.push(("layer".to_owned(), Coordinate::Number(f64::from(layer))));
+        let numbered = |axis: &str| path.split('.').find_map(|part| part.strip_prefix(axis)?.parse::<u32>().ok());
+        let depth = ["layer", "stage"].into_iter().find_map(|axis| Some((axis, numbered(axis)?)));
+        if let Some((axis, number)) = depth {
+            axes.push((axis.to_owned(), Coordinate::Number(f64::from(number))));
         } else if let Some(block) = ["unet.", "vae."].iter().find_map(|model| path.strip_prefix(model)) {
             axes.push(("block".to_owned(), Coordinate::Word(block.to_owned())));
         }
@@ -109,10 +133,10 @@ mod tests {
         assert_eq!(Axes::of_place("clip.image.layer07").to_string(), "layer 7");
         assert_eq!(Axes::of_place("unet.up.1@t500").to_string(), "block up.1, step 500");
         assert_eq!(Axes::of_place("blip.text.layer11@late").to_string(), "layer 11, phase late");
+        assert_eq!(Axes::of_place("clap.audio.stage2").to_string(), "stage 2");
         assert_eq!(Axes::of_place("sd.z"), Axes::none());
-        assert_eq!(
-            serde_json::to_string(&Axes::of_place("unet.mid@t5")).expect("plain"),
-            r#"{"block":"mid","step":5.0}"#
-        );
+        let (axes, json) = (Axes::of_place("unet.mid@t5"), r#"{"block":"mid","step":5.0}"#);
+        assert_eq!(serde_json::to_string(&axes).expect("plain"), json);
+        assert_eq!(serde_json::from_str::<Axes>(json).expect("the same"), axes);
     }
 }

@@ -3,17 +3,18 @@
 //! A space of pictures has a row for each stimulus, one of texts or labels a row for each sample. Places inside models are read
 //! in blocks of stimuli, each a stage of its own, so that a run that is killed loses one block.
 
-use std::collections::BTreeMap;
+mod source;
+
 use std::ops::Range;
 
 use ndarray::{Array2, Array4, Axis, s};
 use percept_core::{Progress, Provenance, Seed};
-use percept_models::probe::{Input, Pool, Probe};
+use percept_models::probe::{Input, Pool, Probe, Space};
 
 use super::axes::Axes;
 use super::gabor::Pyramid;
 use super::places::tapped_in;
-use crate::data::recording::Annotations;
+use crate::data::recording::{Annotations, Timing};
 use crate::data::{Recording, Stimuli, pictures};
 use crate::error::PipelineError;
 use crate::experiment::ArrayRef;
@@ -22,15 +23,8 @@ use crate::experiment::encoding::{
 };
 use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
+use source::{BLOCK, Source, over_samples, pictures_of};
 
-/// Stimuli read, computed and saved at a time.
-const BLOCK: usize = 64;
-/// The same of texts: among many there are enough of every length to fill passes.
-const BLOCK_OF_TEXTS: usize = 512;
-/// Stimuli in a pass of a model.
-const BATCH: usize = 8;
-/// Texts of equal length in a pass.
-const BATCH_OF_TEXTS: usize = 32;
 /// Of the computation; see [`crate::run`].
 const REVISION: u32 = 2;
 /// The tensor's name in its file.
@@ -140,12 +134,6 @@ fn expect_rows(name: &str, values: &Array2<f32>, n_rows: usize) -> Result<(), Pi
         return Err(PipelineError::data(what, "give one row for every sample or stimulus"));
     }
     Ok(())
-}
-
-fn pictures_of<'a>(name: &str, data: &'a Recording) -> Result<&'a Stimuli, PipelineError> {
-    data.stimuli.as_ref().ok_or_else(|| {
-        PipelineError::data(format!("the space `{name}` is made from pictures, and the data have none"), "leave it out")
-    })
 }
 
 fn of_pictures(name: &str, settings: &SpaceSettings, from: &Materials<'_>) -> Result<Point, PipelineError> {
@@ -280,22 +268,6 @@ fn of_words(
     Ok(points)
 }
 
-/// Rows of texts added up, or averaged, over the texts that stand in each sample.
-fn over_samples(rows: &Array2<f32>, texts: &Annotations, n_samples: usize, is_mean: bool) -> Array2<f32> {
-    let mut sums = Array2::<f64>::zeros((n_samples, rows.ncols()));
-    let mut counts = vec![0usize; n_samples];
-    for &[text, sample] in &texts.stands {
-        counts[sample] += 1;
-        sums.row_mut(sample).zip_mut_with(&rows.row(text), |sum, value| *sum += f64::from(*value));
-    }
-    if is_mean {
-        for (mut row, &count) in sums.rows_mut().into_iter().zip(&counts) {
-            row /= count.max(1) as f64;
-        }
-    }
-    sums.mapv(|sum| sum as f32)
-}
-
 /// Words as they are told apart: runs of letters, digits and apostrophes, in small letters.
 pub(super) fn words_of(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|word| !word.is_empty()).map(str::to_lowercase)
@@ -311,7 +283,7 @@ fn hashed(texts: &Annotations, runs: &[usize], settings: &BagSpace) -> Array2<f3
             row[(hash >> 1) as usize % settings.columns] += sign;
         }
     }
-    let own = over_samples(&rows, texts, runs.len(), false);
+    let own = over_samples(&rows, &texts.stands, runs.len(), false);
     let mut all = own.clone();
     for sample in 0..runs.len() {
         let first = sample.saturating_sub(settings.context);
@@ -334,7 +306,7 @@ fn counted(texts: &Annotations, n_samples: usize) -> Array2<f32> {
         0 => words_of(&texts.texts[text]).count() as f32,
         _ => texts.texts[text].chars().filter(|letter| letter.is_alphanumeric()).count() as f32,
     });
-    over_samples(&rows, texts, n_samples, false)
+    over_samples(&rows, &texts.stands, n_samples, false)
 }
 
 fn arrays(name: &str, settings: &ArraySpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
@@ -370,7 +342,7 @@ fn too_many(name: &str, rows: usize, data: &Recording) -> PipelineError {
         data.group_of_sample.iter().rev().take_while(|group| Some(*group) == data.group_of_sample.last()).count();
     let word = data.group_word();
     let until = match data.timing {
-        crate::data::recording::Timing::Series { tr_secs: Some(tr), .. } => {
+        Timing::Series { tr_secs: Some(tr), .. } => {
             format!("second {}", length as f64 * tr)
         }
         _ => format!("row {length}"),
@@ -386,11 +358,7 @@ fn too_many(name: &str, rows: usize, data: &Recording) -> PipelineError {
 
 fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
     let (places, spaces, files) = tapped_in(settings)?;
-    let of_pictures = spaces.first().is_some_and(|space| space.input() == Input::Pictures);
-    if spaces.iter().any(|space| (space.input() == Input::Pictures) != of_pictures) {
-        let what = format!("the space `{name}` has places of pictures and of texts");
-        return Err(PipelineError::data(what, "make two spaces of it"));
-    }
+    let input = input_of(name, settings, &spaces)?;
     let pool = match settings.pool {
         TapPool::Whole => Pool::Whole,
         TapPool::Mean => Pool::Mean,
@@ -399,10 +367,11 @@ fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<P
     };
     let record = from
         .record
-        .only(&["stimuli", "captions", "texts", "design"])
+        .only(&["stimuli", "captions", "texts", "sounds", "design"])
         .input("pack", content_of(&files)?)
         .setting("places", &places)
         .setting("pool", &settings.pool)
+        .setting("window_secs", &settings.window_secs)
         .setting("seed", &from.seed);
     let mut points = Vec::new();
     for (number, (level, chosen)) in levels_of(&settings.level)?.into_iter().enumerate() {
@@ -411,7 +380,7 @@ fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<P
             stem: if number == 0 { name.to_owned() } else { format!("{name}.level{number:02}") },
             first: points.len(),
             places: &places,
-            source: Source::of(name, &level, from.data, of_pictures)?,
+            source: Source::of(name, &level, from.data, input, settings.window_secs)?,
             record: record.clone().setting("level", &level),
             from,
         };
@@ -424,6 +393,20 @@ fn tapped(name: &str, settings: &TapSpace, from: &Materials<'_>) -> Result<Vec<P
         from.run.remove(&tapping.prefix())?;
     }
     Ok(points)
+}
+
+/// What the places of the space `name` are all made from.
+fn input_of(name: &str, settings: &TapSpace, spaces: &[Space]) -> Result<Input, PipelineError> {
+    let input = spaces.first().map_or(Input::Texts, Space::input);
+    if let Some(other) = spaces.iter().map(Space::input).find(|other| *other != input) {
+        let what = format!("the space `{name}` has places of {} and of {}", input.word(), other.word());
+        return Err(PipelineError::data(what, "make two spaces of it"));
+    }
+    if settings.window_secs > 0.0 && input != Input::Sounds {
+        let what = format!("`spaces.{name}.window_secs` is set, but its places are of {}", input.word());
+        return Err(PipelineError::data(what, "remove it"));
+    }
+    Ok(input)
 }
 
 /// Places of a model on the way to their files.
@@ -508,81 +491,4 @@ fn block_files(name: &str, source: &Source<'_>) -> Vec<(Range<usize>, String)> {
     blocks(source.len(), source.block())
         .map(|rows| (rows.clone(), format!("features/{name}.block{:08}.safetensors", rows.start)))
         .collect()
-}
-
-/// What a model reads.
-enum Source<'a> {
-    /// A picture per stimulus.
-    Pictures(&'a Stimuli),
-    /// The captions of each stimulus, which are averaged.
-    Captions { texts: Vec<String>, stimulus: Vec<usize>, n: usize },
-    /// Texts and the samples that they stand in; silence is zeros.
-    Texts { texts: &'a Annotations, n: usize },
-}
-
-impl<'a> Source<'a> {
-    fn of(name: &str, level: &str, data: &'a Recording, of_pictures: bool) -> Result<Self, PipelineError> {
-        if of_pictures {
-            return Ok(Self::Pictures(pictures_of(name, data)?));
-        }
-        if let Some(captions) = &data.captions {
-            let pairs: Vec<(usize, &String)> = captions
-                .iter()
-                .enumerate()
-                .flat_map(|(stimulus, list)| list.iter().map(move |text| (stimulus, text)))
-                .collect();
-            let (stimulus, texts) = pairs.into_iter().map(|(stimulus, text)| (stimulus, text.clone())).unzip();
-            return Ok(Self::Captions { texts, stimulus, n: captions.len() });
-        }
-        Ok(Self::Texts { texts: data.texts_of(level)?, n: data.n_samples() })
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Pictures(stimuli) => stimuli.len(),
-            Self::Captions { texts, .. } => texts.len(),
-            Self::Texts { texts, .. } => texts.texts.len(),
-        }
-    }
-
-    /// How many are read, computed and saved at a time.
-    fn block(&self) -> usize {
-        if matches!(self, Self::Pictures(_)) { BLOCK } else { BLOCK_OF_TEXTS }
-    }
-
-    fn by_stimulus(&self) -> bool {
-        !matches!(self, Self::Texts { .. })
-    }
-
-    fn rows(&self, probe: &Probe, rows: Range<usize>) -> Result<BTreeMap<String, Array2<f32>>, PipelineError> {
-        match self {
-            Self::Captions { texts, .. } => Ok(probe.texts(&texts[rows], BATCH_OF_TEXTS)?),
-            Self::Texts { texts, .. } => Ok(probe.texts(&texts.texts[rows], BATCH_OF_TEXTS)?),
-            Self::Pictures(stimuli) => {
-                let names: Vec<String> = rows.clone().map(|stimulus| stimuli.id(stimulus).to_owned()).collect();
-                let shown = pictures::to_values(stimuli.pictures(&rows.collect::<Vec<_>>())?.view());
-                let resized = probe.image_size().map(|side| pictures::resize(shown.view(), side, side));
-                Ok(probe.pictures(&names, shown.view(), resized.as_ref().map(|all| all.view()), BATCH)?)
-            }
-        }
-    }
-
-    /// Rows of texts as rows of stimuli or samples.
-    fn gathered(&self, rows: Array2<f32>) -> Array2<f32> {
-        let (of_row, n) = match self {
-            Self::Pictures(_) => return rows,
-            Self::Texts { texts, n } => return over_samples(&rows, texts, *n, true),
-            Self::Captions { stimulus, n, .. } => (stimulus, *n),
-        };
-        let mut sums = Array2::<f64>::zeros((n, rows.ncols()));
-        let mut counts = vec![0usize; n];
-        for (row, &to) in rows.rows().into_iter().zip(of_row) {
-            counts[to] += 1;
-            sums.row_mut(to).zip_mut_with(&row, |sum, value| *sum += f64::from(*value));
-        }
-        for (mut row, &count) in sums.rows_mut().into_iter().zip(&counts) {
-            row /= count.max(1) as f64;
-        }
-        sums.mapv(|sum| sum as f32)
-    }
 }

@@ -51,6 +51,15 @@ pub struct PlantedUnit {
     pub explained: Vec<f64>,
 }
 
+/// What is known of a simulated subject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truth {
+    /// By unit.
+    pub units: Vec<PlantedUnit>,
+    /// Of a series: the responses, as they are predicted, without noise: n_samples × n_units.
+    pub signal: Option<Array2<f32>>,
+}
+
 /// The seed of the features of `experiment`: those that are planted and those that predict are the same.
 pub fn feature_seed(experiment: &EncodingExperiment) -> Seed {
     Seed::new(experiment.seed).named("features")
@@ -86,60 +95,92 @@ pub fn truth(
     experiment: &EncodingExperiment,
     data: &Recording,
     run: &RunFolder,
-) -> Result<Option<Vec<PlantedUnit>>, PipelineError> {
+) -> Result<Option<Truth>, PipelineError> {
     let (false, Places::Voxels { coordinates, .. }) = (experiment.planted.is_empty(), &data.places) else {
         return Ok(None);
     };
-    let mut all: Vec<PlantedUnit> = run.read_json(TRUTH, "what was planted")?;
-    if !data.is_trials() {
-        let unit_of_place = coordinates.iter().enumerate().map(|(unit, place)| (*place, unit)).collect();
-        explain(&mut all, &unit_of_place, data, &experiment.encode, run)?;
-    }
-    let mut of_place: BTreeMap<[usize; 3], PlantedUnit> = all.into_iter().map(|unit| (unit.index, unit)).collect();
+    let all: Vec<PlantedUnit> = run.read_json(TRUTH, "what was planted")?;
+    let mut of_place: BTreeMap<[usize; 3], PlantedUnit> = all.iter().map(|unit| (unit.index, unit.clone())).collect();
     let nothing = |index| PlantedUnit { index, region: None, mixture: Vec::new(), ceiling: 0.0, explained: Vec::new() };
-    Ok(Some(coordinates.iter().map(|place| of_place.remove(place).unwrap_or_else(|| nothing(*place))).collect()))
+    let of_unit = |place: &[usize; 3]| of_place.remove(place).unwrap_or_else(|| nothing(*place));
+    let mut truth = Truth { units: coordinates.iter().map(of_unit).collect(), signal: None };
+    if !data.is_trials() {
+        truth.explain(&all, data, &experiment.encode, run)?;
+    }
+    Ok(Some(truth))
 }
 
-/// Fills in `explained` of the units that `data` holds.
-fn explain(
-    all: &mut [PlantedUnit],
-    unit_of_place: &BTreeMap<[usize; 3], usize>,
+impl Truth {
+    /// Fills in what each planted set makes in the responses; `planted` in the order of the file.
+    fn explain(
+        &mut self,
+        planted: &[PlantedUnit],
+        data: &Recording,
+        settings: &EncodeSettings,
+        run: &RunFolder,
+    ) -> Result<(), PipelineError> {
+        let measured: BTreeMap<[usize; 3], usize> =
+            self.units.iter().enumerate().map(|(number, unit)| (unit.index, number)).collect();
+        let parts = artefact::load(run, PARTS)?;
+        let mut signal = Array2::zeros((data.n_samples(), self.units.len()));
+        // Unit, term of its mixture, variance of the part in each run.
+        let mut of_parts: Vec<(usize, usize, Vec<f64>)> = Vec::new();
+        let sets: BTreeSet<&String> = planted.iter().flat_map(|unit| &unit.mixture).map(|(set, _)| set).collect();
+        for set in sets {
+            let term_of = |unit: &PlantedUnit| unit.mixture.iter().position(|(name, _)| name == set);
+            let own: Vec<&PlantedUnit> = planted.iter().filter(|unit| term_of(unit).is_some()).collect();
+            let mut values = parts.matrix(set, data.n_samples(), Some(own.len()))?;
+            filter_drifts(values.view_mut(), data, settings)?;
+            let variances = variances(values.view(), data);
+            for (column, of_file) in own.into_iter().enumerate() {
+                let Some(&number) = measured.get(&of_file.index) else { continue };
+                let mut to = signal.column_mut(number);
+                to += &values.column(column);
+                let of_runs = variances.iter().map(|of_run| of_run[column]).collect();
+                of_parts.push((number, term_of(of_file).unwrap_or_default(), of_runs));
+            }
+        }
+        let scales = scaled(&mut signal, data, settings)?;
+        for (number, term, of_runs) in of_parts {
+            let unit = &mut self.units[number];
+            unit.explained.resize(unit.mixture.len(), 0.0);
+            let shares = of_runs.iter().zip(&scales).map(|(variance, of_run)| variance / of_run[number]);
+            unit.explained[term] = shares.sum::<f64>() / scales.len().max(1) as f64;
+        }
+        self.signal = Some(signal);
+        Ok(())
+    }
+}
+
+/// Scales `signal` as responses are z-scored run by run: less its mean, over the deviation that signal and noise give. How the two happen to
+/// correlate within a run is chance and is left out. The squares of these deviations, by run and unit.
+fn scaled(
+    signal: &mut Array2<f32>,
     data: &Recording,
     settings: &EncodeSettings,
-    run: &RunFolder,
-) -> Result<(), PipelineError> {
-    let mut responses = data.responses.clone();
-    filter_drifts(responses.view_mut(), data, settings)?;
-    let whole = variances(responses.view(), data);
-    let parts = artefact::load(run, PARTS)?;
-    let sets: BTreeSet<String> = all.iter().flat_map(|unit| &unit.mixture).map(|(set, _)| set.clone()).collect();
-    for set in sets {
-        let follows = |unit: &PlantedUnit| unit.mixture.iter().any(|(name, _)| *name == set);
-        let own: Vec<usize> = (0..all.len()).filter(|&unit| follows(&all[unit])).collect();
-        let mut values = parts.matrix(&set, data.n_samples(), Some(own.len()))?;
-        filter_drifts(values.view_mut(), data, settings)?;
-        let part = variances(values.view(), data);
-        for (column, &place) in own.iter().enumerate() {
-            let unit = &mut all[place];
-            let Some(&measured) = unit_of_place.get(&unit.index) else { continue };
-            // Responses are z-scored run by run.
-            let shares =
-                part.iter().zip(&whole).map(|(part, whole)| part[column] / whole[measured].max(f64::MIN_POSITIVE));
-            let shares: Vec<f64> = shares.collect();
-            let term = unit.mixture.iter().position(|(name, _)| *name == set).unwrap_or_default();
-            unit.explained.resize(unit.mixture.len(), 0.0);
-            unit.explained[term] = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+) -> Result<Vec<Vec<f64>>, PipelineError> {
+    let mut noise = data.responses.clone();
+    filter_drifts(noise.view_mut(), data, settings)?;
+    noise -= &*signal;
+    let [of_signal, of_noise] = [signal.view(), noise.view()].map(|values| variances(values, data));
+    let sums = of_signal.iter().zip(&of_noise).map(|(signal, noise)| {
+        signal.iter().zip(noise).map(|(signal, noise)| (signal + noise).max(f64::MIN_POSITIVE)).collect()
+    });
+    let squares: Vec<Vec<f64>> = sums.collect();
+    for (session, of_run) in squares.iter().enumerate() {
+        let mut rows = signal.slice_mut(s![data.samples_of(session), ..]);
+        for (mut unit, square) in rows.columns_mut().into_iter().zip(of_run) {
+            let mean = unit.mapv(f64::from).mean().unwrap_or(0.0);
+            unit.mapv_inplace(|value| ((f64::from(value) - mean) / square.sqrt()) as f32);
         }
     }
-    Ok(())
+    Ok(squares)
 }
 
 /// Per run, the variance of every column.
 fn variances(values: ArrayView2<'_, f32>, data: &Recording) -> Vec<Vec<f64>> {
     let of_run = |session: usize| {
-        let first = data.session_of_sample.partition_point(|&of| of < session);
-        let end = data.session_of_sample.partition_point(|&of| of <= session);
-        let rows = values.slice(s![first..end, ..]);
+        let rows = values.slice(s![data.samples_of(session), ..]);
         rows.columns().into_iter().map(|column| column.mapv(f64::from).var(0.0)).collect()
     };
     (0..data.sessions.len()).map(of_run).collect()
@@ -224,9 +265,7 @@ impl Planting<'_> {
         }
         let mut runs: Vec<Array2<f32>> = Vec::new();
         for session in 0..data.sessions.len() {
-            let first = data.session_of_sample.partition_point(|&of| of < session);
-            let end = data.session_of_sample.partition_point(|&of| of <= session);
-            runs.push(rows.slice(s![first..end, ..]).to_owned());
+            runs.push(rows.slice(s![data.samples_of(session), ..]).to_owned());
         }
         Ok(Drive { name: name.to_owned(), runs })
     }

@@ -236,6 +236,32 @@ impl<'a> Judge<'a> {
         Ok(parts)
     }
 
+    /// What each space truly adds to the fits whose predictions are `predicted`, in the order of [`Judge::sets`]: the unique R² of every
+    /// unit with errors counted against `signal`, the responses without noise (n_samples × n_units). It is what
+    /// [`Judge::parts`] would find if noise, which no fit has seen, weighed nothing; how much more endless data would give is not in it.
+    pub fn true_unique(
+        &self,
+        n_spaces: usize,
+        predicted: &[ArrayView2<'_, f32>],
+        signal: ArrayView2<'_, f32>,
+    ) -> Vec<Vec<f64>> {
+        let signal = self.plan.averaged(0..self.plan.n_items(), signal);
+        let errors_of = |set: SpaceSet| {
+            let place = Self::sets(n_spaces).iter().position(|found| *found == set);
+            let mut errors = Array2::zeros((0, 0));
+            if let Some(values) = place.and_then(|place| predicted.get(place)) {
+                errors = values.mapv(f64::from) - &signal;
+                errors.mapv_inplace(|error| error * error);
+            }
+            errors.sum_axis(Axis(0))
+        };
+        let squares = self.over_mean.mapv(|value| f64::from(value).powi(2)).sum_axis(Axis(0));
+        let all: SpaceSet = (1 << n_spaces) - 1;
+        let whole = errors_of(all);
+        let without = |space: usize| errors_of(all & !(1 << space));
+        (0..n_spaces).map(|space| ((without(space) - &whole) / &squares).to_vec()).collect()
+    }
+
     /// The sets of spaces that [`Judge::parts`] needs models of: all that are not empty where there are few, else all and all but one.
     pub fn sets(n_spaces: usize) -> Vec<SpaceSet> {
         if n_spaces <= MOST_SPACES { sets_for_commonality(n_spaces) } else { sets_for_unique(n_spaces) }

@@ -108,11 +108,14 @@ pub struct Changes {
     pub content: String,
 }
 
-/// The files of the pack that `spaces` lie in: the language model inside the program is a pack of its own.
+/// The files of the pack that `spaces` lie in: the models of language and of sound inside the program are packs of their own.
 pub fn files_of(pack: &experiment::Pack, spaces: &[Space]) -> PackFiles {
     match pack {
         experiment::Pack::Pocket if spaces.iter().any(Space::is_of_language) => {
             PackFiles::Embedded(percept_pocket_words::FILES)
+        }
+        experiment::Pack::Pocket if spaces.iter().any(Space::is_of_sound) => {
+            PackFiles::Embedded(percept_pocket_music::FILES)
         }
         experiment::Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
         experiment::Pack::Folder(folder) => PackFiles::Directory(folder.clone()),

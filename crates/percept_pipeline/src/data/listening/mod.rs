@@ -7,6 +7,8 @@
 
 pub mod doctor;
 pub mod schedule;
+pub mod sounds;
+pub mod source;
 pub mod windows;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +48,9 @@ pub struct ListeningFiles {
     pub detrend_secs: f64,
 }
 
+/// The region of all units.
+const ALL: &str = "all";
+
 /// A kind of tag, and the tag of every clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags {
@@ -79,6 +84,8 @@ pub struct Listening {
     pub responses: Array2<f32>,
     /// Where each unit lies.
     pub places: Places,
+    /// Millimetres of voxels: rows of the affine.
+    pub affine: [[f64; 4]; 4],
     /// Regions; all units where there is no atlas.
     pub regions: Vec<UnitGroup>,
     /// What the user should know.
@@ -96,7 +103,7 @@ impl Listening {
         let sounds = sounds_of(files, &schedule)?;
         let runs = runs_of(files, &schedule)?;
         let named: Vec<(String, &Path)> = runs.iter().map(|run| (run.name.clone(), run.bold.as_path())).collect();
-        let Chosen { voxels, shape, .. } = bids::voxels(files.mask.as_deref(), &named)?;
+        let Chosen { voxels, shape, affine } = bids::voxels(files.mask.as_deref(), &named)?;
         let mut parts = Vec::with_capacity(runs.len());
         let (mut starts, mut run_of_scan) = (vec![0], Vec::new());
         for (number, run) in runs.iter().enumerate() {
@@ -112,7 +119,7 @@ impl Listening {
         let regions = match &files.atlas {
             Some(path) => bids::regions(path, &voxels, shape)?,
             None => vec![UnitGroup {
-                name: "all".to_owned(),
+                name: ALL.to_owned(),
                 selector: "every voxel".to_owned(),
                 units: (0..voxels.len()).collect(),
                 n_dropped: 0,
@@ -140,9 +147,18 @@ impl Listening {
             starts,
             responses: values,
             places: Places::Voxels { shape, coordinates },
+            affine,
             regions: finite.groups,
             warnings,
         })
+    }
+
+    /// The excerpt `clip` as it was played, one channel at `rate_hz`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or one that ends before the excerpt does.
+    pub fn excerpt(&self, clip: usize, rate_hz: u32) -> Result<Vec<f32>, PipelineError> {
+        sounds::excerpt(&self.schedule.clips[clip], &self.sounds[clip], rate_hz)
     }
 
     /// Clips of one side, in their order.

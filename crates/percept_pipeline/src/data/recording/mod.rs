@@ -6,19 +6,21 @@
 
 pub mod doctor;
 pub(crate) mod films;
+mod heard;
 pub(super) mod scans;
 mod series;
 mod titles;
 
 use percept_core::Progress;
 
+use super::listening::source;
 use super::{arrays, nsd, phantom};
 use crate::error::PipelineError;
 use crate::experiment::encoding::{AnnotationForm, EncodingData, EncodingExperiment, FilmsData, WatcherData};
 use crate::experiment::{Needs, NonFinite, PhantomData};
 use crate::run::RunFolder;
 
-pub use series::{Annotations, Labels, Recording, Timing};
+pub use series::{Annotations, Heard, Labels, Recording, Timing};
 
 /// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there; one whose regions follow
 /// features must have been written before ([`crate::encoding::planted`]), since data know no features.
@@ -44,6 +46,11 @@ pub fn open(
         EncodingData::Scans(settings) => return scans::open(settings),
         EncodingData::Titles(settings) => return titles::open(settings),
         EncodingData::Films(settings) => return films::open(settings),
+        EncodingData::Ds003720(_) | EncodingData::Listener(_) => {
+            let listened = experiment.data.listened();
+            let listened = listened.ok_or_else(|| PipelineError::data("no data of sound are named", "report this"))?;
+            return heard::series(source::open(&listened, run, progress)?);
+        }
         EncodingData::Watcher(settings) => return films::open(&watched(settings, run)),
     };
     Ok(Recording::of_trials(trials))

@@ -87,6 +87,7 @@ pub(super) fn open(settings: &ScansData) -> Result<Recording, PipelineError> {
         is_test: vec![false; n_samples],
         stimuli: None,
         captions: None,
+        heard: None,
         annotations: Vec::new(),
         labels: Some(labels),
         warnings,

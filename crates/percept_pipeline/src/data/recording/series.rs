@@ -1,10 +1,14 @@
 //! Responses in the order of time or of trials, and all that is known of what was presented.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::path::PathBuf;
 
 use ndarray::Array2;
 use percept_core::provenance::content_hash;
 
+use crate::data::listening::Clip;
 use crate::data::units::{RegionUnits, UnitGroup};
 use crate::data::{Dataset, Places, Stimuli, SurfaceFolder, hash_of_rows};
 use crate::error::PipelineError;
@@ -49,6 +53,28 @@ impl Annotations {
             self.texts.push(text.to_owned());
         }
         self.stands.extend(samples.map(|sample| [number, sample]));
+    }
+}
+
+/// What was heard in a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Different excerpts, each with the file of its track.
+    pub clips: Vec<(Clip, PathBuf)>,
+    /// Different moments: an excerpt, and how many seconds of it have passed; in the order of the excerpts.
+    pub moments: Vec<(usize, f64)>,
+    /// Which moment stands in which sample; silence has none.
+    pub stands: Vec<[usize; 2]>,
+}
+
+impl Heard {
+    /// A content hash of the tracks and of what of them stands where.
+    fn content(&self) -> Result<String, PipelineError> {
+        let mut words = format!("{:?} {:?} ", self.moments, self.stands);
+        for (clip, path) in &self.clips {
+            let _ = write!(words, "{clip:?} {} ", percept_io::fs::content_hash(path)?);
+        }
+        Ok(content_hash(words.as_bytes()))
     }
 }
 
@@ -97,6 +123,8 @@ pub struct Recording {
     pub captions: Option<Vec<Vec<String>>>,
     /// Texts, by level of description.
     pub annotations: Vec<Annotations>,
+    /// Sounds.
+    pub heard: Option<Heard>,
     /// Labels of each sample.
     pub labels: Option<Labels>,
     /// What the user should know about the data.
@@ -112,6 +140,12 @@ impl Recording {
     /// Whether samples are trials.
     pub fn is_trials(&self) -> bool {
         self.timing == Timing::Trials
+    }
+
+    /// The samples of a run or title of a series, which follow one another.
+    pub fn samples_of(&self, session: usize) -> Range<usize> {
+        let before = |last: usize| self.session_of_sample.partition_point(|&of| of <= last);
+        session.checked_sub(1).map_or(0, before)..before(session)
     }
 
     /// The run or session of each sample by name.
@@ -148,7 +182,7 @@ impl Recording {
     /// Content hashes of everything that was read, by what it is.
     ///
     /// # Errors
-    /// When a stimulus file cannot be read.
+    /// When the file of a stimulus cannot be read.
     pub fn inputs(&self) -> Result<BTreeMap<String, String>, PipelineError> {
         let mut design = Vec::new();
         for sample in 0..self.n_samples() {
@@ -177,6 +211,9 @@ impl Recording {
             let all: Vec<_> = self.annotations.iter().map(|of| (&of.level, &of.texts, &of.stands)).collect();
             inputs.insert("texts".to_owned(), content_hash(format!("{all:?}").as_bytes()));
         }
+        if let Some(heard) = &self.heard {
+            inputs.insert("sounds".to_owned(), heard.content()?);
+        }
         if let Some(labels) = &self.labels {
             inputs.insert("labels".to_owned(), hash_of_rows(&labels.holds) + &labels.names.join(","));
         }
@@ -203,6 +240,7 @@ impl Recording {
             stimuli: Some(stimuli),
             captions: Some(captions),
             annotations: Vec::new(),
+            heard: None,
             labels: None,
             warnings: Vec::new(),
         }
@@ -242,6 +280,7 @@ impl Recording {
             stimuli: Some(data.stimuli),
             captions: data.captions,
             annotations: Vec::new(),
+            heard: None,
             labels: None,
             warnings: data.warnings,
         }

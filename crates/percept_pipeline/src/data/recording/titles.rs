@@ -58,6 +58,7 @@ pub(super) fn open(settings: &TitlesData) -> Result<Recording, PipelineError> {
         is_test: vec![false; n_samples],
         stimuli: None,
         captions: None,
+        heard: None,
         annotations: vec![annotations],
         labels,
         warnings: finite.warning.into_iter().collect(),

@@ -10,6 +10,7 @@ use super::kinds::{kind_key, read_rest, word_of};
 use crate::experiment::data::{ArraysData, NsdData, PhantomData, shortest, three_lengths};
 use crate::experiment::error::ExperimentError;
 use crate::experiment::key::Section;
+use crate::experiment::music::{Ds003720Data, ListenerData, MusicData};
 use crate::experiment::origin::Origin;
 use crate::experiment::vocabulary::KeyTable;
 use crate::experiment::{ArrayRef, Groups, NonFinite};
@@ -31,6 +32,10 @@ words! {
         Films = "films",
         /// A simulated subject who watches films that nobody shot, written as BIDS below the output folder.
         Watcher = "watcher",
+        /// Excerpts of music heard in a scanner, in BIDS with the columns of ds003720.
+        Ds003720 = "ds003720",
+        /// A simulated subject who hears tunes that nobody wrote, written as BIDS below the output folder.
+        Listener = "listener",
     }
 }
 
@@ -177,6 +182,10 @@ pub enum EncodingData {
     Films(Box<FilmsData>),
     /// A simulated subject who watches films.
     Watcher(Box<WatcherData>),
+    /// Music heard in a scanner.
+    Ds003720(Box<Ds003720Data>),
+    /// A simulated subject who hears tunes.
+    Listener(ListenerData),
 }
 
 impl WatcherData {
@@ -197,6 +206,15 @@ impl WatcherData {
 }
 
 impl EncodingData {
+    /// The data of somebody who listened, as experiments of music name them.
+    pub(crate) fn listened(&self) -> Option<MusicData> {
+        match self {
+            Self::Ds003720(settings) => Some(MusicData::Ds003720(settings.clone())),
+            Self::Listener(settings) => Some(MusicData::Listener(settings.clone())),
+            _ => None,
+        }
+    }
+
     /// Reads `[data]` by its kind.
     pub(super) fn read(value: Option<Value>, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
         const PATH: &str = "data";
@@ -214,6 +232,8 @@ impl EncodingData {
             }
             EncodingKind::Phantom => Self::Phantom(read_rest(PATH, table, origin)?),
             EncodingKind::Scans => Self::Scans(Box::new(read_rest(PATH, table, origin)?)),
+            EncodingKind::Ds003720 => Self::Ds003720(Box::new(read_rest(PATH, table, origin)?)),
+            EncodingKind::Listener => Self::Listener(read_rest(PATH, table, origin)?),
             EncodingKind::Films => Self::Films(Box::new(read_rest(PATH, table, origin)?)),
             EncodingKind::Watcher => {
                 let watcher: WatcherData = read_rest(PATH, table, origin)?;
@@ -245,7 +265,8 @@ impl EncodingData {
             KeyTable {
                 heading: "`[data]` of `percept encode`".to_owned(),
                 doc: "Where responses and stimuli come from. The kinds `nsd`, `arrays` and `phantom` have the keys above; \
-                      their `groups` are the regions whose averages are reported."
+                      their `groups` are the regions whose averages are reported. `ds003720` and `listener` have those of music; drifts \
+                      are taken out of their runs by `data.detrend_secs`."
                     .to_owned(),
                 keys: vec![kind_key::<EncodingKind>(
                     "Where the data come from; it decides which keys the section has.",

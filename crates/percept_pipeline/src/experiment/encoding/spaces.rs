@@ -56,9 +56,9 @@ section! {
 }
 
 section! {
-    /// Places inside a model, of pictures, captions or texts, as `percept model taps` lists them. Braces make axes:
-    /// `clip.image.layer{00..11}`, `unet.{down.0,mid,up.1}@t{50,500,950}`. `layerNN` is the axis layer, `@tN` the axis step, and another
-    /// list the axis block.
+    /// Places inside a model, of pictures, captions, texts or sounds, as `percept model taps` lists them. Braces make axes:
+    /// `clip.image.layer{00..11}`, `unet.{down.0,mid,up.1}@t{50,500,950}`. `layerNN` is the axis layer, `stageN` the axis stage, `@tN` the
+    /// axis step, and another list the axis block.
     pub struct TapSpace
     requires {
         /// The places.
@@ -72,6 +72,9 @@ section! {
         /// Which level of description of the texts it reads; it may stay empty where there is one. A list in braces makes the axis
         /// level: `{story,speech}`.
         level: String = String::new();
+        /// Of sounds: how many seconds around the middle of each scan are heard; 0 means the time of one scan. They do not reach beyond
+        /// the excerpt.
+        window_secs: f64 = 0.0, in 0.0..=600.0;
     }
 }
 

@@ -1,17 +1,22 @@
 //! Excerpts as models hear them: read from their tracks, cut, brought to a rate.
 
+use std::path::Path;
+
 use ndarray::Array2;
 use percept_io::sound::{self, Samples};
-use percept_pipeline::PipelineError;
-use percept_pipeline::data::listening::Listening;
 use percept_signal::sinc::{Kernel, resample};
+
+use super::Clip;
+use crate::error::PipelineError;
 
 /// No track is longer.
 const LONGEST_SECS: f64 = 3_600.0;
 
-/// The excerpt `clip` of one channel at `rate_hz`.
-pub(super) fn excerpt(data: &Listening, clip: usize, rate_hz: u32) -> Result<Vec<f32>, PipelineError> {
-    let (of, path) = (&data.schedule.clips[clip], &data.sounds[clip]);
+/// The excerpt `of` of the track at `path`, one channel at `rate_hz`.
+///
+/// # Errors
+/// A file that cannot be read, or one that ends before the excerpt does.
+pub fn excerpt(of: &Clip, path: &Path, rate_hz: u32) -> Result<Vec<f32>, PipelineError> {
     let track = sound::read(path, LONGEST_SECS)?;
     let rate = f64::from(track.rate_hz);
     let mono = track.mono();
@@ -33,12 +38,12 @@ pub(super) fn excerpt(data: &Listening, clip: usize, rate_hz: u32) -> Result<Vec
 }
 
 /// The same sound at another rate.
-pub(super) fn at_rate(sound: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
+pub fn at_rate(sound: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     if from_hz == to_hz { sound.to_vec() } else { resample(sound, from_hz, to_hz, Kernel::kaiser_best()) }
 }
 
 /// A sound of one channel in as many channels as a model reads.
-pub(super) fn channels(sound: &[f32], n_channels: usize) -> Array2<f32> {
+pub fn channels(sound: &[f32], n_channels: usize) -> Array2<f32> {
     let mut all = Array2::zeros((n_channels, sound.len()));
     for mut channel in all.outer_iter_mut() {
         channel.iter_mut().zip(sound).for_each(|(to, &from)| *to = from);
@@ -47,7 +52,10 @@ pub(super) fn channels(sound: &[f32], n_channels: usize) -> Array2<f32> {
 }
 
 /// A whole track of one channel at `rate_hz`, at most so many seconds of it.
-pub(super) fn track(path: &std::path::Path, most_secs: f64, rate_hz: u32) -> Result<Vec<f32>, percept_io::Error> {
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn track(path: &Path, most_secs: f64, rate_hz: u32) -> Result<Vec<f32>, percept_io::Error> {
     let mut file = sound::open(path)?;
     let (own, n_channels) = (file.facts().rate_hz, file.facts().n_channels);
     let mut values = Vec::new();

@@ -1,29 +1,29 @@
-//! The data of an experiment of music: a real tree, or one that is written below the run first.
+//! Where somebody who listened comes from: a real tree, or one that is written below the run first.
 
 use std::collections::BTreeMap;
 
 use percept_core::provenance::content_hash;
 use percept_core::{Progress, Provenance, Seed};
 use percept_io::fs;
-use percept_pipeline::data::hash_of_rows;
-use percept_pipeline::data::listening::{Listening, ListeningFiles};
-use percept_pipeline::experiment::music::{ListenerData, MusicData, MusicExperiment};
-use percept_pipeline::run::StageName;
-use percept_pipeline::{PipelineError, RunFolder};
 use percept_synth::listener::{Listener, ListenerParams};
+
+use super::{Listening, ListeningFiles};
+use crate::data::hash_of_rows;
+use crate::error::PipelineError;
+use crate::experiment::music::{ListenerData, MusicData};
+use crate::run::{RunFolder, StageName};
 
 /// The folder of a simulated subject's tree, relative to the run.
 const TREE: &str = "listener";
-/// Of the simulation; see [`percept_pipeline::run`].
+/// Of the simulation; see [`crate::run`].
 const REVISION: u32 = 1;
 
-/// Opens what the experiment names, with content hashes of everything that was read.
-pub(super) fn open(
-    experiment: &MusicExperiment,
-    run: &RunFolder,
-    progress: &dyn Progress,
-) -> Result<(Listening, BTreeMap<String, String>), PipelineError> {
-    let files = match &experiment.data {
+/// Opens what the experiment names.
+///
+/// # Errors
+/// When files are missing, damaged or do not fit together.
+pub fn open(data: &MusicData, run: &RunFolder, progress: &dyn Progress) -> Result<Listening, PipelineError> {
+    let files = match data {
         MusicData::Listener(settings) => simulated(settings, run, progress)?,
         MusicData::Ds003720(settings) => ListeningFiles {
             root: settings.root.clone(),
@@ -36,7 +36,14 @@ pub(super) fn open(
             detrend_secs: settings.detrend_secs,
         },
     };
-    let data = Listening::open(&files)?;
+    Listening::open(&files)
+}
+
+/// Content hashes of everything that was read.
+///
+/// # Errors
+/// When a track cannot be read.
+pub fn inputs(data: &Listening) -> Result<BTreeMap<String, String>, PipelineError> {
     let schedule = serde_json::to_string(&data.schedule).unwrap_or_default();
     let mut sounds = String::new();
     for path in &data.sounds {
@@ -44,14 +51,13 @@ pub(super) fn open(
     }
     let regions: Vec<_> = data.regions.iter().map(|region| (&region.name, &region.units)).collect();
     let words = format!("{:?} {:?}", data.captions, data.tags);
-    let inputs = BTreeMap::from([
+    Ok(BTreeMap::from([
         ("responses".to_owned(), hash_of_rows(&data.responses)),
         ("schedule".to_owned(), content_hash(schedule.as_bytes())),
         ("sounds".to_owned(), content_hash(sounds.as_bytes())),
         ("regions".to_owned(), content_hash(format!("{regions:?}").as_bytes())),
         ("words".to_owned(), content_hash(words.as_bytes())),
-    ]);
-    Ok((data, inputs))
+    ]))
 }
 
 /// Writes the tree of a simulated subject unless it is there, and says where everything lies.
