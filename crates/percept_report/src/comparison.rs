@@ -27,7 +27,7 @@ pub fn metrics_in_order<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> V
 }
 
 /// Splits whose tables all lie open.
-const MOST_OPEN: usize = 3;
+pub const MOST_OPEN: usize = 3;
 
 /// Appends one table for each split, under its name where there are several, those behind the first folded where there are many: methods
 /// downwards, metrics to the right, in every cell the value with its interval beneath.

@@ -23,6 +23,16 @@ pub fn breakable(name: &str) -> String {
     escape(name).replace('+', "<wbr>+")
 }
 
+/// The end of a name that has more than `most` letters: there names of layers and steps differ.
+pub fn end_of(name: &str, most: usize) -> String {
+    let n = name.chars().count();
+    if n <= most {
+        name.to_owned()
+    } else {
+        format!("…{}", name.chars().skip(n + 1 - most.max(1)).collect::<String>())
+    }
+}
+
 /// Escapes a sentence and sets what stands between back-ticks as code.
 pub fn sentence(text: &str) -> String {
     let mut out = String::new();

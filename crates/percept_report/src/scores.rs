@@ -6,9 +6,9 @@ use std::fmt::Write;
 use percept_core::ScoreRow;
 use percept_core::outcome::Unit;
 
-use crate::comparison::{self, metrics_in_order};
+use crate::comparison::{self, MOST_OPEN, metrics_in_order};
 use crate::glossary::Glossary;
-use crate::markup::{count, decimal, escape, table};
+use crate::markup::{count, decimal, end_of, escape, table};
 
 const WIDTH: f64 = 480.0;
 /// Room for names, at least; longer names get more.
@@ -19,6 +19,8 @@ const RIGHT: f64 = 66.0;
 const TOP: f64 = 8.0;
 const ROW: f64 = 26.0;
 const AXIS: f64 = 30.0;
+/// Room of a number on the axis.
+const TICK: f64 = 40.0;
 
 /// The rows of one metric on one split, in their order.
 struct Panel<'a> {
@@ -74,8 +76,13 @@ pub fn section(out: &mut String, glossary: &Glossary<'_>, scores: &[ScoreRow]) {
     }
     comparison::scores(out, glossary, scores);
     out.push_str("<div class=\"plots\">\n");
-    for panel in panels(scores) {
-        plot(out, glossary, &panel);
+    let panels = panels(scores);
+    let first = panels.first().map_or("", |panel| panel.split);
+    let mut splits: Vec<&str> = panels.iter().map(|panel| panel.split).collect();
+    splits.dedup();
+    // Of many splits all but the first are folded as tables, and not drawn.
+    for panel in panels.iter().filter(|panel| splits.len() <= MOST_OPEN || panel.split == first) {
+        plot(out, glossary, panel);
     }
     out.push_str("</div>\n");
     let rows: Vec<Vec<String>> = scores
@@ -128,9 +135,9 @@ fn plot(out: &mut String, glossary: &Glossary<'_>, panel: &Panel) {
     let (unit, written) = (glossary.unit(panel.metric), |value| glossary.written(panel.metric, value));
     let height = TOP + ROW * panel.rows.len() as f64 + AXIS;
     let bottom = height - AXIS;
-    let (low, high, step) = axis(&panel.rows);
     let longest = panel.rows.iter().map(|row| row.method.chars().count()).max().unwrap_or(0) as f64;
     let left = (longest * LETTER + 18.0).clamp(LEFT, WIDTH / 2.0);
+    let (low, high, step) = axis(&panel.rows, (WIDTH - left - RIGHT) / TICK);
     let x = |value: f64| left + (value.clamp(low, high) - low) / (high - low) * (WIDTH - left - RIGHT);
     let described: Vec<String> =
         panel.rows.iter().map(|row| format!("{} {}", row.method, written(row.value))).collect();
@@ -175,11 +182,12 @@ fn plot(out: &mut String, glossary: &Glossary<'_>, panel: &Panel) {
         let class = glossary.class(&row.method);
         let _ = writeln!(
             out,
-            "<g class=\"{class}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
+            "<g class=\"{class}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}<title>{}</title></text>\
              <line class=\"interval\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
              <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4.5\"/><text class=\"number\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
             left - 12.0,
             y + 4.5,
+            escape(&end_of(&row.method, ((left - 18.0) / LETTER) as usize)),
             escape(&row.method),
             x(row.low),
             x(row.high),
@@ -192,8 +200,8 @@ fn plot(out: &mut String, glossary: &Glossary<'_>, panel: &Panel) {
     out.push_str("</svg></figure>\n");
 }
 
-/// Ends and step of an axis that holds all intervals and the chance level, on round numbers.
-fn axis(rows: &[&ScoreRow]) -> (f64, f64, f64) {
+/// Ends and step of an axis that holds all intervals and the chance level, on round numbers, in at most about `most` steps.
+fn axis(rows: &[&ScoreRow], most: f64) -> (f64, f64, f64) {
     let values = rows.iter().flat_map(|row| [row.low, row.high, row.value, row.chance.unwrap_or(row.value)]);
     let (mut low, mut high) = values
         .filter(|value| value.is_finite())
@@ -204,7 +212,7 @@ fn axis(rows: &[&ScoreRow]) -> (f64, f64, f64) {
     let span = (high - low).max(0.02);
     let step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
         .into_iter()
-        .find(|step| span / step <= 6.0)
+        .find(|step| span / step <= most.clamp(2.0, 6.0))
         .unwrap_or(span / 5.0);
     let mut from = (low / step + 1e-9).floor();
     let mut to = (high / step - 1e-9).ceil();
@@ -235,11 +243,11 @@ mod tests {
     #[test]
     fn the_axis_holds_every_interval_and_chance() {
         let rows = [row("z", 0.61, 0.58, 0.64), row("z+c", 0.93, 0.91, 0.95)];
-        let (low, high, step) = axis(&rows.iter().collect::<Vec<_>>());
+        let (low, high, step) = axis(&rows.iter().collect::<Vec<_>>(), 6.0);
         assert!(low <= 0.5 && high >= 0.95 && step > 0.0);
         assert!((high - low) / step <= 8.0, "few enough ticks to read");
         let same = row("mean", 0.5, 0.5, 0.5);
-        let (low, high, _) = axis(&[&same]);
+        let (low, high, _) = axis(&[&same], 6.0);
         assert!(low < 0.5 && high > 0.5, "a single point still has an axis");
     }
 }

@@ -9,7 +9,7 @@ use super::axis::{Scale, short};
 use super::lines::{grid, names_of_axes};
 use super::marks::{Entry, colour, legend, mark};
 use crate::glossary::Glossary;
-use crate::markup::escape;
+use crate::markup::{end_of, escape};
 
 const WIDTH: f64 = 640.0;
 const RIGHT: f64 = 74.0;
@@ -242,9 +242,5 @@ fn rows(out: &mut String, glossary: &Glossary<'_>, figure: &Estimates, label: &s
 
 /// A name cut to what fits into `width` pixels.
 fn clipped(name: &str, width: f64) -> String {
-    let room = ((width - 16.0) / LETTER) as usize;
-    if name.chars().count() <= room {
-        return name.to_owned();
-    }
-    name.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    end_of(name, ((width - 16.0) / LETTER) as usize)
 }

@@ -92,9 +92,12 @@ fn opened(runs: &[PathBuf]) -> Result<Vec<Subject>, PipelineError> {
     }
     let names: BTreeSet<String> = all.iter().map(|subject| subject.name.clone()).collect();
     if names.len() < all.len() {
-        // Data without subjects of their own names, such as arrays.
+        // Data without subjects of their own names, such as arrays: the folders have names.
+        let name = |subject: &Subject| subject.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let short: BTreeSet<Option<String>> = all.iter().map(name).collect();
         for subject in &mut all {
-            subject.name = subject.folder.display().to_string();
+            let whole = subject.folder.display().to_string();
+            subject.name = if short.len() == runs.len() { name(subject).unwrap_or(whole) } else { whole };
         }
     }
     Ok(all)
@@ -213,6 +216,8 @@ fn mean(own: &[(&str, &EncodingRow)]) -> Result<AverageRow, PipelineError> {
     // What is tested is the mean above chance.
     let above: Vec<f64> = own.iter().map(|(_, row)| row.value - level).collect();
     let found = over_subjects(&above)?;
+    // Held-out predictions that know nothing correlate a little below 0: that is no finding.
+    let one_sided = if found.mean > 0.0 { found.p / 2.0 } else { 1.0 - found.p / 2.0 };
     Ok(AverageRow {
         region: first.region.clone(),
         space: first.space.clone(),
@@ -224,7 +229,7 @@ fn mean(own: &[(&str, &EncodingRow)]) -> Result<AverageRow, PipelineError> {
         chance,
         ceiling: of_all(|row| row.ceiling),
         n: found.n,
-        p: TESTED.contains(&first.metric.as_ref()).then_some(found.p),
+        p: TESTED.contains(&first.metric.as_ref()).then_some(one_sided),
         q: None,
         subjects: own.iter().map(|(name, row)| ((*name).to_owned(), row.value)).collect(),
     })

@@ -33,7 +33,7 @@ pub struct AverageRow {
     pub ceiling: Option<f64>,
     /// Subjects.
     pub n: usize,
-    /// Two-sided p of a mean that is chance (Student's t over subjects), where it is tested.
+    /// p of a mean that is not above chance (Student's t over subjects, one-sided), where it is tested.
     pub p: Option<f64>,
     /// p adjusted by Benjamini and Hochberg over all rows of the quantity.
     pub q: Option<f64>,
