@@ -16,6 +16,7 @@ mod models;
 mod planted;
 mod rows;
 mod sections;
+mod shown;
 mod summary;
 mod tables;
 

@@ -4,7 +4,7 @@
 use percept_core::Section;
 use percept_core::figure::{Axis, Curve, Estimate, Estimates, Figure, Level, Lines, Matrix, Panel, Positions, Series};
 use percept_pipeline::PipelineError;
-use percept_pipeline::encoding::Coordinate;
+use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::features::Point;
 use percept_pipeline::encoding::score::{ALL, RegionEstimate};
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
@@ -12,10 +12,9 @@ use percept_stats::{ItemScores, resampling};
 
 use super::models::{Bench, Found, Model};
 use super::rows::along;
+use super::shown::{left_out, positions};
 use super::{cortex, driving};
 
-/// Regions that are drawn in one figure.
-const MOST_REGIONS: usize = 8;
 /// Regions with a matrix of their own.
 const MOST_MATRICES: usize = 4;
 
@@ -52,21 +51,6 @@ fn estimate(x: usize, estimate: &resampling::Estimate) -> Estimate {
 
 fn of_region<'a>(regions: &'a [RegionEstimate], name: &str) -> Option<&'a resampling::Estimate> {
     regions.iter().find(|of| of.region == name).and_then(|of| of.estimate.as_ref())
-}
-
-/// The regions that are drawn, that of all units first: of an atlas with many those that are predicted best.
-pub(super) fn shown(bench: &Bench<'_>, found: &Found) -> Vec<String> {
-    let mut names: Vec<&String> = bench.judge.regions.iter().map(|(name, _)| name).collect();
-    if names.len() > MOST_REGIONS {
-        let r = |name: &String| {
-            let all = found.models.iter().flatten();
-            let known = all.filter_map(|model| of_region(&model.scores.r_of_region, name)).map(|of| of.value);
-            known.fold(f64::NEG_INFINITY, f64::max)
-        };
-        names.sort_by(|a, b| (*b == ALL).cmp(&(*a == ALL)).then(r(b).total_cmp(&r(a))));
-        names.truncate(MOST_REGIONS);
-    }
-    names.into_iter().cloned().collect()
 }
 
 /// The mean ceiling of r over all units.
@@ -111,15 +95,7 @@ fn spaces(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Section {
     } else {
         ""
     };
-    let n_regions = bench.judge.regions.len();
-    let left_out = if n_regions > shown.len() {
-        format!(
-            " Of {n_regions} regions the {} with the largest r are shown, which flatters them a little; `rows.json` has all.",
-            shown.len() - 1
-        )
-    } else {
-        String::new()
-    };
+    let left_out = left_out(bench.judge.regions.len(), shown);
     Section {
         title: "Spaces side by side".to_owned(),
         text: format!(
@@ -152,7 +128,7 @@ fn profile(bench: &Bench<'_>, found: &Found, shown: &[String], number: usize, mo
                 figures.extend(matrix(points, rows, columns, region, "r", &values));
             }
         }
-        _ => figures.push(curve(bench, shown, points, &axes, models)),
+        _ => figures.push(curve(bench, shown, points, models)),
     }
     let best = found.best.iter().find(|best| best.space == number);
     if let Some(best) = best {
@@ -193,23 +169,9 @@ fn profile(bench: &Bench<'_>, found: &Found, shown: &[String], number: usize, mo
 }
 
 /// r along one axis, or over all sets in their order.
-fn curve(bench: &Bench<'_>, shown: &[String], points: &[Point], axes: &[&str], models: &[Model]) -> Figure {
-    let number = |point: &Point| match axes {
-        [axis] => match point.axes.get(axis) {
-            Some(Coordinate::Number(number)) => Some(*number),
-            _ => None,
-        },
-        _ => None,
-    };
-    let numbers: Option<Vec<f64>> = points.iter().map(number).collect();
-    let ascending = numbers.as_ref().is_some_and(|all| all.windows(2).all(|pair| pair[0] < pair[1]));
-    let label = axes.join(", ");
-    let x = if ascending {
-        Positions::Numbers { axis: Axis::plain(label) }
-    } else {
-        Positions::Categories { label, names: points.iter().map(|point| point.axes.to_string()).collect() }
-    };
-    let place = |position: usize| numbers.as_ref().filter(|_| ascending).map_or(position as f64, |all| all[position]);
+fn curve(bench: &Bench<'_>, shown: &[String], points: &[Point], models: &[Model]) -> Figure {
+    let sets: Vec<&Axes> = points.iter().map(|point| &point.axes).collect();
+    let (x, places) = positions(&sets);
     let series = shown
         .iter()
         .map(|region| {
@@ -218,7 +180,7 @@ fn curve(bench: &Bench<'_>, shown: &[String], points: &[Point], axes: &[&str], m
                 .enumerate()
                 .filter_map(|(position, model)| {
                     let of = of_region(&model.scores.r_of_region, region)?;
-                    Some(Estimate { x: place(position), ..estimate(position, of) })
+                    Some(Estimate { x: places[position], ..estimate(position, of) })
                 })
                 .collect();
             Series { name: region.clone(), points }

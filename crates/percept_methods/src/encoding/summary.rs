@@ -1,20 +1,15 @@
 //! The outcome of a run: what the report shows.
 
 use percept_core::Outcome;
-use percept_core::outcome::{ArmSummary, DataSummary, MetricFacts, RegionSummary, Role, Unit};
-use percept_core::score::ScoreRow;
+use percept_core::outcome::{DataSummary, MetricFacts, RegionSummary, Unit};
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::recording::Timing;
-use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::plan::plural;
 
 use super::models::{Bench, Found};
 use super::rows::EncodingRow;
 use super::sections;
-
-/// Rows of the tables of scores; more are only in `rows.json` and the figures.
-const MOST_METHODS: usize = 40;
-const SHOWN: [&str; 3] = ["r", "r2", "significant"];
+use super::shown::{Shown, regions, tables};
 
 /// The outcome.
 pub(super) fn outcome(
@@ -23,17 +18,21 @@ pub(super) fn outcome(
     rows: &[EncodingRow],
     warnings: Vec<String>,
 ) -> Result<Outcome, PipelineError> {
-    let shown = sections::shown(bench, found);
-    let (arms, scores) = tables(rows.iter().filter(|row| shown.contains(&row.region)).map(|row| Shown {
-        region: &row.region,
-        space: &row.space,
-        axes: &row.axes,
-        metric: &row.metric,
-        value: row.value,
-        interval: row.low.zip(row.high).map(|(low, high)| [low, high]),
-        chance: row.chance,
-        n: row.n,
-    }));
+    let all: Vec<Shown<'_>> = rows
+        .iter()
+        .map(|row| Shown {
+            region: &row.region,
+            space: &row.space,
+            axes: &row.axes,
+            metric: &row.metric,
+            value: row.value,
+            interval: row.low.zip(row.high).map(|(low, high)| [low, high]),
+            chance: row.chance,
+            n: row.n,
+        })
+        .collect();
+    let shown = regions(&all);
+    let (arms, scores) = tables(&all, &shown);
     Ok(Outcome {
         name: bench.experiment.name.clone(),
         lead: lead(bench),
@@ -61,57 +60,6 @@ fn lead(bench: &Bench<'_>) -> String {
         names.join(", "),
         plural(bench.data.group_word())
     )
-}
-
-/// A row as a table shows it.
-pub(super) struct Shown<'a> {
-    pub(super) region: &'a str,
-    pub(super) space: &'a str,
-    pub(super) axes: &'a Axes,
-    pub(super) metric: &'a str,
-    pub(super) value: f64,
-    pub(super) interval: Option<[f64; 2]>,
-    pub(super) chance: Option<f64>,
-    pub(super) n: usize,
-}
-
-/// Every set of features as a row of a table, one table for each region.
-pub(super) fn tables<'a>(rows: impl Iterator<Item = Shown<'a>>) -> (Vec<ArmSummary>, Vec<ScoreRow>) {
-    let mut arms: Vec<ArmSummary> = Vec::new();
-    let mut scores = Vec::new();
-    for row in rows.filter(|row| SHOWN.contains(&row.metric)) {
-        let name = if row.axes.is_empty() { row.space.to_owned() } else { format!("{} {}", row.space, row.axes) };
-        if !arms.iter().any(|arm| arm.name == name) {
-            if arms.len() == MOST_METHODS {
-                continue;
-            }
-            let description = format!(
-                "The features `{}`{}.",
-                row.space,
-                if row.axes.is_empty() { String::new() } else { format!(" at {}", row.axes) }
-            );
-            arms.push(ArmSummary {
-                name: name.clone(),
-                role: Role::Method,
-                short: String::new(),
-                description,
-                n_draws: 0,
-            });
-        }
-        let [low, high] = row.interval.unwrap_or([row.value; 2]);
-        scores.push(ScoreRow {
-            method: name,
-            split: row.region.to_owned(),
-            metric: row.metric.to_owned(),
-            value: row.value,
-            low,
-            high,
-            chance: row.chance,
-            n: row.n,
-            n_undefined: 0,
-        });
-    }
-    (arms, scores)
 }
 
 fn metrics(bench: &Bench<'_>) -> Vec<MetricFacts> {

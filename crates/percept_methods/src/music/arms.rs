@@ -8,14 +8,14 @@ use percept_models::sound::music::{MusicGeneration, MusicPack};
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::listening::sounds;
 use percept_pipeline::experiment::music::MusicMethod;
-use percept_pipeline::packs::content_of;
+use percept_pipeline::packs::{content_of, files_of_sound};
 use percept_pipeline::run::{StageName, artefact};
 use percept_stats::nearest::Nearest;
 
 use super::bench::Bench;
 use super::decode::Decoded;
 use super::index::Index;
-use super::targets::{Target, files_of};
+use super::targets::Target;
 
 /// Of the sounds; see [`percept_pipeline::run`].
 const REVISION: u32 = 1;
@@ -49,7 +49,7 @@ pub(super) fn made(bench: &Bench<'_>, targets: &[Target], decoded: &[Decoded]) -
     let main = bench.experiment.main_target();
     let target = &targets[main];
     let sources = sources(bench, target, &decoded[main]);
-    let pack = MusicPack::load(&files_of(&bench.experiment.music.pack))?;
+    let pack = MusicPack::load(&files_of_sound(&bench.experiment.music.pack))?;
     if pack.clap().width() != target.sides[0].truth.ncols() {
         let what = format!(
             "the target `{}` has {} numbers, but the pack that generates is conditioned on {}",
@@ -125,7 +125,7 @@ fn arm(
         .record
         .only(&["schedule", "sounds"])
         .setting("music", &bench.experiment.music)
-        .input("pack", content_of(&files_of(&bench.experiment.music.pack))?)
+        .input("pack", content_of(&files_of_sound(&bench.experiment.music.pack))?)
         .input("vectors", percept_pipeline::data::hash_of_rows(vectors));
     let stage = format!("sounds.{name}");
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {

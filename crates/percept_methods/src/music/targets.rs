@@ -3,13 +3,11 @@
 use ndarray::{Array2, Axis};
 use percept_io::npy;
 use percept_models::probe::{Input, Pool, Probe, Space};
-use percept_models::weights::PackFiles;
 use percept_pipeline::PipelineError;
 use percept_pipeline::data::listening::sounds;
 use percept_pipeline::data::listening::{WindowRows, Windows};
-use percept_pipeline::experiment::Pack;
 use percept_pipeline::experiment::music::TargetSettings;
-use percept_pipeline::packs::content_of;
+use percept_pipeline::packs::{content_of, files_of_sound};
 use percept_pipeline::run::{StageName, artefact};
 
 use super::bench::Bench;
@@ -51,14 +49,6 @@ impl Side {
     }
 }
 
-/// The files of a pack of sound.
-pub(super) fn files_of(pack: &Pack) -> PackFiles {
-    match pack {
-        Pack::Pocket => PackFiles::Embedded(percept_pocket_music::FILES),
-        Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
-    }
-}
-
 /// All targets of the experiment.
 pub(super) fn made(bench: &Bench<'_>) -> Result<Vec<Target>, PipelineError> {
     bench.experiment.targets.iter().map(|(name, settings)| target(bench, name, settings)).collect()
@@ -77,7 +67,7 @@ fn target(bench: &Bench<'_>, name: &str, settings: &TargetSettings) -> Result<Ta
     let mut record = bench.record.only(&["schedule", "sounds", "words"]).setting("target", settings);
     match &settings.rows {
         Some(rows) => record = record.input("rows", percept_io::fs::content_hash(rows)?),
-        None => record = record.input("pack", content_of(&files_of(&settings.pack))?),
+        None => record = record.input("pack", content_of(&files_of_sound(&settings.pack))?),
     }
     let stage = format!("target.{name}");
     bench.run.stage(StageName { name: &stage, revision: REVISION }, record, || {
@@ -129,7 +119,7 @@ fn computed(
 ) -> Result<Array2<f32>, PipelineError> {
     let space = Space::parse(&settings.space)?;
     let input = space.input();
-    let probe = Probe::open(&files_of(&settings.pack), vec![space], Pool::Mean, bench.seed.named("features"))?;
+    let probe = Probe::open(&files_of_sound(&settings.pack), vec![space], Pool::Mean, bench.seed.named("features"))?;
     let missing = || {
         PipelineError::data(
             format!("the target `{name}` reads `{}`, which is no space of sounds or captions", settings.space),

@@ -77,8 +77,8 @@ impl Axes {
         Self(vec![(name.to_owned(), coordinate(value))])
     }
 
-    /// The axes of a place inside a model: `layerNN` is a layer, `stageN` a stage, `@tN` a step, `@WORD` a phase, and what is left of a place in a U-Net
-    /// or autoencoder its block.
+    /// The axes of a place inside a model: `layerNN` is a layer, `stageN` a stage, `@tN` a step, `@WORD` a phase, and what is left of a
+    /// place in a U-Net or autoencoder its block.
     pub fn of_place(place: &str) -> Self {
         let (path, at) = place.split_once('@').map_or((place, None), |(path, at)| (path, Some(at)));
         let mut axes = Vec::new();

@@ -114,10 +114,16 @@ pub fn files_of(pack: &experiment::Pack, spaces: &[Space]) -> PackFiles {
         experiment::Pack::Pocket if spaces.iter().any(Space::is_of_language) => {
             PackFiles::Embedded(percept_pocket_words::FILES)
         }
-        experiment::Pack::Pocket if spaces.iter().any(Space::is_of_sound) => {
-            PackFiles::Embedded(percept_pocket_music::FILES)
-        }
+        _ if spaces.iter().any(Space::is_of_sound) => files_of_sound(pack),
         experiment::Pack::Pocket => PackFiles::Embedded(percept_pocket::FILES),
+        experiment::Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
+    }
+}
+
+/// The files of a pack of models of sound.
+pub fn files_of_sound(pack: &experiment::Pack) -> PackFiles {
+    match pack {
+        experiment::Pack::Pocket => PackFiles::Embedded(percept_pocket_music::FILES),
         experiment::Pack::Folder(folder) => PackFiles::Directory(folder.clone()),
     }
 }

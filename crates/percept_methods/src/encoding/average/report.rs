@@ -1,39 +1,42 @@
 //! What the report of an average over subjects shows: scores over people, profiles over layers, unique parts, each subject beside the mean.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use percept_core::figure::{Axis, Estimate, Estimates, Figure, Level, Matrix, Positions, Series};
 use percept_core::outcome::DataSummary;
 use percept_core::{Outcome, Provenance, Section};
+use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::score::ALL;
-use percept_pipeline::encoding::{Axes, Coordinate};
 
-use super::super::summary::{Shown, tables};
+use super::super::shown::{Shown, left_out, positions, regions, tables};
 use super::subject::{AverageRow, Subject};
-
-/// Regions that are drawn in one figure.
-const MOST_REGIONS: usize = 8;
 
 /// The outcome.
 pub(super) fn outcome(subjects: &[Subject], rows: &[AverageRow], warnings: Vec<String>, record: Provenance) -> Outcome {
     let experiment = &subjects[0].experiment;
     let names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
-    let shown = regions(rows);
-    let (arms, scores) = tables(rows.iter().filter(|row| shown.contains(&row.region.as_str())).map(|row| Shown {
-        region: &row.region,
-        space: &row.space,
-        axes: &row.axes,
-        metric: &row.metric,
-        value: row.value,
-        interval: Some([row.low, row.high]),
-        chance: row.chance,
-        n: row.n,
-    }));
+    let all: Vec<Shown<'_>> = rows
+        .iter()
+        .map(|row| Shown {
+            region: &row.region,
+            space: &row.space,
+            axes: &row.axes,
+            metric: &row.metric,
+            value: row.value,
+            interval: Some([row.low, row.high]),
+            chance: row.chance,
+            n: row.n,
+        })
+        .collect();
+    let shown = regions(&all);
+    let (arms, scores) = tables(&all, &shown);
+    let n_regions = rows.iter().map(|row| &row.region).collect::<BTreeSet<_>>().len();
     Outcome {
         name: format!("{}: the mean over {} subjects", experiment.name, subjects.len()),
         lead: format!(
-            "Means over {}, with Student's 95 % intervals over people. Each number of a subject comes from what its fits never saw.",
-            names.join(", ")
+            "Means over {}, with Student's 95 % intervals over people. Each number of a subject comes from what its fits never saw.{}",
+            names.join(", "),
+            left_out(n_regions, &shown)
         ),
         warnings,
         data: DataSummary {
@@ -49,18 +52,22 @@ pub(super) fn outcome(subjects: &[Subject], rows: &[AverageRow], warnings: Vec<S
         scores,
         differences: Vec::new(),
         items: Vec::new(),
-        sections: sections(subjects, rows),
+        sections: sections(subjects, rows, &shown),
         experiment: experiment.resolved(),
         provenance: record,
     }
 }
 
-fn sections(subjects: &[Subject], rows: &[AverageRow]) -> Vec<Section> {
+fn sections(subjects: &[Subject], rows: &[AverageRow], shown: &[String]) -> Vec<Section> {
     let mut all = Vec::new();
-    let mut spaces: Vec<&str> = rows.iter().filter(|row| row.metric == "r").map(|row| row.space.as_str()).collect();
-    spaces.dedup();
+    let mut spaces: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.metric == "r") {
+        if !spaces.contains(&row.space.as_str()) {
+            spaces.push(&row.space);
+        }
+    }
     for space in spaces {
-        let mut figures = vec![over_regions(rows, space, "r", "r")];
+        let mut figures = vec![over_regions(rows, space, shown)];
         figures.extend(of_subjects(subjects, rows, space));
         figures.extend(best(subjects, rows, space));
         let text = "Correlation of held-out predictions with the responses; points are means over subjects, bars their 95 % intervals."
@@ -73,7 +80,7 @@ fn sections(subjects: &[Subject], rows: &[AverageRow]) -> Vec<Section> {
         ("common_r2", "What spaces explain in common, of R²"),
     ]
     .into_iter()
-    .filter_map(|(metric, title)| over_spaces(rows, metric, title))
+    .filter_map(|(metric, title)| over_spaces(rows, metric, title, shown))
     .collect();
     if !parts.is_empty() {
         let text = "Score of all spaces less the score without one, the mean over subjects.".to_owned();
@@ -82,62 +89,19 @@ fn sections(subjects: &[Subject], rows: &[AverageRow]) -> Vec<Section> {
     all
 }
 
-/// Regions in the order of the rows; of many, that of all units and those with the largest r.
-fn regions(rows: &[AverageRow]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for row in rows {
-        if !names.contains(&row.region.as_str()) {
-            names.push(&row.region);
-        }
-    }
-    if names.len() > MOST_REGIONS {
-        let mut most: BTreeMap<&str, f64> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.metric == "r") {
-            let r = most.entry(&row.region).or_insert(f64::NEG_INFINITY);
-            *r = r.max(row.value);
-        }
-        let r = |name: &str| most.get(name).copied().unwrap_or(f64::NEG_INFINITY);
-        names.sort_by(|a, b| (*b == ALL).cmp(&(*a == ALL)).then(r(b).total_cmp(&r(a))));
-        names.truncate(MOST_REGIONS);
-    }
-    names
-}
-
 fn of<'a>(rows: &'a [AverageRow], space: &'a str, metric: &'a str) -> impl Iterator<Item = &'a AverageRow> {
     rows.iter().filter(move |row| row.space == space && row.metric == metric)
 }
 
 /// The sets of a space in the order of the rows.
-fn sets(rows: &[AverageRow], space: &str, metric: &str) -> Vec<Axes> {
-    let mut all: Vec<Axes> = Vec::new();
-    for row in of(rows, space, metric) {
-        if !all.contains(&row.axes) {
-            all.push(row.axes.clone());
+fn sets<'a>(rows: &'a [AverageRow], space: &'a str) -> Vec<&'a Axes> {
+    let mut all: Vec<&Axes> = Vec::new();
+    for row in of(rows, space, "r") {
+        if !all.contains(&&row.axes) {
+            all.push(&row.axes);
         }
     }
     all
-}
-
-/// Where each set stands on the x axis: by number where there is one ascending axis of numbers, else by name.
-fn positions(sets: &[Axes]) -> (Positions, Vec<f64>) {
-    let number = |axes: &Axes| {
-        let mut all = axes.iter();
-        match (all.next(), all.next()) {
-            (Some((_, Coordinate::Number(number))), None) => Some(*number),
-            _ => None,
-        }
-    };
-    let label =
-        sets.first().map_or_else(String::new, |axes| axes.iter().map(|(name, _)| name).collect::<Vec<_>>().join(", "));
-    match sets.iter().map(number).collect::<Option<Vec<f64>>>() {
-        Some(numbers) if numbers.len() > 1 && numbers.windows(2).all(|pair| pair[0] < pair[1]) => {
-            (Positions::Numbers { axis: Axis::plain(label) }, numbers)
-        }
-        _ => {
-            let names = sets.iter().map(ToString::to_string).collect();
-            (Positions::Categories { label, names }, (0..sets.len()).map(|place| place as f64).collect())
-        }
-    }
 }
 
 fn point(x: f64, row: &AverageRow) -> Estimate {
@@ -145,44 +109,43 @@ fn point(x: f64, row: &AverageRow) -> Estimate {
 }
 
 /// A space over its sets in every region; a space of one set over regions.
-fn over_regions(rows: &[AverageRow], space: &str, metric: &str, label: &str) -> Figure {
-    let sets = sets(rows, space, metric);
-    let names = regions(rows);
+fn over_regions(rows: &[AverageRow], space: &str, names: &[String]) -> Figure {
+    let sets = sets(rows, space);
     let (x, series) = if let [_] = sets.as_slice() {
-        let points = of(rows, space, metric)
+        let points = of(rows, space, "r")
             .filter_map(|row| Some(point(names.iter().position(|name| *name == row.region)? as f64, row)));
         let series = vec![Series { name: space.to_owned(), points: points.collect() }];
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let names = names.to_vec();
         (Positions::Categories { label: "region".to_owned(), names }, series)
     } else {
         let (x, places) = positions(&sets);
         let series = names.iter().map(|region| {
-            let own = of(rows, space, metric).filter(|row| row.region == *region);
+            let own = of(rows, space, "r").filter(|row| row.region == *region);
             let points =
-                own.filter_map(|row| Some(point(places[sets.iter().position(|axes| *axes == row.axes)?], row)));
-            Series { name: (*region).to_owned(), points: points.collect() }
+                own.filter_map(|row| Some(point(places[sets.iter().position(|axes| **axes == row.axes)?], row)));
+            Series { name: region.clone(), points: points.collect() }
         });
         (x, series.collect())
     };
     Figure::Estimates(Estimates {
-        title: format!("{label} of {space}"),
+        title: format!("r of {space}"),
         caption: "Mean over subjects with Student's 95 % interval.".to_owned(),
         x,
-        y: Axis::plain(label),
+        y: Axis::plain("r"),
         series,
-        levels: ceiling(rows, space, metric),
+        levels: ceiling(rows, space),
     })
 }
 
-fn ceiling(rows: &[AverageRow], space: &str, metric: &str) -> Vec<Level> {
-    let known = of(rows, space, metric).find(|row| row.region == ALL).and_then(|row| row.ceiling);
+fn ceiling(rows: &[AverageRow], space: &str) -> Vec<Level> {
+    let known = of(rows, space, "r").find(|row| row.region == ALL).and_then(|row| row.ceiling);
     let level = |value| Level { name: "noise ceiling (all)".to_owned(), value, interval: None };
     known.map(level).into_iter().collect()
 }
 
 /// Every subject by itself, over all units.
 fn of_subjects(subjects: &[Subject], rows: &[AverageRow], space: &str) -> Option<Figure> {
-    let sets = sets(rows, space, "r");
+    let sets = sets(rows, space);
     if sets.len() < 2 {
         return None;
     }
@@ -190,7 +153,7 @@ fn of_subjects(subjects: &[Subject], rows: &[AverageRow], space: &str) -> Option
     let series = subjects.iter().map(|subject| {
         let own = of(rows, space, "r").filter(|row| row.region == ALL);
         let points = own.filter_map(|row| {
-            let place = sets.iter().position(|axes| *axes == row.axes)?;
+            let place = sets.iter().position(|axes| **axes == row.axes)?;
             Some(Estimate { x: places[place], value: *row.subjects.get(&subject.name)?, interval: None })
         });
         Series { name: subject.name.clone(), points: points.collect() }
@@ -207,7 +170,7 @@ fn of_subjects(subjects: &[Subject], rows: &[AverageRow], space: &str) -> Option
 
 /// How surely each set is the best, subject by subject.
 fn best(subjects: &[Subject], rows: &[AverageRow], space: &str) -> Option<Figure> {
-    let sets = sets(rows, space, "r");
+    let sets = sets(rows, space);
     let probability = |subject: &Subject, axes: &Axes| {
         let own = of(rows, space, "best_probability").find(|row| row.region == ALL && row.axes == *axes)?;
         own.subjects.get(&subject.name).copied()
@@ -232,7 +195,7 @@ fn best(subjects: &[Subject], rows: &[AverageRow], space: &str) -> Option<Figure
 }
 
 /// A quantity of several spaces side by side, region by region.
-fn over_spaces(rows: &[AverageRow], metric: &str, title: &str) -> Option<Figure> {
+fn over_spaces(rows: &[AverageRow], metric: &str, title: &str, shown: &[String]) -> Option<Figure> {
     let mut places: Vec<(&str, &Axes)> = Vec::new();
     for row in rows.iter().filter(|row| row.metric == metric) {
         if !places.contains(&(row.space.as_str(), &row.axes)) {
@@ -242,13 +205,13 @@ fn over_spaces(rows: &[AverageRow], metric: &str, title: &str) -> Option<Figure>
     if places.is_empty() {
         return None;
     }
-    let series = regions(rows).into_iter().map(|region| {
-        let own = rows.iter().filter(|row| row.metric == metric && row.region == region);
+    let series = shown.iter().map(|region| {
+        let own = rows.iter().filter(|row| row.metric == metric && row.region == *region);
         let points = own.filter_map(|row| {
             let place = places.iter().position(|place| *place == (row.space.as_str(), &row.axes))?;
             Some(point(place as f64, row))
         });
-        Series { name: region.to_owned(), points: points.collect() }
+        Series { name: region.clone(), points: points.collect() }
     });
     let names = places.iter().map(
         |(space, axes)| {

@@ -2,13 +2,14 @@
 //!
 //! It does little more than read the weights. The general product either copies them into the order of its kernel first, which costs as
 //! much again, or reads them where they lie in narrow columns, and meets the same few lines of the first cache again and again. Here they
-//! are read once, six rows side by side along their length, and the sums of all rows of the input stay in the first cache.
+//! are read once for all rows of the input, six rows of theirs side by side along their length.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Scratch, for_each_chunk, is_parallel};
 
-/// Rows of a sample up to which this is the faster way, and so many are multiplied together.
+/// Rows of a sample up to which this way is taken, and how many are multiplied together: their sums stay in the first two caches. It was
+/// measured for texts of 12 to 24 tokens; where beyond them the general product is as fast was not.
 pub(crate) const MOST_ROWS: usize = 48;
 /// Inputs whose weights are in registers together, in so many vectors each: with a sum for each vector and one input no more than the
 /// sixteen registers of the smallest processors.

@@ -48,9 +48,6 @@ pub struct ListeningFiles {
     pub detrend_secs: f64,
 }
 
-/// The region of all units.
-const ALL: &str = "all";
-
 /// A kind of tag, and the tag of every clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags {
@@ -119,7 +116,7 @@ impl Listening {
         let regions = match &files.atlas {
             Some(path) => bids::regions(path, &voxels, shape)?,
             None => vec![UnitGroup {
-                name: ALL.to_owned(),
+                name: "all".to_owned(),
                 selector: "every voxel".to_owned(),
                 units: (0..voxels.len()).collect(),
                 n_dropped: 0,

@@ -46,11 +46,7 @@ pub fn open(
         EncodingData::Scans(settings) => return scans::open(settings),
         EncodingData::Titles(settings) => return titles::open(settings),
         EncodingData::Films(settings) => return films::open(settings),
-        EncodingData::Ds003720(_) | EncodingData::Listener(_) => {
-            let listened = experiment.data.listened();
-            let listened = listened.ok_or_else(|| PipelineError::data("no data of sound are named", "report this"))?;
-            return heard::series(source::open(&listened, run, progress)?);
-        }
+        EncodingData::Music(settings) => return heard::series(source::open(settings, run, progress)?),
         EncodingData::Watcher(settings) => return films::open(&watched(settings, run)),
     };
     Ok(Recording::of_trials(trials))

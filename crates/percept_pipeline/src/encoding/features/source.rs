@@ -93,7 +93,9 @@ impl<'a> Source<'a> {
             Self::Captions { texts, .. } => Ok(probe.texts(&texts[rows], BATCH_OF_TEXTS)?),
             Self::Texts { texts, .. } => Ok(probe.texts(&texts.texts[rows], BATCH_OF_TEXTS)?),
             Self::Sounds { heard, window_secs, .. } => {
-                let format = probe.sound_format().unwrap_or((1, 1));
+                let format = probe.sound_format().ok_or_else(|| {
+                    PipelineError::data("the pack holds no model of sound", "name one that does in `pack`")
+                })?;
                 Ok(probe.sounds(&around(heard, &heard.moments[rows], *window_secs, format)?)?)
             }
             Self::Pictures(stimuli) => {

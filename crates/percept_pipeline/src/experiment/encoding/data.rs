@@ -10,7 +10,7 @@ use super::kinds::{kind_key, read_rest, word_of};
 use crate::experiment::data::{ArraysData, NsdData, PhantomData, shortest, three_lengths};
 use crate::experiment::error::ExperimentError;
 use crate::experiment::key::Section;
-use crate::experiment::music::{Ds003720Data, ListenerData, MusicData};
+use crate::experiment::music::MusicData;
 use crate::experiment::origin::Origin;
 use crate::experiment::vocabulary::KeyTable;
 use crate::experiment::{ArrayRef, Groups, NonFinite};
@@ -182,10 +182,9 @@ pub enum EncodingData {
     Films(Box<FilmsData>),
     /// A simulated subject who watches films.
     Watcher(Box<WatcherData>),
-    /// Music heard in a scanner.
-    Ds003720(Box<Ds003720Data>),
-    /// A simulated subject who hears tunes.
-    Listener(ListenerData),
+    /// Music heard in a scanner, or by a simulated subject: with kinds of their own.
+    #[serde(untagged)]
+    Music(MusicData),
 }
 
 impl WatcherData {
@@ -206,15 +205,6 @@ impl WatcherData {
 }
 
 impl EncodingData {
-    /// The data of somebody who listened, as experiments of music name them.
-    pub(crate) fn listened(&self) -> Option<MusicData> {
-        match self {
-            Self::Ds003720(settings) => Some(MusicData::Ds003720(settings.clone())),
-            Self::Listener(settings) => Some(MusicData::Listener(settings.clone())),
-            _ => None,
-        }
-    }
-
     /// Reads `[data]` by its kind.
     pub(super) fn read(value: Option<Value>, origin: &Origin<'_>) -> Result<Self, ExperimentError> {
         const PATH: &str = "data";
@@ -232,8 +222,8 @@ impl EncodingData {
             }
             EncodingKind::Phantom => Self::Phantom(read_rest(PATH, table, origin)?),
             EncodingKind::Scans => Self::Scans(Box::new(read_rest(PATH, table, origin)?)),
-            EncodingKind::Ds003720 => Self::Ds003720(Box::new(read_rest(PATH, table, origin)?)),
-            EncodingKind::Listener => Self::Listener(read_rest(PATH, table, origin)?),
+            EncodingKind::Ds003720 => Self::Music(MusicData::Ds003720(Box::new(read_rest(PATH, table, origin)?))),
+            EncodingKind::Listener => Self::Music(MusicData::Listener(read_rest(PATH, table, origin)?)),
             EncodingKind::Films => Self::Films(Box::new(read_rest(PATH, table, origin)?)),
             EncodingKind::Watcher => {
                 let watcher: WatcherData = read_rest(PATH, table, origin)?;
