@@ -1,14 +1,14 @@
 """`percept features` side by side with transformers: hidden states of language models for annotated seconds of a film.
 
     cargo build --release
-    python benches/peers/language.py target/release/percept DIR [--seconds 2000] [--threads 2] [bert gpt2 llama]
+    python benches/peers/language.py target/release/percept DIR [--seconds 2000] [--every 40] [--threads 2] [bert gpt2 llama]
 
 DIR gets the texts and models of a released configuration (BERT-base, GPT-2, Llama 3.2 1B) with random weights in f16 and a
 tokenizer of their family trained on the texts. The texts are five levels of annotations in the rhythm of published ones: speech every
 two seconds, the objects of every second, a story every five, a summary every 90, time and place every 60; no two are alike. Every
 hidden state is averaged over the tokens of a text. The other side takes batches of 32 sorted by length, padded and masked; both sides
-compute in f32, in processes of their own with loading included. With --kill percept is killed once on the way and started again, and its
-rows must be those of a run that was not.
+compute in f32, in processes of their own with loading included. With --every K both sides take every Kth text only. With --kill percept
+takes all the texts besides, is killed once on the way and started again, and its rows must be those of the run that was not, byte for byte.
 
 Prints tokens a second with and without loading on the other side, ratios of times over both, time of all processors (which a busy machine
 changes little), and the largest difference relative to the largest value.
@@ -132,35 +132,52 @@ def stored(folder):
 
 
 def compare(arguments, name):
-    texts = arguments.folder / f"texts{arguments.seconds}.txt"
+    """One line of the table: both sides on the same texts, and percept alone on all of them, killed and resumed."""
     pack, out, theirs = arguments.folder / name, arguments.folder / f"{name}-ours", arguments.folder / f"{name}-peer.npy"
-    words = command(arguments.program, pack, name, texts, out, arguments.threads)
+    words = command(arguments.program, pack, name, texts_of(arguments, arguments.every), out, arguments.threads)
     shutil.rmtree(out, ignore_errors=True)
     ours_s, ours_p, _ = timed(words)
-    other = [sys.executable, __file__, "--peer", pack, texts, theirs, arguments.threads]
+    other = [sys.executable, __file__, "--peer", pack, texts_of(arguments, arguments.every), theirs, arguments.threads]
     peer_s, peer_p, found = timed(other)
     found = json.loads(found)
     a, b = stored(out), np.load(theirs)
     difference = np.abs(a - b).max() / np.abs(b).max()
     tokens = found["tokens"]
-    killed = ""
-    if arguments.kill:
-        again = arguments.folder / f"{name}-killed"
-        shutil.rmtree(again, ignore_errors=True)
-        process = subprocess.Popen(command(arguments.program, pack, name, texts, again, arguments.threads), stderr=subprocess.DEVNULL)
-        while not list(again.glob("parts/*")) and process.poll() is None:
-            time.sleep(0.2)
-        process.send_signal(signal.SIGKILL)
-        ended = process.wait() == 0
-        kept = len(list(again.glob("parts/*")))
-        timed(command(arguments.program, pack, name, texts, again, arguments.threads))
-        same = all((again / file.name).read_bytes() == file.read_bytes() for file in out.glob("*.npy"))
-        killed = f" killed with {kept} files{' (too late)' if ended else ''}, {'the same bytes' if same else 'OTHER BYTES'} |"
     print(
         f"| {name} | {len(a[0])} | {tokens} | {tokens / ours_s:.0f} | {tokens / peer_s:.0f} | {tokens / found['seconds']:.0f} "
-        f"| {ours_s / peer_s:.2f} | {ours_s / found['seconds']:.2f} | {ours_p:.0f} s, {peer_p:.0f} s | {difference:.1e} |{killed}",
+        f"| {ours_s / peer_s:.2f} | {ours_s / found['seconds']:.2f} | {ours_p:.0f} s, {peer_p:.0f} s | {difference:.1e} |",
         flush=True,
     )
+
+
+def killed(arguments, name):
+    """All the texts by percept alone, killed once and resumed, beside the rows of the run on every Kth."""
+    out = arguments.folder / f"{name}-killed"
+    shutil.rmtree(out, ignore_errors=True)
+    words = command(arguments.program, arguments.folder / name, name, texts_of(arguments, 1), out, arguments.threads)
+    start = time.perf_counter()
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    while not list(out.glob("parts/*")) and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    ended = process.wait() == 0
+    kept = len(list(out.glob("parts/*")))
+    before = time.perf_counter() - start
+    seconds, processors, _ = timed(words)
+    same = True
+    for file in sorted((arguments.folder / f"{name}-ours").glob("*.npy")):
+        rows, whole = np.load(file), np.load(out / file.name)[:: arguments.every]
+        same &= rows.tobytes() == whole.tobytes()
+        count = len(np.load(out / file.name, mmap_mode="r"))
+    print(
+        f"{name}, {count} texts: killed after {before:.0f} s with {kept} files{' (too late)' if ended else ''}, resumed for {seconds:.0f} s "
+        f"({processors:.0f} s of processors); {'the same bytes' if same else 'OTHER BYTES'} as the run above",
+        flush=True,
+    )
+
+
+def texts_of(arguments, every):
+    return arguments.folder / f"texts{arguments.seconds}{'' if every == 1 else f'-every{every}'}.txt"
 
 
 if __name__ == "__main__":
@@ -172,13 +189,15 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("models", nargs="*", default=list(FAMILY))
     parser.add_argument("--seconds", type=int, default=2000)
+    parser.add_argument("--every", type=int, default=1, help="both sides take every Kth text")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--make", action="store_true", help="only make the texts and models")
     arguments = parser.parse_intermixed_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     texts = annotations(arguments.seconds)
-    (arguments.folder / f"texts{arguments.seconds}.txt").write_text("\n".join(texts) + "\n")
+    for every in {1, arguments.every}:
+        texts_of(arguments, every).write_text("\n".join(texts[::every]) + "\n")
     for name in arguments.models:
         if not (arguments.folder / name).exists():
             # The tokenizer is the same however long the film is.
@@ -189,3 +208,5 @@ if __name__ == "__main__":
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name in arguments.models:
         compare(arguments, name)
+    for name in arguments.models if arguments.kill else []:
+        killed(arguments, name)

@@ -11,11 +11,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use ndarray::{Array2, ArrayD, Ix2};
+use ndarray::{Array, Array2, ArrayD, Dimension, Ix2};
 
 use crate::number::Element;
 use crate::open::{Format, sniff};
 use crate::{Error, Result, fs, gifti, hdf5, mat, mgh, nifti, npy, npz, safetensors, table};
+
+/// An array with its last axis running fastest; one that has it already is not copied.
+pub fn standard<T: Clone, D: Dimension>(array: Array<T, D>) -> Array<T, D> {
+    if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
+}
 
 /// Where an array is: a file, and its name inside.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -136,7 +136,7 @@ impl<T: Element> Matrix<T> {
     }
 
     fn shaped(&self, values: ArrayD<T>, shape: (usize, usize)) -> Result<Array2<T>> {
-        let values = if values.is_standard_layout() { values } else { values.as_standard_layout().into_owned() };
+        let values = crate::array::standard(values);
         let got = values.shape().to_vec();
         values.into_shape_with_order(shape).map_err(|_| {
             Error::malformed("the shape", format!("{shape:?}"), format!("{got:?}")).in_file(&self.reference.path)

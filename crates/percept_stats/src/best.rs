@@ -4,11 +4,11 @@
 //! draws each candidate is best; beside it the margin of the winner over the next, and the whole profile over the ceiling, so that
 //! regions of different quality can be compared. A grid of candidates (layer × step × block) is asked for one axis by [`marginal`].
 
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::contrasts::{Measure, Scores, check, over_tiles};
-use crate::error::{StatsError, same_shape};
+use crate::contrasts::{Measure, Scores, check, over_tiles, regions_of};
+use crate::error::{StatsError, at_least, same_shape};
 use crate::resampling::{Estimate, Resampling};
 
 /// What is known about one unit's or region's best candidate.
@@ -52,7 +52,7 @@ pub struct Profile {
 /// `truth` and every prediction n_samples × n_units; `region_of_unit` and the ceilings n_units.
 ///
 /// # Errors
-/// Shapes that differ, fewer than two candidates, values that are not finite.
+/// As [`BestByPart::new`] and [`BestByPart::add`].
 pub fn best(
     truth: ArrayView2<'_, f32>,
     predictions: &[ArrayView2<'_, f32>],
@@ -60,45 +60,94 @@ pub fn best(
     region_of_unit: &[Option<usize>],
     resampling: &Resampling,
 ) -> Result<BestOf, StatsError> {
-    check(truth, predictions, region_of_unit, resampling)?;
-    crate::error::at_least("candidates", 2, predictions.len())?;
     if let Some(ceiling) = &profile.ceiling {
         same_shape(("ceiling", &[ceiling.len()]), ("truth", &[truth.ncols()]))?;
     }
-    let n_regions = region_of_unit.iter().flatten().max().map_or(0, |last| last + 1);
-    let n_rows = 1 + resampling.n_draws();
-    let mut sums = vec![Array2::<f64>::zeros((predictions.len(), n_rows)); n_regions];
-    let mut n_units = vec![0; n_regions];
-    let mut units = Vec::with_capacity(truth.ncols());
-    over_tiles(
-        truth.ncols(),
-        |start, end| {
-            let mut scores = Scores::new(truth, predictions, start..end, resampling).of(profile.measure).clone();
-            let usable: Vec<bool> =
-                (start..end).map(|unit| normalise(&mut scores, unit - start, unit, profile)).collect();
-            let found: Vec<Option<Best>> = usable
-                .iter()
-                .enumerate()
-                .map(|(unit, usable)| usable.then(|| of(scores.index_axis(ndarray::Axis(2), unit), 1)).flatten())
-                .collect();
-            (scores, found)
-        },
-        |start, (scores, found)| {
-            for (unit, found) in found.into_iter().enumerate() {
-                if let (Some(region), true) = (region_of_unit[start + unit], found.is_some()) {
-                    sums[region] += &scores.index_axis(ndarray::Axis(2), unit);
-                    n_units[region] += 1;
+    let (regions, n_regions) = regions_of(region_of_unit);
+    let mut all = BestByPart::new(profile, predictions.len(), n_regions, resampling)?;
+    all.add(truth, predictions, &regions)?;
+    Ok(all.finish())
+}
+
+/// [`best`] of units that come in parts, so that not all of them need to be in memory; a unit may belong to several regions. How the units
+/// are parted does not matter.
+pub struct BestByPart<'a> {
+    profile: &'a Profile,
+    resampling: &'a Resampling,
+    /// Per region, n_candidates × (1 + n_draws).
+    sums: Vec<Array2<f64>>,
+    n_units: Vec<usize>,
+    n_candidates: usize,
+    units: Vec<Option<Best>>,
+}
+
+impl<'a> BestByPart<'a> {
+    /// Nothing yet; the ceilings of `profile` are those of all units to come.
+    ///
+    /// # Errors
+    /// Fewer than two candidates.
+    pub fn new(
+        profile: &'a Profile,
+        n_candidates: usize,
+        n_regions: usize,
+        resampling: &'a Resampling,
+    ) -> Result<Self, StatsError> {
+        at_least("candidates", 2, n_candidates)?;
+        let sums = vec![Array2::zeros((n_candidates, 1 + resampling.n_draws())); n_regions];
+        Ok(Self { profile, resampling, sums, n_units: vec![0; n_regions], n_candidates, units: Vec::new() })
+    }
+
+    /// Adds the next units.
+    ///
+    /// # Shapes
+    /// `truth` and every prediction n_samples × n_units; `regions` n_units, the regions of each.
+    ///
+    /// # Errors
+    /// Shapes that differ, more units than ceilings, values that are not finite.
+    pub fn add(
+        &mut self,
+        truth: ArrayView2<'_, f32>,
+        predictions: &[ArrayView2<'_, f32>],
+        regions: &[Vec<usize>],
+    ) -> Result<(), StatsError> {
+        same_shape(("predictions", &[predictions.len()]), ("candidates", &[self.n_candidates]))?;
+        check(truth, predictions, regions, self.resampling)?;
+        let first = self.units.len();
+        if let Some(ceiling) = &self.profile.ceiling {
+            at_least("ceilings", first + truth.ncols(), ceiling.len())?;
+        }
+        over_tiles(
+            truth.ncols(),
+            |start, end| {
+                let scores = Scores::new(truth, predictions, start..end, self.resampling);
+                let mut scores = scores.of(self.profile.measure).clone();
+                let usable: Vec<bool> =
+                    (start..end).map(|unit| normalise(&mut scores, unit - start, first + unit, self.profile)).collect();
+                let found: Vec<Option<Best>> = usable
+                    .iter()
+                    .enumerate()
+                    .map(|(unit, usable)| usable.then(|| of(scores.index_axis(Axis(2), unit), 1)).flatten())
+                    .collect();
+                (scores, found)
+            },
+            |start, (scores, found)| {
+                for (unit, found) in found.into_iter().enumerate() {
+                    for &region in regions[start + unit].iter().filter(|_| found.is_some()) {
+                        self.sums[region] += &scores.index_axis(Axis(2), unit);
+                        self.n_units[region] += 1;
+                    }
+                    self.units.push(found);
                 }
-                units.push(found);
-            }
-        },
-    );
-    let regions = sums
-        .into_iter()
-        .zip(n_units)
-        .map(|(sum, n)| if n == 0 { None } else { of((sum / n as f64).view(), n) })
-        .collect();
-    Ok(BestOf { units, regions })
+            },
+        );
+        Ok(())
+    }
+
+    /// What was found of all units that were added.
+    pub fn finish(self) -> BestOf {
+        let of_region = |(sum, n): (Array2<f64>, usize)| if n == 0 { None } else { of((sum / n as f64).view(), n) };
+        BestOf { units: self.units, regions: self.sums.into_iter().zip(self.n_units).map(of_region).collect() }
+    }
 }
 
 /// The probability of each value of one axis, from the probabilities of candidates and the value that each of them has there.
@@ -122,7 +171,7 @@ fn normalise(scores: &mut Array3<f64>, place: usize, unit: usize, profile: &Prof
         return false;
     };
     let divisor = if profile.measure == Measure::R { ceiling.sqrt() } else { ceiling };
-    scores.index_axis_mut(ndarray::Axis(2), place).mapv_inplace(|score| score / divisor);
+    scores.index_axis_mut(Axis(2), place).mapv_inplace(|score| score / divisor);
     true
 }
 
@@ -177,6 +226,14 @@ mod tests {
         let regions = vec![Some(0); 6];
         let found =
             best(truth.view(), &[a.view(), good.view(), b.view()], &profile, &regions, &resampling).expect("fits");
+        let mut parted = BestByPart::new(&profile, 3, 1, &resampling).expect("fits");
+        for units in [0..2, 2..6] {
+            let of = |values: &Array2<f32>| values.slice(ndarray::s![.., units.clone()]).to_owned();
+            let candidates = [of(&a), of(&good), of(&b)];
+            let views: Vec<_> = candidates.iter().map(|values| values.view()).collect();
+            parted.add(of(&truth).view(), &views, &vec![vec![0]; units.len()]).expect("fits");
+        }
+        assert_eq!(parted.finish(), found, "units may come in parts");
         let region = found.regions[0].as_ref().expect("units");
         assert_eq!((region.candidate, region.probability[1], region.n_units), (1, 1.0, 4));
         assert!(region.margin.low > 0.5 && found.units[2].is_none() && found.units[3].is_none());

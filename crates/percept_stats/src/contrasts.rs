@@ -61,7 +61,7 @@ pub struct Contrasted {
 /// `truth` and every prediction n_samples × n_units, out of training; `region_of_unit` n_units, regions from 0 on.
 ///
 /// # Errors
-/// Shapes that differ, no models, values that are not finite, contrasts with another number of weights than models.
+/// As [`ContrastsByPart::new`] and [`ContrastsByPart::add`].
 ///
 /// # Numerics
 /// f64. Agrees with scores computed draw by draw in NumPy to 1e-10.
@@ -72,47 +72,107 @@ pub fn contrasts(
     region_of_unit: &[Option<usize>],
     resampling: &Resampling,
 ) -> Result<Contrasted, StatsError> {
-    check(truth, predictions, region_of_unit, resampling)?;
-    for contrast in contrasts {
-        same_shape(("contrast", &[contrast.weights.len()]), ("predictions", &[predictions.len()]))?;
+    let (regions, n_regions) = regions_of(region_of_unit);
+    let mut all = ContrastsByPart::new(contrasts, predictions.len(), n_regions, resampling)?;
+    all.add(truth, predictions, &regions)?;
+    Ok(all.finish())
+}
+
+/// [`contrasts`] of units that come in parts, so that not all of them need to be in memory; a unit may belong to several regions. How the
+/// units are parted does not matter.
+pub struct ContrastsByPart<'a> {
+    contrasts: &'a [Contrast],
+    n_models: usize,
+    resampling: &'a Resampling,
+    units: Vec<Vec<Option<Estimate>>>,
+    /// n_contrasts × n_regions × (1 + n_draws).
+    sums: Array3<f64>,
+    n_units: Vec<usize>,
+}
+
+impl<'a> ContrastsByPart<'a> {
+    /// Nothing yet.
+    ///
+    /// # Errors
+    /// No models, contrasts with another number of weights than models.
+    pub fn new(
+        contrasts: &'a [Contrast],
+        n_models: usize,
+        n_regions: usize,
+        resampling: &'a Resampling,
+    ) -> Result<Self, StatsError> {
+        at_least("models", 1, n_models)?;
+        for contrast in contrasts {
+            same_shape(("contrast", &[contrast.weights.len()]), ("predictions", &[n_models]))?;
+        }
+        let sums = Array3::zeros((contrasts.len(), n_regions, 1 + resampling.n_draws()));
+        let units = vec![Vec::new(); contrasts.len()];
+        Ok(Self { contrasts, n_models, resampling, units, sums, n_units: vec![0; n_regions] })
     }
+
+    /// Adds the next units.
+    ///
+    /// # Shapes
+    /// `truth` and every prediction n_samples × n_units, out of training; `regions` n_units, the regions of each.
+    ///
+    /// # Errors
+    /// Shapes that differ, values that are not finite.
+    pub fn add(
+        &mut self,
+        truth: ArrayView2<'_, f32>,
+        predictions: &[ArrayView2<'_, f32>],
+        regions: &[Vec<usize>],
+    ) -> Result<(), StatsError> {
+        same_shape(("predictions", &[predictions.len()]), ("models", &[self.n_models]))?;
+        check(truth, predictions, regions, self.resampling)?;
+        over_tiles(
+            truth.ncols(),
+            |start, end| {
+                let scores = Scores::new(truth, predictions, start..end, self.resampling);
+                let part: Vec<Array2<f64>> = self.contrasts.iter().map(|contrast| scores.contrast(contrast)).collect();
+                let estimates = part.iter().map(estimates).collect::<Vec<_>>();
+                (part, estimates)
+            },
+            |start, (part, estimates)| {
+                for (all, part) in self.units.iter_mut().zip(&estimates) {
+                    all.extend(part.iter().copied());
+                }
+                for unit in 0..estimates.first().map_or(0, Vec::len) {
+                    let regions = &regions[start + unit];
+                    let is_known = |values: &Array2<f64>| values.column(unit).iter().all(|value| value.is_finite());
+                    if regions.is_empty() || !part.iter().all(is_known) {
+                        continue;
+                    }
+                    for &region in regions {
+                        self.n_units[region] += 1;
+                        for (contrast, values) in part.iter().enumerate() {
+                            let mut sum = self.sums.slice_mut(ndarray::s![contrast, region, ..]);
+                            sum += &values.column(unit);
+                        }
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+
+    /// What was found of all units that were added.
+    pub fn finish(self) -> Contrasted {
+        let region = |contrast: usize, region: usize| {
+            let n = self.n_units[region] as f64;
+            let draws = self.sums.slice(ndarray::s![contrast, region, ..]);
+            if n > 0.0 { Estimate::new(draws[0] / n, draws.iter().skip(1).map(|sum| sum / n)) } else { None }
+        };
+        let n_regions = self.n_units.len();
+        let regions = (0..self.contrasts.len()).map(|c| (0..n_regions).map(|r| region(c, r)).collect()).collect();
+        Contrasted { units: self.units, regions, n_units: self.n_units }
+    }
+}
+
+/// The regions of each unit, where it has one at most, and how many there are.
+pub(crate) fn regions_of(region_of_unit: &[Option<usize>]) -> (Vec<Vec<usize>>, usize) {
     let n_regions = region_of_unit.iter().flatten().max().map_or(0, |last| last + 1);
-    let n_rows = 1 + resampling.n_draws();
-    let mut units = vec![Vec::with_capacity(truth.ncols()); contrasts.len()];
-    let mut sums = Array3::<f64>::zeros((contrasts.len(), n_regions, n_rows));
-    let mut n_units = vec![0; n_regions];
-    over_tiles(
-        truth.ncols(),
-        |start, end| {
-            let scores = Scores::new(truth, predictions, start..end, resampling);
-            let part: Vec<Array2<f64>> = contrasts.iter().map(|contrast| scores.contrast(contrast)).collect();
-            let estimates = part.iter().map(estimates).collect::<Vec<_>>();
-            (part, estimates)
-        },
-        |start, (part, estimates)| {
-            for (all, part) in units.iter_mut().zip(&estimates) {
-                all.extend(part.iter().copied());
-            }
-            for unit in 0..estimates.first().map_or(0, Vec::len) {
-                let Some(region) = region_of_unit[start + unit] else { continue };
-                if part.iter().any(|values| values.column(unit).iter().any(|value| !value.is_finite())) {
-                    continue;
-                }
-                n_units[region] += 1;
-                for (contrast, values) in part.iter().enumerate() {
-                    let mut sum = sums.slice_mut(ndarray::s![contrast, region, ..]);
-                    sum += &values.column(unit);
-                }
-            }
-        },
-    );
-    let region = |contrast: usize, region: usize| {
-        let n = n_units[region] as f64;
-        let draws = sums.slice(ndarray::s![contrast, region, ..]);
-        if n > 0.0 { Estimate::new(draws[0] / n, draws.iter().skip(1).map(|sum| sum / n)) } else { None }
-    };
-    let regions = (0..contrasts.len()).map(|c| (0..n_regions).map(|r| region(c, r)).collect()).collect();
-    Ok(Contrasted { units, regions, n_units })
+    (region_of_unit.iter().map(|region| region.iter().copied().collect()).collect(), n_regions)
 }
 
 /// Runs `task(start, end)` over all units a few tasks at a time, and `merge(start, result)` in the order of units.
@@ -133,13 +193,12 @@ pub(crate) fn over_tiles<R: Send>(
 pub(crate) fn check(
     truth: ArrayView2<'_, f32>,
     predictions: &[ArrayView2<'_, f32>],
-    region_of_unit: &[Option<usize>],
+    regions: &[Vec<usize>],
     resampling: &Resampling,
 ) -> Result<(), StatsError> {
-    at_least("models", 1, predictions.len())?;
     at_least("samples", 2, truth.nrows())?;
     resampling.accepts("truth", truth)?;
-    same_shape(("truth", &[truth.ncols()]), ("regions", &[region_of_unit.len()]))?;
+    same_shape(("truth", &[truth.ncols()]), ("regions", &[regions.len()]))?;
     finite("truth", truth)?;
     for prediction in predictions {
         same_shape(("prediction", prediction.shape()), ("truth", truth.shape()))?;
@@ -266,6 +325,28 @@ mod tests {
             (0..35).filter(|u| u % 2 == 1 && *u != 3).map(|u| found.units[0][u].expect("value").value).sum::<f64>();
         assert!((found.regions[0][1].expect("units").value - mean / 16.0).abs() < 1e-12);
     }
+
+    #[test]
+    fn units_may_come_in_parts_and_lie_in_several_regions() {
+        let (y, p) = (noise("y", 60, 40), noise("p", 60, 40));
+        let resampling = Resampling::labels(&(0..60).collect::<Vec<_>>(), 30, Seed::new(1)).expect("fits");
+        let score = [Contrast { name: "r".to_owned(), measure: Measure::R, weights: vec![1.0] }];
+        let of = |regions: &dyn Fn(usize) -> Option<usize>| {
+            let regions: Vec<Option<usize>> = (0..40).map(regions).collect();
+            contrasts(y.view(), &[p.view()], &score, &regions, &resampling).expect("fits")
+        };
+        let mut parted = ContrastsByPart::new(&score, 1, 2, &resampling).expect("fits");
+        for units in [0..3, 3..36, 36..40] {
+            let regions: Vec<Vec<usize>> =
+                units.clone().map(|unit| if unit % 3 == 0 { vec![0, 1] } else { vec![0] }).collect();
+            let part = |values: &Array2<f32>| values.slice(ndarray::s![.., units.clone()]).to_owned();
+            parted.add(part(&y).view(), &[part(&p).view()], &regions).expect("fits");
+        }
+        let (parted, all, third) = (parted.finish(), of(&|_| Some(0)), of(&|unit| (unit % 3 == 0).then_some(0)));
+        assert_eq!((&parted.units, &parted.regions[0][0]), (&all.units, &all.regions[0][0]));
+        assert_eq!((parted.regions[0][1], parted.n_units), (third.regions[0][0], vec![40, 14]));
+    }
+
     #[test]
     fn r2_about_zero_keeps_its_frame_in_every_draw_and_r2_does_not() {
         let (n, units) = (12, 3);

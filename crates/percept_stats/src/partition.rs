@@ -13,7 +13,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::contrasts::{Contrast, Contrasted, Measure, WIDTH, centred, check, contrasts, over_tiles};
+use crate::contrasts::{Contrast, Contrasted, Measure, WIDTH, centred, check, contrasts, over_tiles, regions_of};
 use crate::error::{StatsError, at_least};
 use crate::resampling::{Estimate, Resampling};
 
@@ -111,9 +111,9 @@ pub fn product_measure(
     region_of_unit: &[Option<usize>],
     resampling: &Resampling,
 ) -> Result<Contrasted, StatsError> {
-    check(truth, parts, region_of_unit, resampling)?;
+    let (regions, n_regions) = regions_of(region_of_unit);
+    check(truth, parts, &regions, resampling)?;
     at_least("parts", 1, parts.len())?;
-    let n_regions = region_of_unit.iter().flatten().max().map_or(0, |last| last + 1);
     let sizes = resampling.sizes();
     let mut units = vec![Vec::with_capacity(truth.ncols()); parts.len()];
     let mut sums = vec![vec![vec![0.0; sizes.len()]; n_regions]; parts.len()];

@@ -202,7 +202,7 @@ pub struct PermutationTest {
 /// Both n_samples × n_units, as many samples as the orders have.
 ///
 /// # Errors
-/// Shapes that differ, values that are not finite.
+/// As [`TestByPart::add`].
 ///
 /// # Numerics
 /// Means, lengths and sums in f64, products in f32: r agrees with f64 to 1e-7. The same bits on any number of threads.
@@ -215,47 +215,80 @@ pub fn test_columns(
     permutations: &Permutations,
     side: Side,
 ) -> Result<PermutationTest, StatsError> {
-    same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
-    same_shape(("truth", &[truth.nrows()]), ("permutations", &[permutations.n_samples]))?;
-    finite("pred", pred)?;
-    finite("truth", truth)?;
-    let n_units = pred.ncols();
-    let starts: Vec<usize> = (0..n_units).step_by(WIDTH).collect();
-    let mut test = PermutationTest {
-        r: ItemScores { values: Vec::with_capacity(n_units) },
-        p: Vec::with_capacity(n_units),
-        p_max: Vec::new(),
-        chance: Vec::with_capacity(n_units),
-        max: vec![f64::NEG_INFINITY; permutations.len()],
-        histogram: vec![0; N_BINS],
-    };
-    // A few thousand tiles at a time, so that their maxima need little memory.
-    for starts in starts.chunks(1024) {
-        let tiles: Vec<Tile> = starts
-            .par_iter()
-            .map(|&start| {
-                let columns = s![.., start..(start + WIDTH).min(n_units)];
-                Tile::new(pred.slice(columns), truth.slice(columns), permutations, side)
-            })
-            .collect();
-        for tile in tiles {
-            test.r.values.extend(tile.r);
-            test.p.extend(tile.p);
-            test.chance.extend(tile.chance);
-            test.max.iter_mut().zip(tile.max).for_each(|(max, value)| *max = max.max(value));
-            test.histogram.iter_mut().zip(tile.histogram).for_each(|(sum, count)| *sum += count);
-        }
+    let mut all = TestByPart::new(permutations, side);
+    all.add(pred, truth)?;
+    Ok(all.finish())
+}
+
+/// [`test_columns`] of units that come in parts, so that not all of them need to be in memory. How the units are parted does not matter.
+pub struct TestByPart<'a> {
+    permutations: &'a Permutations,
+    side: Side,
+    test: PermutationTest,
+}
+
+impl<'a> TestByPart<'a> {
+    /// Nothing yet.
+    pub fn new(permutations: &'a Permutations, side: Side) -> Self {
+        let test = PermutationTest {
+            r: ItemScores { values: Vec::new() },
+            p: Vec::new(),
+            p_max: Vec::new(),
+            chance: Vec::new(),
+            max: vec![f64::NEG_INFINITY; permutations.len()],
+            histogram: vec![0; N_BINS],
+        };
+        Self { permutations, side, test }
     }
-    let mut sorted = test.max.clone();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let p_max = |r: &Option<f64>| {
-        r.map(|r| {
-            let value = side.statistic(r);
-            (1 + sorted.len() - sorted.partition_point(|max| *max < value)) as f64 / (1 + sorted.len()) as f64
-        })
-    };
-    test.p_max = test.r.values.iter().map(p_max).collect();
-    Ok(test)
+
+    /// Adds the next units.
+    ///
+    /// # Shapes
+    /// Both n_samples × n_units, as many samples as the orders have.
+    ///
+    /// # Errors
+    /// Shapes that differ, values that are not finite.
+    pub fn add(&mut self, pred: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> Result<(), StatsError> {
+        same_shape(("pred", pred.shape()), ("truth", truth.shape()))?;
+        same_shape(("truth", &[truth.nrows()]), ("permutations", &[self.permutations.n_samples]))?;
+        finite("pred", pred)?;
+        finite("truth", truth)?;
+        let n_units = pred.ncols();
+        let starts: Vec<usize> = (0..n_units).step_by(WIDTH).collect();
+        // A few thousand tiles at a time, so that their maxima need little memory.
+        for starts in starts.chunks(1024) {
+            let tiles: Vec<Tile> = starts
+                .par_iter()
+                .map(|&start| {
+                    let columns = s![.., start..(start + WIDTH).min(n_units)];
+                    Tile::new(pred.slice(columns), truth.slice(columns), self.permutations, self.side)
+                })
+                .collect();
+            for tile in tiles {
+                let test = &mut self.test;
+                test.r.values.extend(tile.r);
+                test.p.extend(tile.p);
+                test.chance.extend(tile.chance);
+                test.max.iter_mut().zip(tile.max).for_each(|(max, value)| *max = max.max(value));
+                test.histogram.iter_mut().zip(tile.histogram).for_each(|(sum, count)| *sum += count);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found of all units that were added.
+    pub fn finish(mut self) -> PermutationTest {
+        let mut sorted = self.test.max.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let p_max = |r: &Option<f64>| {
+            r.map(|r| {
+                let value = self.side.statistic(r);
+                (1 + sorted.len() - sorted.partition_point(|max| *max < value)) as f64 / (1 + sorted.len()) as f64
+            })
+        };
+        self.test.p_max = self.test.r.values.iter().map(p_max).collect();
+        self.test
+    }
 }
 
 /// What one task finds.
@@ -429,6 +462,12 @@ mod tests {
         };
         let found = on(1);
         assert_eq!(found, on(4));
+        let mut parted = TestByPart::new(&orders, Side::Greater);
+        for units in [0..5, 5..33, 33..37] {
+            let of = |values: &Array2<f32>| values.slice(s![.., units.clone()]).to_owned();
+            parted.add(of(&pred).view(), of(&truth).view()).expect("fits");
+        }
+        assert_eq!(found, parted.finish());
         assert_eq!((found.r.undefined(), found.p[20], found.p_max[20]), (vec![20], None, None));
         assert_eq!(found.histogram.iter().sum::<u64>(), 36 * 61);
         assert!(found.p.iter().flatten().all(|p| *p >= 1.0 / 62.0));

@@ -54,11 +54,11 @@ fn decoded(bench: &Bench<'_>, labels: &Labels) -> Result<Decoded, PipelineError>
     let delay = delays.get(delays.len() / 2).copied().unwrap_or(0);
     let group = &bench.data.group_of_sample;
     // Of every scan with a category, the scan in which its response is read.
-    let pairs: Vec<(usize, usize)> = (0..labels.holds.nrows())
-        .filter_map(|sample| {
-            let category = labels.holds.row(sample).iter().position(|holds| *holds > 0.0)?;
-            let read = sample + delay;
-            (read < group.len() && group[read] == group[sample]).then_some((read, category))
+    let pairs: Vec<(usize, usize)> = (0..group.len())
+        .filter_map(|read| {
+            let shown = bench.data.timeline.before(read, delay)?;
+            let category = labels.holds.row(shown).iter().position(|holds| *holds > 0.0)?;
+            Some((read, category))
         })
         .collect();
     let n_categories = labels.names.len();
@@ -78,7 +78,7 @@ fn decoded(bench: &Bench<'_>, labels: &Labels) -> Result<Decoded, PipelineError>
             (0..pairs.len()).partition(|&pair| tested.contains(&group[pairs[pair].0]));
         let rows = |chosen: &[usize]| {
             let samples: Vec<usize> = chosen.iter().map(|&pair| pairs[pair].0).collect();
-            bench.responses.select(Axis(0), &samples).mapv(f64::from)
+            bench.data.responses.select(Axis(0), &samples).mapv(f64::from)
         };
         let mut targets = Array2::<f64>::zeros((train.len(), n_categories));
         for (row, &pair) in train.iter().enumerate() {

@@ -94,7 +94,7 @@ fn driven(bench: &Bench<'_>, found: &Found, shown: &[String]) -> Result<Vec<Driv
             }
         }
         let Some((r, unit, model)) = best else { continue };
-        let predicted = bench.predictions(&model.point.key())?.column(unit).to_owned();
+        let predicted = bench.predictions(&model.point.key())?.of_units(unit..unit + 1)?.column(0).to_owned();
         all.push(Driven { region: region.clone(), unit, r, space: model.point.words(), predicted });
     }
     Ok(all)
@@ -154,14 +154,12 @@ fn pictures(bench: &Bench<'_>, driven: &[Driven]) -> Result<Figure, PipelineErro
 /// The words whose texts have the largest mean prediction.
 fn words(bench: &Bench<'_>, of: &Driven) -> Figure {
     let texts = said(bench);
-    let runs = &bench.data.session_of_sample;
     let delays = delays(bench.data, &bench.experiment.encode);
     let mut sums = BTreeMap::<String, (f64, usize)>::new();
     for (item, samples) in bench.plan.items.iter().enumerate() {
         let mut own: Vec<String> = Vec::new();
         for &delay in &delays {
-            let Some(before) = samples[0].checked_sub(delay) else { continue };
-            if runs[before] == runs[samples[0]] {
+            if let Some(before) = bench.data.timeline.before(samples[0], delay) {
                 own.extend(texts[before].iter().cloned());
             }
         }
@@ -192,14 +190,14 @@ fn words(bench: &Bench<'_>, of: &Driven) -> Figure {
     )
 }
 
-/// The different words of the texts of all levels in each sample.
+/// The different words of the texts of all levels in each scan.
 fn said(bench: &Bench<'_>) -> Vec<Vec<String>> {
-    let mut all = vec![Vec::new(); bench.data.n_samples()];
+    let mut all = vec![Vec::new(); bench.data.timeline.len()];
     for level in &bench.data.annotations {
         let words: Vec<Vec<String>> =
             level.texts.iter().map(|text| text.split_whitespace().map(str::to_lowercase).collect()).collect();
-        for &[text, sample] in &level.stands {
-            all[sample].extend(words[text].iter().cloned());
+        for &[text, scan] in &level.stands {
+            all[scan].extend(words[text].iter().cloned());
         }
     }
     for words in &mut all {
@@ -216,10 +214,7 @@ fn categories(bench: &Bench<'_>, of: &Driven) -> Option<Figure> {
     let delay = delays.get(delays.len() / 2).copied().unwrap_or(0);
     let mut sums = vec![(0.0, 0usize); labels.names.len()];
     for (item, samples) in bench.plan.items.iter().enumerate() {
-        let Some(before) = samples[0].checked_sub(delay) else { continue };
-        if bench.data.group_of_sample[before] != bench.data.group_of_sample[samples[0]] {
-            continue;
-        }
+        let Some(before) = bench.data.timeline.before(samples[0], delay) else { continue };
         for (label, sum) in sums.iter_mut().enumerate() {
             if labels.holds[(before, label)] > 0.0 {
                 sum.0 += f64::from(of.predicted[item]);

@@ -59,7 +59,7 @@ pub fn run(
     folder.claim("encoding", &experiment.name)?;
     simulated::write(experiment, &folder, progress)?;
     let data = recording::open(experiment, &folder, progress)?;
-    encode(experiment, &data, &folder, progress)
+    encode(experiment, data, &folder, progress)
 }
 
 /// The part of [`run`] after the data are open.
@@ -68,19 +68,22 @@ pub fn run(
 /// Any [`PipelineError`].
 pub fn encode(
     experiment: &EncodingExperiment,
-    data: &Recording,
+    mut data: Recording,
     run: &RunFolder,
     progress: &dyn Progress,
 ) -> Result<Encoded, PipelineError> {
     percept_io::fs::write_bytes(run.file("experiment.toml"), experiment.resolved().as_bytes())?;
     let seed = Seed::new(experiment.seed);
-    let plan = EncodingPlan::new(data, &experiment.encode, &experiment.statistics)?;
+    let plan = EncodingPlan::new(&data, &experiment.encode, &experiment.statistics)?;
     let mut record = Provenance::new(experiment.seed);
     record.inputs = data.inputs()?;
     record.settings.insert("experiment".to_owned(), experiment.resolved());
-    let (prepared, notes) = responses::prepared(data, &experiment.encode)?;
-    let ceiling = responses::ceilings(data, &plan, prepared.view())?;
-    let judge = Judge::new(data, &plan, &experiment.statistics, prepared.view(), ceiling, seed)?;
+    // What was planted is scaled by the responses as they were recorded.
+    let truth = simulated::truth(experiment, &data, run)?;
+    let notes = responses::prepare(&mut data, &experiment.encode)?;
+    let data = &data;
+    let ceiling = responses::ceilings(data, &plan)?;
+    let judge = Judge::new(data, &plan, &experiment.statistics, ceiling, seed)?;
     let mut warnings = data.warnings.clone();
     warnings.extend(notes);
     warnings.extend(judge.notes.iter().cloned());
@@ -93,19 +96,9 @@ pub fn encode(
         .iter()
         .map(|(name, settings)| points(name, settings, &materials))
         .collect::<Result<Vec<Vec<Point>>, _>>()?;
-    let bench = Bench {
-        experiment,
-        data,
-        plan: &plan,
-        judge: &judge,
-        responses: prepared.view(),
-        run,
-        record: &record,
-        seed,
-        progress,
-    };
+    let bench = Bench { experiment, data, plan: &plan, judge: &judge, run, record: &record, seed, progress };
     let (models, joint, best) = (bench.models(&spaces)?, bench.joint(&spaces)?, bench.best(&spaces)?);
-    let planted = match simulated::truth(experiment, data, run)? {
+    let planted = match truth {
         Some(truth) => Some(planted::recovered(&bench, &truth, &spaces, &models, &joint, &best)?),
         None => None,
     };

@@ -1,21 +1,19 @@
 //! The fits of a run: every set of features alone, some spaces together, and which set is best.
 
-use ndarray::{Array2, ArrayView2};
 use percept_core::{Progress, Provenance, Seed};
 use percept_pipeline::data::Recording;
 use percept_pipeline::encoding::features::Point;
-use percept_pipeline::encoding::fit::{BandRows, HeldOutPredictions, held_out};
+use percept_pipeline::encoding::fit::{BandRows, FitFacts, Fits};
+use percept_pipeline::encoding::predictions::{Predictions, PredictionsFile};
 use percept_pipeline::encoding::score::{BestSets, Judge, ModelScores, Parts};
 use percept_pipeline::encoding::{Axes, EncodingPlan};
 use percept_pipeline::experiment::encoding::EncodingExperiment;
-use percept_pipeline::run::{StageName, artefact};
+use percept_pipeline::run::StageName;
 use percept_pipeline::{PipelineError, RunFolder};
 use serde::{Deserialize, Serialize};
 
 /// Of predictions, of scores; see [`percept_pipeline::run`].
-const REVISION: u32 = 2;
-/// The tensor's name in a file of predictions.
-const VALUES: &str = "values";
+const REVISION: u32 = 3;
 /// A share of units with the penalty at an end of the grid that is worth a warning.
 const MANY_AT_EDGE: f64 = 0.2;
 
@@ -25,8 +23,6 @@ pub(super) struct Bench<'a> {
     pub(super) data: &'a Recording,
     pub(super) plan: &'a EncodingPlan,
     pub(super) judge: &'a Judge<'a>,
-    /// n_samples × n_units, as they are predicted.
-    pub(super) responses: ArrayView2<'a, f32>,
     pub(super) run: &'a RunFolder,
     pub(super) record: &'a Provenance,
     pub(super) seed: Seed,
@@ -38,14 +34,6 @@ pub(super) struct Model {
     pub(super) point: Point,
     pub(super) scores: ModelScores,
     pub(super) facts: FitFacts,
-}
-
-/// What is worth knowing of a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct FitFacts {
-    /// Share of units and folds whose penalty stood at the low and at the high end of the grid.
-    pub(super) at_edge: [f64; 2],
-    pub(super) n_columns: usize,
 }
 
 /// Spaces together, at one point of the axes of the one that has several.
@@ -132,18 +120,20 @@ impl Bench<'_> {
             record.clone(),
             || {
                 let rows =
-                    points.iter().map(|point| point.of_samples(self.run, self.data)).collect::<Result<Vec<_>, _>>()?;
+                    points.iter().map(|point| point.of_scans(self.run, self.data)).collect::<Result<Vec<_>, _>>()?;
                 let bands: Vec<BandRows<'_>> = points
                     .iter()
                     .zip(&rows)
                     .map(|(point, rows)| BandRows { name: &point.space, rows: rows.view() })
                     .collect();
                 let seed = self.seed.named("bands").named(key);
+                let responses = self.data.responses.view();
+                let out = PredictionsFile::create(self.run, &path, self.plan.n_items(), responses.ncols())?;
                 let settings = &self.experiment.encode;
-                let found: HeldOutPredictions =
-                    held_out(key, &bands, self.responses, self.data, self.plan, settings, seed)?;
-                artefact::save(self.run, &path, &[(VALUES, found.values.into_dyn())])?;
-                self.run.write_json(&facts, &FitFacts { at_edge: found.at_edge, n_columns: found.n_columns })?;
+                let fits = Fits { responses, data: self.data, plan: self.plan, settings };
+                let found: FitFacts = fits.held_out(key, &bands, seed, &out)?;
+                out.finish()?;
+                self.run.write_json(&facts, &found)?;
                 Ok(vec![path.clone(), facts.clone()])
             },
         )?;
@@ -151,22 +141,18 @@ impl Bench<'_> {
         Ok((record.input("predictions", stage.content()), facts))
     }
 
-    /// Held-out predictions that were made before: n_items × n_units.
-    pub(super) fn predictions(&self, key: &str) -> Result<Array2<f32>, PipelineError> {
-        artefact::load(self.run, &predictions_path(key))?.matrix(
-            VALUES,
-            self.plan.n_items(),
-            Some(self.responses.ncols()),
-        )
+    /// Held-out predictions that were made before.
+    pub(super) fn predictions(&self, key: &str) -> Result<Predictions, PipelineError> {
+        Predictions::open(self.run, &predictions_path(key), self.plan.n_items())
     }
 
     /// The same of several models.
-    pub(super) fn all_predictions(&self, keys: &[String]) -> Result<Vec<Array2<f32>>, PipelineError> {
+    pub(super) fn all_predictions(&self, keys: &[String]) -> Result<Vec<Predictions>, PipelineError> {
         keys.iter().map(|key| self.predictions(key)).collect()
     }
 
     fn scored(&self, key: &str, record: Provenance) -> Result<ModelScores, PipelineError> {
-        self.kept("scores", key, record, |bench| bench.judge.scores(bench.predictions(key)?.view()))
+        self.kept("scores", key, record, |bench| bench.judge.scores(&bench.predictions(key)?))
     }
 
     /// The result of `make`, kept as the stage `kind.key`.
@@ -245,9 +231,7 @@ impl Bench<'_> {
             whole.ok_or_else(|| PipelineError::data("no model holds all spaces", "please report this"))?;
         let scores = self.scored(&key, record)?;
         let parts = self.kept("parts", &format!("{position:04}"), parts_record.setting("names", &names), |bench| {
-            let predicted = bench.all_predictions(&keys)?;
-            let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
-            bench.judge.parts(&names, &views)
+            bench.judge.shares(&names, &bench.all_predictions(&keys)?)
         })?;
         Ok(Joint { names: names.into_iter().map(str::to_owned).collect(), axes, keys, scores, parts })
     }
@@ -263,9 +247,7 @@ impl Bench<'_> {
             }
             let sets = self.kept("best", &points[0].space, record, |bench| {
                 let keys: Vec<String> = points.iter().map(Point::key).collect();
-                let predicted = bench.all_predictions(&keys)?;
-                let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
-                bench.judge.best(&views)
+                bench.judge.best(&bench.all_predictions(&keys)?)
             })?;
             all.push(BestOfSpace { space, sets });
         }

@@ -166,8 +166,7 @@ impl Comparison<'_, '_> {
         let worth = match signal {
             Some(signal) => {
                 let predicted = self.bench.all_predictions(&joint.keys)?;
-                let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
-                Some(self.bench.judge.true_unique(joint.names.len(), &views, signal.view()))
+                Some(self.bench.judge.true_unique(joint.names.len(), &predicted, signal.view())?)
             }
             None => None,
         };

@@ -55,7 +55,7 @@ fn lead(bench: &Bench<'_>) -> String {
     let names: Vec<String> = bench.experiment.spaces.iter().map(|(name, _)| format!("`{name}`")).collect();
     format!(
         "Responses of {} units of {} predicted from {}: every number comes from {} that the fit never saw.",
-        bench.responses.ncols(),
+        bench.data.responses.ncols(),
         bench.data.subject,
         names.join(", "),
         plural(bench.data.group_word())

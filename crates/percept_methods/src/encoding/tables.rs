@@ -126,7 +126,7 @@ fn quantities(bench: &Bench<'_>, found: &Found) -> Vec<Quantity> {
 }
 
 fn table(bench: &Bench<'_>, quantities: &[Quantity]) -> Result<(), PipelineError> {
-    let n = bench.responses.ncols();
+    let n = bench.data.responses.ncols();
     let whole = |values: Vec<usize>| Column::Integer(values.into_iter().map(|value| value as i64).collect());
     let mut columns: Vec<(&str, Column)> = vec![("unit", whole((0..n).collect()))];
     match &bench.data.places {

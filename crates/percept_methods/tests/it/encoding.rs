@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, s};
+use ndarray::{Array1, Array2, s};
 use percept_core::{Seed, Silent};
 use percept_io::npy;
 use percept_methods::encoding::average::{AverageRow, average};
@@ -311,6 +311,38 @@ fn films_are_read_run_by_run_with_texts_of_their_level_and_titles_are_held_out()
     let findings = percept_pipeline::data::recording::doctor::examine(root.path(), &[]).expect("read");
     assert!(findings.len() == 4 && findings.iter().all(|run| run.problems.is_empty()), "{findings:?}");
     assert_eq!(findings[0].levels, ["objects", "story"]);
+}
+
+#[test]
+fn what_was_said_during_dropped_scans_reaches_the_scans_behind_them() {
+    let root = tempfile::tempdir().expect("a folder");
+    films(root.path());
+    let toml = "[data]\nkind = \"films\"\nroot = \".\"\nsubject = \"S01\"\ndrop_secs = 4\n[spaces.rate]\nkind = \"rate\"\nlevel = \"story\"\n\
+                [spaces.whole]\nkind = \"array\"\narray = \"whole.npy\"\n[spaces.kept]\nkind = \"array\"\narray = \"kept.npy\"\n\
+                [encode]\ndelays = [2]\n[statistics]\npermutations = 99\ndraws = 100\nblock = 6\n";
+    let words = |number: usize, second: usize| ((second * [3, 4, 2, 1][number] + number) % 5) as f32;
+    // Rows of all scans, and of those that are kept only.
+    let whole = Array2::from_shape_fn((4 * SECS, 1), |(row, _)| words(row / SECS, row % SECS));
+    let kept = Array2::from_shape_fn((4 * 36, 1), |(row, _)| words(row / 36, row % 36 + 4));
+    for (name, rows) in [("whole.npy", whole), ("kept.npy", kept)] {
+        percept_io::npy::write(root.path().join(name), rows.view().into_dyn()).expect("written");
+    }
+    let experiment = EncodingExperiment::parse(toml, &root.path().join("films.toml"), &[]).expect("valid");
+    let out = tempfile::tempdir().expect("a folder");
+    run(&experiment, out.path()).expect("run");
+    // Predictions for one voxel of the first two scans of every run, whose features lie in dropped scans.
+    let first = |space: &str| -> Vec<f32> {
+        let path = out.path().join(format!("predictions/{space}.0000.safetensors"));
+        let values: ndarray::ArrayD<f32> =
+            percept_io::safetensors::open(path).expect("there").tensor("values").expect("f32");
+        (0..4).flat_map(|run| [values[[0, 36 * run]], values[[0, 36 * run + 1]]]).collect()
+    };
+    let said: Vec<f32> = (0..4).flat_map(|run| [words(run, 2), words(run, 3)]).collect();
+    let r = |space: &str| {
+        percept_stats::correlation::pearson(Array1::from(first(space)).view(), Array1::from(said.clone()).view())
+    };
+    assert!(r("rate").expect("varies") > 0.95 && r("whole").expect("varies") > 0.95, "{:?} {said:?}", first("rate"));
+    assert!(r("kept").is_none_or(|r| r < 0.8), "an array of the kept scans says nothing of the others");
 }
 
 #[test]

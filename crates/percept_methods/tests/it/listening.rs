@@ -97,7 +97,7 @@ fn a_scan_has_the_sound_around_its_middle_and_silence_is_zeros() {
     let (_, settings) = experiment.spaces.iter().find(|(name, _)| *name == "clap").expect("there");
     let made = points("clap", settings, &from).expect("made");
     assert_eq!(made.iter().map(|point| point.axes.to_string()).collect::<Vec<_>>(), ["stage 0", "stage 1"]);
-    let rows = made[0].of_samples(&folder, &data).expect("there");
+    let rows = made[0].of_scans(&folder, &data).expect("there");
 
     let space = Space::parse("clap.audio.stage0").expect("a space");
     let files = PackFiles::Embedded(percept_pocket_music::FILES);

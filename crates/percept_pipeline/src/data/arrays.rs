@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array4, ArrayD, Axis};
 use percept_core::Responses;
-use percept_io::array::Reference;
+use percept_io::array::{self, Reference};
+use percept_io::number::Element;
 
 use super::alike::Alike;
 use super::array_pictures::{self, Stored};
@@ -106,7 +107,7 @@ fn stack<T: Clone, D: ndarray::RemoveAxis>(parts: &[ndarray::Array<T, D>]) -> nd
 
 /// n_samples × n_units; a last axis of length 1 is dropped.
 fn matrix(reference: &ArrayRef) -> Result<Array2<f32>, PipelineError> {
-    let array = read(reference)?;
+    let array = read::<f32>(reference)?;
     let shape = array.shape().to_vec();
     let flat = match *shape.as_slice() {
         [n, p] | [n, p, 1] => array.into_shape_with_order((n, p)),
@@ -117,12 +118,12 @@ fn matrix(reference: &ArrayRef) -> Result<Array2<f32>, PipelineError> {
             ));
         }
     };
-    Ok(flat.expect("the lengths are the same").mapv(|value| value as f32))
+    Ok(flat.expect("the lengths are the same"))
 }
 
 /// One number per sample.
 fn vector(reference: &ArrayRef, n_samples: usize) -> Result<Vec<f64>, PipelineError> {
-    let array = read(reference)?;
+    let array = read::<f64>(reference)?;
     if array.len() != n_samples || array.shape().iter().filter(|&&length| length > 1).count() > 1 {
         return Err(PipelineError::data(
             format!("`{reference}` has shape {:?}, expected one value for each of {n_samples} samples", array.shape()),
@@ -208,7 +209,7 @@ fn region(region: Region, mask: Option<&ArrayRef>, n_units: usize) -> Result<Reg
 
 /// The units that `mask` takes: those above zero.
 fn masked(mask: &ArrayRef, n_units: usize) -> Result<Vec<usize>, PipelineError> {
-    let values = read(mask)?;
+    let values = read::<f64>(mask)?;
     if values.len() != n_units {
         return Err(PipelineError::data(
             format!("the mask `{mask}` has shape {:?}, but the responses have {n_units} units", values.shape()),
@@ -272,8 +273,8 @@ fn captions_of_table(path: &std::path::Path, n_samples: usize) -> Result<Vec<Vec
 /// Captions of a million samples fit; whatever is larger is another file.
 const MAX_CAPTION_BYTES: u64 = 1 << 30;
 
-fn read(reference: &ArrayRef) -> Result<ArrayD<f64>, PipelineError> {
+fn read<T: Element>(reference: &ArrayRef) -> Result<ArrayD<T>, PipelineError> {
     let found = Reference { path: reference.file.clone(), name: reference.variable.clone() };
     // MAT files hand over their columns as they lie; reshaping wants rows.
-    Ok(found.read::<f64>()?.data.as_standard_layout().into_owned())
+    Ok(array::standard(found.read::<T>()?.data))
 }

@@ -1,7 +1,9 @@
 //! What all scans in BIDS have in common: subjects, the time between scans, voxels, and regions by labels.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
 use percept_io::{fs, nifti, table};
 use serde::Deserialize;
 
@@ -94,6 +96,20 @@ pub(super) fn voxels(mask: Option<&Path>, runs: &[(String, &Path)]) -> Result<Ch
         return Err(PipelineError::data(format!("no voxel of run `{first_name}` varies"), "check the mask"));
     }
     Ok(Chosen { voxels, shape, affine })
+}
+
+/// The scans of several runs below one another, scans × voxels: of each file the frames of its range. Runs are read one at a time, so that
+/// those of a brain fill the memory once.
+pub(super) fn stacked(runs: &[(&Path, Range<usize>)], voxels: &[usize]) -> Result<Array2<f32>, PipelineError> {
+    let (mut values, mut n_scans) = (Vec::new(), 0);
+    for (path, frames) in runs {
+        let run = nifti::open(path)?.select_frames::<f32>(voxels, frames.clone())?;
+        n_scans += run.nrows();
+        values.reserve_exact(run.len());
+        values.extend(run);
+    }
+    Array2::from_shape_vec((n_scans, voxels.len()), values)
+        .map_err(|error| PipelineError::data(format!("runs have different voxels: {error}"), "leave one out"))
 }
 
 /// Regions from a volume of labels and a table of their names: the same name with `.tsv`, columns `index` and `name`.

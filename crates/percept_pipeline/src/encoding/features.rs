@@ -1,6 +1,6 @@
-//! Features of every sample: each space as one or more sets, one for every point of its axes, made once and kept in the run's folder.
+//! Features of every scan: each space as one or more sets, one for every point of its axes, made once and kept in the run's folder.
 //!
-//! A space of pictures has a row for each stimulus, one of texts or labels a row for each sample. Places inside models are read
+//! A space of pictures has a row for each stimulus, one of texts or labels a row for each scan of the timeline. Places inside models are read
 //! in blocks of stimuli, each a stage of its own, so that a run that is killed loses one block.
 
 mod source;
@@ -14,7 +14,7 @@ use percept_models::probe::{Input, Pool, Probe, Space};
 use super::axes::Axes;
 use super::gabor::Pyramid;
 use super::places::tapped_in;
-use crate::data::recording::{Annotations, Timing};
+use crate::data::recording::{Annotations, Timeline, Timing};
 use crate::data::{Recording, Stimuli, pictures};
 use crate::error::PipelineError;
 use crate::experiment::ArrayRef;
@@ -23,7 +23,7 @@ use crate::experiment::encoding::{
 };
 use crate::packs::content_of;
 use crate::run::{RunFolder, StageName, artefact};
-use source::{BLOCK, Source, over_samples, pictures_of};
+use source::{BLOCK, Source, over_scans, pictures_of};
 
 /// Of the computation; see [`crate::run`].
 const REVISION: u32 = 2;
@@ -48,11 +48,11 @@ pub struct Point {
 }
 
 impl Point {
-    /// The features of every sample: n_samples × n_features.
+    /// The features of every scan: n_scans of the timeline × n_features.
     ///
     /// # Errors
     /// When the file is missing or damaged.
-    pub fn of_samples(&self, run: &RunFolder, data: &Recording) -> Result<Array2<f32>, PipelineError> {
+    pub fn of_scans(&self, run: &RunFolder, data: &Recording) -> Result<Array2<f32>, PipelineError> {
         let rows = artefact::load(run, &self.path)?.matrix(VALUES, self.n_rows, None)?;
         Ok(if self.by_stimulus { rows.select(Axis(0), &data.group_of_sample) } else { rows })
     }
@@ -111,7 +111,7 @@ fn keep(
 ) -> Result<Point, PipelineError> {
     let key = format!("{name}.{number:04}");
     let path = format!("features/{key}.safetensors");
-    let n_rows = if by_stimulus { from.data.groups.len() } else { from.data.n_samples() };
+    let n_rows = if by_stimulus { from.data.groups.len() } else { from.data.timeline.len() };
     let stage = from.run.stage(StageName { name: &format!("features.{key}"), revision: REVISION }, record, || {
         let values = make()?;
         expect_rows(name, &values, n_rows)?;
@@ -234,7 +234,7 @@ fn bags(
     settings: &SpaceSettings,
     from: &Materials<'_>,
 ) -> Result<Vec<Point>, PipelineError> {
-    of_words(name, &bag.level, settings, from, |texts| hashed(texts, &from.data.session_of_sample, bag))
+    of_words(name, &bag.level, settings, from, |texts| hashed(texts, &from.data.timeline.session, bag))
 }
 
 /// Numbers of words and letters, one set for every level.
@@ -244,13 +244,13 @@ fn rates(
     settings: &SpaceSettings,
     from: &Materials<'_>,
 ) -> Result<Vec<Point>, PipelineError> {
-    let n_samples = from.data.n_samples();
-    let points = of_words(name, &rate.level, settings, from, |texts| counted(texts, n_samples))?;
+    let n_scans = from.data.timeline.len();
+    let points = of_words(name, &rate.level, settings, from, |texts| counted(texts, n_scans))?;
     let columns = ["words", "letters"].map(str::to_owned).to_vec();
     Ok(points.into_iter().map(|point| Point { columns: columns.clone(), ..point }).collect())
 }
 
-/// A space whose rows are counts over the texts of each sample: one set for every level.
+/// A space whose rows are counts over the texts of each scan: one set for every level.
 fn of_words(
     name: &str,
     pattern: &str,
@@ -283,12 +283,12 @@ fn hashed(texts: &Annotations, runs: &[usize], settings: &BagSpace) -> Array2<f3
             row[(hash >> 1) as usize % settings.columns] += sign;
         }
     }
-    let own = over_samples(&rows, &texts.stands, runs.len(), false);
+    let own = over_scans(&rows, &texts.stands, runs.len(), false);
     let mut all = own.clone();
-    for sample in 0..runs.len() {
-        let first = sample.saturating_sub(settings.context);
-        for before in (first..sample).filter(|&before| runs[before] == runs[sample]) {
-            let mut to = all.row_mut(sample);
+    for scan in 0..runs.len() {
+        let first = scan.saturating_sub(settings.context);
+        for before in (first..scan).filter(|&before| runs[before] == runs[scan]) {
+            let mut to = all.row_mut(scan);
             to += &own.row(before);
         }
     }
@@ -301,12 +301,12 @@ fn blake(word: &str) -> u64 {
     u64::from_str_radix(&hex[..16], 16).unwrap_or(0)
 }
 
-fn counted(texts: &Annotations, n_samples: usize) -> Array2<f32> {
+fn counted(texts: &Annotations, n_scans: usize) -> Array2<f32> {
     let rows = Array2::from_shape_fn((texts.texts.len(), 2), |(text, column)| match column {
         0 => words_of(&texts.texts[text]).count() as f32,
         _ => texts.texts[text].chars().filter(|letter| letter.is_alphanumeric()).count() as f32,
     });
-    over_samples(&rows, &texts.stands, n_samples, false)
+    over_scans(&rows, &texts.stands, n_scans, false)
 }
 
 fn arrays(name: &str, settings: &ArraySpace, from: &Materials<'_>) -> Result<Vec<Point>, PipelineError> {
@@ -323,15 +323,29 @@ fn arrays(name: &str, settings: &ArraySpace, from: &Materials<'_>) -> Result<Vec
         let hash = percept_io::fs::content_hash(&reference.file)?;
         let record = from.record.only(&["design"]).input("array", hash).setting("variable", &reference.variable);
         let found = percept_io::array::Reference { path: reference.file.clone(), name: reference.variable.clone() };
-        let values = found.read_matrix::<f32>()?.as_standard_layout().into_owned();
+        let values = percept_io::array::standard(found.read_matrix::<f32>()?);
         let n_samples = from.data.n_samples();
         let by_stimulus = has_stimuli && values.nrows() == from.data.groups.len() && values.nrows() != n_samples;
-        if values.nrows() > n_samples && !from.data.is_trials() {
+        if values.nrows() > from.data.timeline.len() && !from.data.is_trials() {
             return Err(too_many(name, values.nrows(), from.data));
         }
-        points.push(keep(name, number, axes, by_stimulus, record, from, || Ok(values))?);
+        points.push(keep(name, number, axes, by_stimulus, record, from, || {
+            Ok(on_timeline(values, &from.data.timeline))
+        })?);
     }
     Ok(points)
+}
+
+/// Rows of samples as rows of scans, zeros where a scan was dropped; rows of scans as they are.
+fn on_timeline(rows: Array2<f32>, timeline: &Timeline) -> Array2<f32> {
+    if timeline.is_whole() || rows.nrows() != timeline.of_sample.len() {
+        return rows;
+    }
+    let mut all = Array2::zeros((timeline.len(), rows.ncols()));
+    for (row, &scan) in rows.rows().into_iter().zip(&timeline.of_sample) {
+        all.row_mut(scan).assign(&row);
+    }
+    all
 }
 
 /// Features that go on where the scans have ended.

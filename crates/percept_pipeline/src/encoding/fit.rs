@@ -11,8 +11,10 @@ use percept_core::Seed;
 use percept_regress::{
     Band, BandedCv, BandedParams, Edge, Folds, Pca, Pooling, RegressError, RidgeCv, RidgeParams, Score,
 };
+use serde::{Deserialize, Serialize};
 
 use super::plan::EncodingPlan;
+use super::predictions::PredictionsFile;
 use super::responses::in_time;
 use crate::data::Recording;
 use crate::error::PipelineError;
@@ -27,72 +29,75 @@ const NUMBERS_TOGETHER: usize = 1 << 27;
 pub struct BandRows<'a> {
     /// Its name.
     pub name: &'a str,
-    /// n_samples × n_features, in the order of the samples.
+    /// n_scans of the timeline × n_features.
     pub rows: ArrayView2<'a, f32>,
 }
 
-/// What the fits of all folds gave.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeldOutPredictions {
-    /// n_items × n_units.
-    pub values: Array2<f32>,
+/// What is worth knowing of the fits of all folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitFacts {
     /// Share of units and folds whose penalty stood at the low end of the grid, and at its high end.
     pub at_edge: [f64; 2],
     /// Columns that were regressed on.
     pub n_columns: usize,
 }
 
-/// Predicts the items of every fold from fits on its training samples.
-///
-/// # Shapes
-/// `responses` n_samples × n_units.
-///
-/// # Errors
-/// A regression that is refused, named by `name`.
-pub fn held_out(
-    name: &str,
-    bands: &[BandRows<'_>],
-    responses: ArrayView2<'_, f32>,
-    data: &Recording,
-    plan: &EncodingPlan,
-    settings: &EncodeSettings,
-    seed: Seed,
-) -> Result<HeldOutPredictions, PipelineError> {
-    let n_units = responses.ncols();
-    let mut out =
-        HeldOutPredictions { values: Array2::zeros((plan.n_items(), n_units)), at_edge: [0.0; 2], n_columns: 0 };
-    let refused = |error| PipelineError::Regress { feature: name.to_owned(), error };
-    let timed = bands.iter().map(|band| in_time(band.rows, data, settings)).collect::<Result<Vec<_>, _>>()?;
-    let bands: Vec<BandRows<'_>> =
-        bands.iter().zip(&timed).map(|(band, rows)| BandRows { name: band.name, rows: rows.view() }).collect();
-    for (number, fold) in plan.folds.iter().enumerate() {
-        let prepared = prepared(&bands, &fold.train, data, settings).map_err(|error| match error {
-            Refused::Regress(error) => refused(error),
+/// What all fits of a run share.
+#[derive(Clone, Copy)]
+pub struct Fits<'a> {
+    /// n_samples × n_units.
+    pub responses: ArrayView2<'a, f32>,
+    /// The recording.
+    pub data: &'a Recording,
+    /// What is predicted from what.
+    pub plan: &'a EncodingPlan,
+    /// How.
+    pub settings: &'a EncodeSettings,
+}
+
+impl Fits<'_> {
+    /// Predicts the items of every fold from fits on its training samples, and writes them to `out`.
+    ///
+    /// # Errors
+    /// A regression that is refused, named by `name`; a disk that refuses.
+    pub fn held_out(
+        &self,
+        name: &str,
+        bands: &[BandRows<'_>],
+        seed: Seed,
+        out: &PredictionsFile,
+    ) -> Result<FitFacts, PipelineError> {
+        let Self { data, plan, settings, .. } = *self;
+        let mut facts = FitFacts { at_edge: [0.0; 2], n_columns: 0 };
+        let named = |error| match error {
+            Refused::Regress(error) => PipelineError::Regress { feature: name.to_owned(), error },
             Refused::Other(error) => error,
-        })?;
-        out.n_columns = prepared.features.ncols();
-        let inner: Vec<usize> = fold.train.iter().map(|&sample| data.group_of_sample[sample]).collect();
-        let x = prepared.features.select(Axis(0), &fold.train);
-        let test = plan.of_items(fold.items.clone(), prepared.features.view());
-        let job = Job {
-            x,
-            responses,
-            train: &fold.train,
-            test,
-            bands: prepared.bands,
-            inner,
-            params: params(settings, prepared.is_scaled),
         };
-        let small = job.x.len() + fold.train.len() * n_units <= MOST_NUMBERS_IN_F64;
-        let seed = seed.at(number as u64);
-        let fitted = if small { job.run::<f64>(settings, seed) } else { job.run::<f32>(settings, seed) };
-        let (predicted, edges) = fitted.map_err(refused)?;
-        for (total, share) in out.at_edge.iter_mut().zip(edges) {
-            *total += share / plan.folds.len() as f64;
+        let timed = bands.iter().map(|band| in_time(band.rows, data, settings)).collect::<Result<Vec<_>, _>>()?;
+        let bands: Vec<BandRows<'_>> =
+            bands.iter().zip(&timed).map(|(band, rows)| BandRows { name: band.name, rows: rows.view() }).collect();
+        for (number, fold) in plan.folds.iter().enumerate() {
+            let prepared = prepared(&bands, &fold.train, data, settings).map_err(named)?;
+            facts.n_columns = prepared.features.ncols();
+            let job = Job {
+                x: prepared.features.select(Axis(0), &fold.train),
+                test: plan.of_items(fold.items.clone(), prepared.features.view()),
+                responses: self.responses,
+                train: &fold.train,
+                items: fold.items.clone(),
+                bands: prepared.bands,
+                inner: fold.train.iter().map(|&sample| data.group_of_sample[sample]).collect(),
+                params: params(settings, prepared.is_scaled),
+            };
+            let small = job.x.len() + fold.train.len() * self.responses.ncols() <= MOST_NUMBERS_IN_F64;
+            let seed = seed.at(number as u64);
+            let fitted = if small { job.run::<f64>(settings, seed, out) } else { job.run::<f32>(settings, seed, out) };
+            for (total, share) in facts.at_edge.iter_mut().zip(fitted.map_err(named)?) {
+                *total += share / plan.folds.len() as f64;
+            }
         }
-        out.values.slice_mut(s![fold.items.clone(), ..]).assign(&predicted);
+        Ok(facts)
     }
-    Ok(out)
 }
 
 fn params(settings: &EncodeSettings, is_scaled: bool) -> RidgeParams {
@@ -110,8 +115,21 @@ enum Refused {
     Other(PipelineError),
 }
 
+impl From<RegressError> for Refused {
+    fn from(error: RegressError) -> Self {
+        Self::Regress(error)
+    }
+}
+
+impl From<PipelineError> for Refused {
+    fn from(error: PipelineError) -> Self {
+        Self::Other(error)
+    }
+}
+
 /// Features as they are regressed on.
 struct Prepared {
+    /// n_samples × n_columns.
     features: Array2<f32>,
     bands: Vec<Band>,
     /// Principal components have their own scale, which ridge must see.
@@ -124,21 +142,24 @@ fn prepared(
     data: &Recording,
     settings: &EncodeSettings,
 ) -> Result<Prepared, Refused> {
+    let timeline = &data.timeline;
+    let train: Vec<usize> = train.iter().map(|&sample| timeline.of_sample[sample]).collect();
     let mut parts = Vec::with_capacity(bands.len());
     let mut places = Vec::with_capacity(bands.len());
     let mut start = 0;
     for band in bands {
         let reduced = match settings.pca {
             0 => band.rows.to_owned(),
-            n if band.rows.ncols() <= n => standardised(band.rows, train),
+            n if band.rows.ncols() <= n => standardised(band.rows, &train),
             n => {
-                let rows = band.rows.select(Axis(0), train);
+                let rows = band.rows.select(Axis(0), &train);
                 let view = rows.view();
-                let pca = Pca::fit::<f32>(&view, n, true).map_err(Refused::Regress)?;
-                pca.transform(band.rows).map_err(Refused::Regress)?
+                let pca = Pca::fit::<f32>(&view, n, true)?;
+                pca.transform(band.rows)?
             }
         };
-        let part = delayed(reduced, data, settings).map_err(Refused::Other)?;
+        let reached = delayed(reduced, data, settings)?;
+        let part = if timeline.is_whole() { reached } else { reached.select(Axis(0), &timeline.of_sample) };
         places.push(Band { name: band.name.to_owned(), features: start..start + part.ncols() });
         start += part.ncols();
         parts.push(part);
@@ -150,7 +171,7 @@ fn prepared(
     Ok(Prepared { features, bands: places, is_scaled: settings.pca > 0 })
 }
 
-/// Features by the mean and deviation of the training samples; 0 where they do not vary there.
+/// Features by the mean and deviation of the scans of the training samples; 0 where they do not vary there.
 fn standardised(rows: ArrayView2<'_, f32>, train: &[usize]) -> Array2<f32> {
     let mut out = rows.to_owned();
     for mut column in out.columns_mut() {
@@ -163,7 +184,7 @@ fn standardised(rows: ArrayView2<'_, f32>, train: &[usize]) -> Array2<f32> {
     out
 }
 
-/// Features at the delays of the experiment, which never reach into another run.
+/// Features of all scans at the delays of the experiment, which never reach into another run.
 fn delayed(rows: Array2<f32>, data: &Recording, settings: &EncodeSettings) -> Result<Array2<f32>, PipelineError> {
     if settings.delays == [0] {
         return Ok(rows);
@@ -178,7 +199,7 @@ fn delayed(rows: Array2<f32>, data: &Recording, settings: &EncodeSettings) -> Re
     let refused = |error: percept_signal::SignalError| {
         PipelineError::data(format!("the features cannot be delayed: {error}"), "correct `encode.delays`")
     };
-    let (rows, runs) = (rows.view(), &data.session_of_sample);
+    let (rows, runs) = (rows.view(), &data.timeline.session);
     let found = match settings.delay_form {
         DelayForm::Columns => percept_signal::delayed(rows, runs, &delays),
         DelayForm::Mean => percept_signal::delayed_mean(rows, runs, &delays),
@@ -193,20 +214,27 @@ struct Job<'a> {
     responses: ArrayView2<'a, f32>,
     train: &'a [usize],
     test: Array2<f32>,
+    /// What `test` are.
+    items: Range<usize>,
     bands: Vec<Band>,
     inner: Vec<usize>,
     params: RidgeParams,
 }
 
-type Predicted = (Array2<f32>, [f64; 2]);
-
 impl Job<'_> {
-    /// Predictions of `test`, and the share of units whose penalty stands at either end of the grid.
-    fn run<T: percept_regress::Real>(&self, settings: &EncodeSettings, seed: Seed) -> Result<Predicted, RegressError> {
+    /// Writes predictions of `test` to `out`; the share of units whose penalty stands at either end of the grid.
+    fn run<T: percept_regress::Real>(
+        &self,
+        settings: &EncodeSettings,
+        seed: Seed,
+        out: &PredictionsFile,
+    ) -> Result<[f64; 2], Refused> {
         let [x, test] = [&self.x, &self.test].map(|values| values.mapv(|value| T::from_f64(f64::from(value))));
         let n_units = self.responses.ncols();
         let folds = Folds::by_label(&self.inner)?;
-        let mut predicted = Array2::zeros((test.nrows(), n_units));
+        let put = |units: Range<usize>, values: Array2<T>| {
+            out.put(self.items.clone(), units, values.mapv(|value| value.as_f64() as f32).view())
+        };
         let mut at_edge = [0usize; 2];
         if self.bands.len() == 1 || settings.model == ModelForm::Ridge {
             // Units of a brain are fitted some thousands at a time: their responses are not held twice.
@@ -219,8 +247,7 @@ impl Job<'_> {
                 for (count, end) in at_edge.iter_mut().zip([Edge::Low, Edge::High]) {
                     *count += ridge.edge.iter().filter(|edge| **edge == end).count();
                 }
-                let found = ridge.predict(test.view())?;
-                predicted.slice_mut(s![.., units]).assign(&found.mapv(|value| value.as_f64() as f32));
+                put(units, ridge.predict(test.view())?)?;
             }
         } else {
             let params = BandedParams {
@@ -234,9 +261,9 @@ impl Job<'_> {
             for (count, end) in at_edge.iter_mut().zip([grid.first(), grid.last()]) {
                 *count += banded.alpha.iter().filter(|alpha| Some(*alpha) == end).count();
             }
-            predicted.assign(&banded.predict(test.view())?.mapv(|value| value.as_f64() as f32));
+            put(0..n_units, banded.predict(test.view())?)?;
         }
-        Ok((predicted, at_edge.map(|count| count as f64 / n_units.max(1) as f64)))
+        Ok(at_edge.map(|count| count as f64 / n_units.max(1) as f64))
     }
 
     /// Responses of some units to what is fitted on.

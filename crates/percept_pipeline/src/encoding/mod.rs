@@ -3,7 +3,7 @@
 //!
 //! - [`axes`]: where a set of features stands: layer, step, block, phase; [`features`]: all sets of a space
 //! - [`plan`]: folds over stimuli, runs or titles, and the items that are scored
-//! - [`fit`]: held-out predictions of all units
+//! - [`fit`]: held-out predictions of all units; [`predictions`]: the file that they are in
 //! - [`planted`]: simulated subjects whose regions follow features of the experiment, and the truth about them
 //! - [`score`]: r, R², nulls, ceilings, regions
 
@@ -14,6 +14,7 @@ mod gabor;
 mod places;
 pub mod plan;
 pub mod planted;
+pub mod predictions;
 pub mod responses;
 pub mod score;
 

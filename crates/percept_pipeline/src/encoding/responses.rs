@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2};
 use percept_signal::{Deviation, convolved, detrend, zscore_per_group};
 use percept_stats::noise_ceiling::{ceiling_mixed, ncsnr};
 
@@ -15,17 +15,20 @@ use crate::experiment::encoding::{EncodeSettings, Trend};
 
 /// Order of the polynomial of Savitzky and Golay's filter.
 const SAVITZKY_GOLAY_ORDER: usize = 3;
+/// Units whose ceilings are computed at a time.
+const UNITS_TOGETHER: usize = 4096;
 /// How long the haemodynamic response is followed.
 const RESPONSE_SECS: f64 = 32.0;
 
-/// Responses without drifts, z-scored, and what the user should know of it.
+/// Takes drifts out of the responses of `data` and z-scores them, in their place: those of a brain are not held twice. What the user should
+/// know of it.
 ///
 /// # Errors
 /// Filters that do not fit the runs.
-pub fn prepared(data: &Recording, settings: &EncodeSettings) -> Result<(Array2<f32>, Vec<String>), PipelineError> {
-    let mut values = data.responses.clone();
+pub fn prepare(data: &mut Recording, settings: &EncodeSettings) -> Result<Vec<String>, PipelineError> {
+    let mut values = std::mem::take(&mut data.responses);
+    filter_drifts(values.view_mut(), &data.session_of_sample, data, settings)?;
     let mut notes = Vec::new();
-    filter_drifts(values.view_mut(), data, settings)?;
     let n_sessions = data.session_of_sample.iter().max().map_or(0, |last| last + 1);
     // With one session its mean and deviation are those of training and test together: then nothing is z-scored, and the
     // intercept of the regression is enough.
@@ -41,24 +44,27 @@ pub fn prepared(data: &Recording, settings: &EncodeSettings) -> Result<(Array2<f
             ));
         }
     }
-    Ok((values, notes))
+    data.responses = values;
+    Ok(notes)
 }
 
-/// Takes slow drifts out of every run, as `encode.detrend` says; any rows of samples are filtered alike.
+/// Takes slow drifts out of every run, as `encode.detrend` says; any rows, each of the run that `sessions` names, are filtered alike.
 ///
 /// # Errors
 /// A filter that does not fit the runs, or a series without seconds.
 pub fn filter_drifts(
     values: ArrayViewMut2<'_, f32>,
+    sessions: &[usize],
     data: &Recording,
     settings: &EncodeSettings,
 ) -> Result<(), PipelineError> {
     let Some(trend) = trend(data, settings)? else { return Ok(()) };
-    detrend(values, &data.session_of_sample, trend, None)
+    detrend(values, sessions, trend, None)
         .map_err(|error| PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`"))
 }
 
-/// Features as they reach the images: convolved with the haemodynamic response, and without drifts, where this is asked for.
+/// Features of all scans (n_scans of the timeline × n_features) as they reach the images: convolved with the haemodynamic response,
+/// and without drifts, where this is asked for.
 ///
 /// # Errors
 /// Stimuli shown one by one, a series without seconds, a filter that does not fit the runs.
@@ -74,11 +80,11 @@ pub fn in_time<'a>(
             PipelineError::data(format!("the features cannot be convolved: {error}"), "remove `encode.hrf`")
         };
         let kernel = hrf.sampled(tr_secs, RESPONSE_SECS).map_err(refused)?;
-        out = convolved(features, &data.session_of_sample, &kernel).map_err(refused)?.into();
+        out = convolved(features, &data.timeline.session, &kernel).map_err(refused)?.into();
     }
     if settings.detrend_features {
         let mut filtered = out.into_owned();
-        filter_drifts(filtered.view_mut(), data, settings)?;
+        filter_drifts(filtered.view_mut(), &data.timeline.session, data, settings)?;
         out = filtered.into();
     }
     Ok(out)
@@ -128,11 +134,8 @@ fn trend(data: &Recording, settings: &EncodeSettings) -> Result<Option<percept_s
 ///
 /// # Errors
 /// Values that are not finite.
-pub fn ceilings(
-    data: &Recording,
-    plan: &EncodingPlan,
-    responses: ArrayView2<'_, f32>,
-) -> Result<Option<Vec<Option<f64>>>, PipelineError> {
+pub fn ceilings(data: &Recording, plan: &EncodingPlan) -> Result<Option<Vec<Option<f64>>>, PipelineError> {
+    let responses = data.responses.view();
     if !data.is_trials() {
         return Ok(None);
     }
@@ -146,12 +149,16 @@ pub fn ceilings(
     }
     // The number of repeats that most stimuli have; the larger of two.
     let Some((&repeats, _)) = n_with.iter().max_by_key(|(repeats, n)| (**n, **repeats)) else { return Ok(None) };
-    let mut scaled = responses.to_owned();
-    let whole = vec![0; scaled.nrows()];
-    zscore_per_group(scaled.view_mut(), &whole, Deviation::Population)
-        .map_err(|error| PipelineError::data(format!("responses cannot be z-scored: {error}"), "give more samples"))?;
-    let ratios = ncsnr(scaled.view(), &data.group_of_sample, repeats)?;
+    let whole = vec![0; responses.nrows()];
+    let mut ratios = Vec::with_capacity(responses.ncols());
+    for units in responses.axis_chunks_iter(Axis(1), UNITS_TOGETHER) {
+        let mut scaled = units.to_owned();
+        zscore_per_group(scaled.view_mut(), &whole, Deviation::Population).map_err(|error| {
+            PipelineError::data(format!("responses cannot be z-scored: {error}"), "give more samples")
+        })?;
+        ratios.extend(ncsnr(scaled.view(), &data.group_of_sample, repeats)?.values);
+    }
     let of_item: Vec<usize> = plan.items.iter().map(Vec::len).collect();
     let ceiling = |ratio: Option<f64>| ratio.map(|ratio| ceiling_mixed(ratio, &of_item)).transpose();
-    Ok(Some(ratios.values.into_iter().map(ceiling).collect::<Result<_, _>>()?))
+    Ok(Some(ratios.into_iter().map(ceiling).collect::<Result<_, _>>()?))
 }

@@ -5,39 +5,44 @@
 //! predictions that know nothing, pooled over folds, r would be below 0. R² is 1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all items, where ȳ is the mean
 //! of what the item's fold was fitted on: 0 is what predicting this mean scores.
 //!
-//! One set of bootstrap draws and one set of permutations serve all sets of features and all units.
+//! One set of bootstrap draws and one set of permutations serve all sets of features and all units. Units are compared some at a time, so that
+//! of a brain only the responses are in memory as a whole.
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+mod frame;
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use percept_core::Seed;
-use percept_stats::best::{Profile, best};
-use percept_stats::contrasts::{Contrast, Contrasted, Measure, contrasts};
+use percept_stats::best::{Best, BestByPart, Profile};
+use percept_stats::contrasts::{Contrast, Contrasted, ContrastsByPart, Measure};
 use percept_stats::partition::{MOST_SPACES, SpaceSet, commonality, sets_for_commonality, sets_for_unique, unique};
-use percept_stats::permutation::{Permutations, Shuffle, test_columns};
+use percept_stats::permutation::{Permutations, Shuffle, TestByPart};
 use percept_stats::resampling::{Estimate, Resampling};
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
 use percept_stats::{ItemScores, StatsError};
 use serde::{Deserialize, Serialize};
 
 use super::plan::EncodingPlan;
+use super::predictions::Predictions;
 use crate::data::Recording;
 use crate::error::PipelineError;
 use crate::experiment::encoding::{NullKind, StatisticsSettings};
+use frame::Frame;
 
 /// The name of the region of all units.
 pub const ALL: &str = "all";
 
 /// What all scores of a run share.
 pub struct Judge<'a> {
-    /// Measured responses less their mean in the fold: n_items × n_units.
-    truth: Array2<f32>,
-    /// The same less the mean of what the fold was fitted on.
-    over_mean: Array2<f32>,
-    /// The means of what each fold was fitted on: n_folds × n_units.
-    trained: Array2<f64>,
+    /// n_samples × n_units.
+    responses: ArrayView2<'a, f32>,
     plan: &'a EncodingPlan,
     settings: &'a StatisticsSettings,
     /// Regions by name with their units, that of all units first.
     pub regions: Vec<(String, Vec<usize>)>,
+    /// The regions of each unit.
+    regions_of_unit: Vec<Vec<usize>>,
     /// The share of each unit's variance that any model could explain.
     pub ceiling: Option<Vec<Option<f64>>>,
     resampling: Resampling,
@@ -110,24 +115,17 @@ pub struct BestUnit {
 }
 
 impl<'a> Judge<'a> {
-    /// Draws and permutations for `responses` as they are predicted, n_samples × n_units.
+    /// Draws and permutations for the responses of `data`, as they are predicted.
     ///
     /// # Errors
     /// Too few items, runs that are too short for blocks, too few permutations to reject anything.
     pub fn new(
-        data: &Recording,
+        data: &'a Recording,
         plan: &'a EncodingPlan,
         settings: &'a StatisticsSettings,
-        responses: ArrayView2<'_, f32>,
         ceiling: Option<Vec<Option<f64>>>,
         seed: Seed,
     ) -> Result<Self, PipelineError> {
-        let measured = plan.averaged(0..plan.n_items(), responses);
-        let mut truth = measured.clone();
-        take(&mut truth, &levels(&measured, plan), plan);
-        let trained = trained_levels(responses, plan);
-        let mut over_mean = measured;
-        take(&mut over_mean, &trained, plan);
         let resampling = Resampling::labels(&plan.block_of_item, settings.draws, seed.named("bootstrap"))?;
         let is_analytic = match (settings.null, data.is_trials()) {
             (NullKind::Analytic, false) => {
@@ -141,7 +139,8 @@ impl<'a> Judge<'a> {
         };
         let mut notes = Vec::new();
         let permutations = if is_analytic { None } else { Some(permutations(data, plan, settings, seed)?) };
-        let n_units = truth.ncols();
+        let responses = data.responses.view();
+        let n_units = responses.ncols();
         if let Some(permutations) = &permutations {
             let resolution = permutations.resolution(n_units, settings.rate)?;
             if resolution.fewest > 1 {
@@ -157,8 +156,11 @@ impl<'a> Judge<'a> {
         }
         let mut regions = vec![(ALL.to_owned(), (0..n_units).collect())];
         regions.extend(data.regions.iter().map(|region| (region.name.clone(), region.units.clone())));
-        let [truth, over_mean] = [truth, over_mean].map(|values| values.mapv(|value| value as f32));
-        Ok(Self { truth, over_mean, trained, plan, settings, regions, ceiling, resampling, permutations, notes })
+        let mut regions_of_unit = vec![Vec::new(); n_units];
+        for (number, (_, units)) in regions.iter().enumerate() {
+            units.iter().for_each(|&unit| regions_of_unit[unit].push(number));
+        }
+        Ok(Self { responses, plan, settings, regions, regions_of_unit, ceiling, resampling, permutations, notes })
     }
 
     /// Whether p comes from permutations.
@@ -176,15 +178,36 @@ impl<'a> Judge<'a> {
         self.plan.n_items()
     }
 
-    /// Scores of held-out predictions, n_items × n_units.
+    /// Units that are compared at a time with predictions of `n_models` models, and their responses.
+    fn parts(&self, n_models: usize) -> impl Iterator<Item = (Range<usize>, Frame<'a>)> {
+        frame::parts(self.responses.ncols(), self.n_items(), n_models).map(|units| {
+            let frame = Frame::new(self.responses.slice(s![.., units.clone()]), self.plan);
+            (units, frame)
+        })
+    }
+
+    /// Scores of held-out predictions.
     ///
     /// # Errors
     /// Values that are not finite.
-    pub fn scores(&self, predicted: ArrayView2<'_, f32>) -> Result<ModelScores, PipelineError> {
-        let one = |measure| vec![Contrast { name: String::new(), measure, weights: vec![1.0] }];
-        let (mut r, r_of_region) = self.contrasted(&[predicted], &one(Measure::R))?;
-        let (mut r2, r2_of_region) = self.contrasted(&[predicted], &one(Measure::R2))?;
-        let Tested { p, p_max, null } = self.tested(&r[0], self.shifted(predicted, Measure::R).view())?;
+    pub fn scores(&self, predictions: &Predictions) -> Result<ModelScores, PipelineError> {
+        let one = |measure| [Contrast { name: String::new(), measure, weights: vec![1.0] }];
+        let (of_r, of_r2) = (one(Measure::R), one(Measure::R2AboutZero));
+        let mut r = ContrastsByPart::new(&of_r, 1, self.regions.len(), &self.resampling)?;
+        let mut r2 = ContrastsByPart::new(&of_r2, 1, self.regions.len(), &self.resampling)?;
+        let mut test = self.permutations.as_ref().map(|permutations| TestByPart::new(permutations, Side::Greater));
+        for (units, frame) in self.parts(1) {
+            let read = predictions.of_units(units.clone())?;
+            for (measure, scores) in [(Measure::R, &mut r), (Measure::R2AboutZero, &mut r2)] {
+                let predicted = frame.predicted(read.view(), measure);
+                scores.add(frame.truth(measure), &[predicted.view()], &self.regions_of_unit[units.clone()])?;
+                if let (Measure::R, Some(test)) = (measure, &mut test) {
+                    test.add(predicted.view(), frame.truth(measure))?;
+                }
+            }
+        }
+        let [(mut r, r_of_region), (mut r2, r2_of_region)] = [r, r2].map(|scores| self.named(scores.finish()));
+        let Tested { p, p_max, null } = self.tested(&r[0], test)?;
         let known: Vec<f64> = p.iter().flatten().copied().collect();
         let mut adjusted = vec![None; p.len()];
         if !known.is_empty() {
@@ -208,7 +231,7 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// Values that are not finite.
-    pub fn parts(&self, names: &[&str], predicted: &[ArrayView2<'_, f32>]) -> Result<Parts, PipelineError> {
+    pub fn shares(&self, names: &[&str], predictions: &[Predictions]) -> Result<Parts, PipelineError> {
         let sets = Self::sets(names.len());
         let mut wanted = Vec::new();
         for contrast in unique(names) {
@@ -225,11 +248,28 @@ impl<'a> Judge<'a> {
             // What one space has alone is its unique part, which is there.
             wanted.extend(commonality(names)?.into_iter().filter(|part| part.name.contains('+')));
         }
+        // What knowing nothing predicts is the mean of what was fitted on, in every draw.
+        let framed = wanted.iter().map(|contrast| match contrast.measure {
+            Measure::R2 => Contrast { measure: Measure::R2AboutZero, ..contrast.clone() },
+            _ => contrast.clone(),
+        });
+        let (of_r, of_r2): (Vec<Contrast>, Vec<Contrast>) = framed.partition(|of| of.measure == Measure::R);
+        let n_models = predictions.len();
+        let mut r = ContrastsByPart::new(&of_r, n_models, self.regions.len(), &self.resampling)?;
+        let mut r2 = ContrastsByPart::new(&of_r2, n_models, self.regions.len(), &self.resampling)?;
+        for (units, frame) in self.parts(n_models) {
+            let read = read(predictions, &units)?;
+            for (measure, scores) in [(Measure::R2AboutZero, &mut r2), (Measure::R, &mut r)] {
+                let predicted: Vec<Array2<f32>> =
+                    read.iter().map(|values| frame.predicted(values.view(), measure)).collect();
+                let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
+                scores.add(frame.truth(measure), &views, &self.regions_of_unit[units.clone()])?;
+            }
+        }
         let mut parts = Parts { names: Vec::new(), units: Vec::new(), regions: Vec::new() };
-        for measure in [Measure::R2, Measure::R] {
-            let own: Vec<Contrast> = wanted.iter().filter(|contrast| contrast.measure == measure).cloned().collect();
-            let (units, regions) = self.contrasted(predicted, &own)?;
-            parts.names.extend(own.into_iter().map(|contrast| contrast.name));
+        for (own, found) in [(&of_r2, r2.finish()), (&of_r, r.finish())] {
+            let (units, regions) = self.named(found);
+            parts.names.extend(own.iter().map(|contrast| contrast.name.clone()));
             parts.units.extend(units);
             parts.regions.extend(regions);
         }
@@ -238,31 +278,38 @@ impl<'a> Judge<'a> {
 
     /// What each space truly adds to the fits whose predictions are `predicted`, in the order of [`Judge::sets`]: the unique R² of every
     /// unit with errors counted against `signal`, the responses without noise (n_samples × n_units). It is what
-    /// [`Judge::parts`] would find if noise, which no fit has seen, weighed nothing; how much more endless data would give is not in it.
+    /// [`Judge::shares`] would find if noise, which no fit has seen, weighed nothing; how much more endless data would give is not in it.
+    ///
+    /// # Errors
+    /// Predictions that cannot be read.
     pub fn true_unique(
         &self,
         n_spaces: usize,
-        predicted: &[ArrayView2<'_, f32>],
+        predictions: &[Predictions],
         signal: ArrayView2<'_, f32>,
-    ) -> Vec<Vec<f64>> {
-        let signal = self.plan.averaged(0..self.plan.n_items(), signal);
-        let errors_of = |set: SpaceSet| {
-            let place = Self::sets(n_spaces).iter().position(|found| *found == set);
-            let mut errors = Array2::zeros((0, 0));
-            if let Some(values) = place.and_then(|place| predicted.get(place)) {
-                errors = values.mapv(f64::from) - &signal;
-                errors.mapv_inplace(|error| error * error);
-            }
-            errors.sum_axis(Axis(0))
-        };
-        let squares = self.over_mean.mapv(|value| f64::from(value).powi(2)).sum_axis(Axis(0));
+    ) -> Result<Vec<Vec<f64>>, PipelineError> {
+        let sets = Self::sets(n_spaces);
         let all: SpaceSet = (1 << n_spaces) - 1;
-        let whole = errors_of(all);
-        let without = |space: usize| errors_of(all & !(1 << space));
-        (0..n_spaces).map(|space| ((without(space) - &whole) / &squares).to_vec()).collect()
+        let mut found = vec![Vec::new(); n_spaces];
+        for (units, frame) in self.parts(predictions.len()) {
+            let signal = self.plan.averaged(0..self.n_items(), signal.slice(s![.., units.clone()]));
+            let errors_of = |set: SpaceSet| -> Result<Array1<f64>, PipelineError> {
+                let place = sets.iter().position(|found| *found == set).and_then(|place| predictions.get(place));
+                let of = place.ok_or_else(|| PipelineError::data("a model is missing", "please report this"))?;
+                let mut errors = of.of_units(units.clone())?.mapv(f64::from) - &signal;
+                errors.mapv_inplace(|error| error * error);
+                Ok(errors.sum_axis(Axis(0)))
+            };
+            let squares = frame.truth(Measure::R2).mapv(|value| f64::from(value).powi(2)).sum_axis(Axis(0));
+            let whole = errors_of(all)?;
+            for (space, found) in found.iter_mut().enumerate() {
+                found.extend((errors_of(all & !(1 << space))? - &whole) / &squares);
+            }
+        }
+        Ok(found)
     }
 
-    /// The sets of spaces that [`Judge::parts`] needs models of: all that are not empty where there are few, else all and all but one.
+    /// The sets of spaces that [`Judge::shares`] needs models of: all that are not empty where there are few, else all and all but one.
     pub fn sets(n_spaces: usize) -> Vec<SpaceSet> {
         if n_spaces <= MOST_SPACES { sets_for_commonality(n_spaces) } else { sets_for_unique(n_spaces) }
     }
@@ -271,111 +318,57 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// Values that are not finite.
-    pub fn best(&self, predicted: &[ArrayView2<'_, f32>]) -> Result<BestSets, PipelineError> {
-        let shifted: Vec<Array2<f32>> = predicted.iter().map(|values| self.shifted(*values, Measure::R)).collect();
-        let views: Vec<_> = shifted.iter().map(|values| values.view()).collect();
+    pub fn best(&self, predictions: &[Predictions]) -> Result<BestSets, PipelineError> {
         let profile =
             Profile { measure: Measure::R, ceiling: self.ceiling.clone(), least_ceiling: self.settings.least_ceiling };
-        let mut out = BestSets { units: Vec::new(), regions: Vec::new() };
-        for (number, map) in self.maps().into_iter().enumerate() {
-            let found = best(self.truth.view(), &views, &profile, &map.of_unit, &self.resampling)?;
-            if number == 0 {
-                let unit = |best: Option<percept_stats::best::Best>| {
-                    best.map(|best| BestUnit {
-                        candidate: best.candidate,
-                        probability: best.probability[best.candidate],
-                        margin: best.margin.value,
-                    })
-                };
-                out.units = found.units.into_iter().map(unit).collect();
-            }
-            for (&region, best) in map.regions.iter().zip(found.regions) {
-                if let Some(best) = best {
-                    out.regions.push((self.regions[region].0.clone(), best));
-                }
-            }
+        let n_models = predictions.len();
+        let mut best = BestByPart::new(&profile, n_models, self.regions.len(), &self.resampling)?;
+        for (units, frame) in self.parts(n_models) {
+            let own = |of: &Predictions| Ok(frame.predicted(of.of_units(units.clone())?.view(), Measure::R));
+            let predicted = predictions.iter().map(own).collect::<Result<Vec<_>, PipelineError>>()?;
+            let views: Vec<_> = predicted.iter().map(|values| values.view()).collect();
+            best.add(frame.truth(Measure::R), &views, &self.regions_of_unit[units.clone()])?;
         }
-        Ok(out)
+        let found = best.finish();
+        let unit = |best: Option<Best>| {
+            best.map(|best| BestUnit {
+                candidate: best.candidate,
+                probability: best.probability[best.candidate],
+                margin: best.margin.value,
+            })
+        };
+        let regions = self.regions.iter().zip(found.regions);
+        Ok(BestSets {
+            units: found.units.into_iter().map(unit).collect(),
+            regions: regions.filter_map(|((region, _), best)| Some((region.clone(), best?))).collect(),
+        })
     }
 
-    /// Contrasts of every unit, and of every region in the order of [`Judge::regions`].
-    fn contrasted(
-        &self,
-        predicted: &[ArrayView2<'_, f32>],
-        wanted: &[Contrast],
-    ) -> Result<(Vec<Vec<Option<Estimate>>>, Vec<Vec<RegionEstimate>>), PipelineError> {
-        let measure = wanted.first().map_or(Measure::R, |contrast| contrast.measure);
-        // What knowing nothing predicts is the mean of what was fitted on, in every draw.
-        let framed = wanted.iter().map(|contrast| match contrast.measure {
-            Measure::R2 => Contrast { measure: Measure::R2AboutZero, ..contrast.clone() },
-            _ => contrast.clone(),
-        });
-        let framed: Vec<Contrast> = framed.collect();
-        let shifted: Vec<Array2<f32>> = predicted.iter().map(|values| self.shifted(*values, measure)).collect();
-        let views: Vec<_> = shifted.iter().map(|values| values.view()).collect();
-        let mut units = Vec::new();
-        let mut regions = vec![vec![None; self.regions.len()]; wanted.len()];
-        for (number, map) in self.maps().into_iter().enumerate() {
-            let truth = if measure == Measure::R { &self.truth } else { &self.over_mean };
-            let found: Contrasted = contrasts(truth.view(), &views, &framed, &map.of_unit, &self.resampling)?;
-            for (own, of_contrast) in regions.iter_mut().zip(&found.regions) {
-                for (place, &region) in map.regions.iter().enumerate() {
-                    own[region] = Some(RegionEstimate {
-                        region: self.regions[region].0.clone(),
-                        estimate: of_contrast.get(place).copied().flatten(),
-                        n_units: found.n_units.get(place).copied().unwrap_or(0),
-                    });
-                }
-            }
-            if number == 0 {
-                units = found.units;
-            }
-        }
-        Ok((units, regions.into_iter().map(|own| own.into_iter().flatten().collect()).collect()))
+    /// Contrasts of every unit, and of every region by its name.
+    fn named(&self, found: Contrasted) -> (Vec<Vec<Option<Estimate>>>, Vec<Vec<RegionEstimate>>) {
+        let of_region = |(number, estimate): (usize, Option<Estimate>)| RegionEstimate {
+            region: self.regions[number].0.clone(),
+            estimate,
+            n_units: found.n_units[number],
+        };
+        let of_contrast = |all: Vec<Option<Estimate>>| all.into_iter().enumerate().map(of_region).collect();
+        (found.units, found.regions.into_iter().map(of_contrast).collect())
     }
 
-    /// Maps of units to regions, in each of which no unit has two; that of all units first.
-    fn maps(&self) -> Vec<RegionMap> {
-        let n_units = self.truth.ncols();
-        let mut maps: Vec<RegionMap> = Vec::new();
-        for (region, (_, units)) in self.regions.iter().enumerate() {
-            let fits = |map: &RegionMap| units.iter().all(|&unit| map.of_unit[unit].is_none());
-            let place = maps.iter().position(fits).unwrap_or_else(|| {
-                maps.push(RegionMap { regions: Vec::new(), of_unit: vec![None; n_units] });
-                maps.len() - 1
-            });
-            let number = maps[place].regions.len();
-            maps[place].regions.push(region);
-            for &unit in units {
-                maps[place].of_unit[unit] = Some(number);
-            }
-        }
-        maps
-    }
-
-    /// Predictions as they are scored: less their own mean in every fold for r, less that of the truth for R².
-    fn shifted(&self, predicted: ArrayView2<'_, f32>, measure: Measure) -> Array2<f32> {
-        let mut values = predicted.mapv(f64::from);
-        match measure {
-            Measure::R => {
-                let own = levels(&values, self.plan);
-                take(&mut values, &own, self.plan);
-            }
-            Measure::R2 | Measure::R2AboutZero => take(&mut values, &self.trained, self.plan),
-        }
-        values.mapv(|value| value as f32)
-    }
-
-    fn tested(&self, r: &[Option<Estimate>], predicted: ArrayView2<'_, f32>) -> Result<Tested, PipelineError> {
-        if let Some(permutations) = &self.permutations {
-            let test = test_columns(predicted, self.truth.view(), permutations, Side::Greater)?;
+    fn tested(&self, r: &[Option<Estimate>], test: Option<TestByPart<'_>>) -> Result<Tested, PipelineError> {
+        if let Some(test) = test.map(TestByPart::finish) {
             return Ok(Tested { p: test.p, p_max: Some(test.p_max), null: Some(test.histogram) });
         }
         let r = ItemScores { values: r.iter().map(|r| r.map(|r| r.value)).collect() };
         // A mean is taken out of every fold, so each takes a degree of freedom.
-        let n = (self.plan.n_items() + 1).saturating_sub(self.plan.folds.len());
+        let n = (self.n_items() + 1).saturating_sub(self.plan.folds.len());
         Ok(Tested { p: correlation_p_values(&r, n, Side::Greater)?, p_max: None, null: None })
     }
+}
+
+/// Predictions of some units by all models.
+fn read(predictions: &[Predictions], units: &Range<usize>) -> Result<Vec<Array2<f32>>, PipelineError> {
+    predictions.iter().map(|of| of.of_units(units.clone())).collect()
 }
 
 /// What chance says of every unit.
@@ -385,46 +378,8 @@ struct Tested {
     null: Option<Vec<u64>>,
 }
 
-/// Which region each unit belongs to.
-struct RegionMap {
-    /// Numbers of the regions.
-    regions: Vec<usize>,
-    of_unit: Vec<Option<usize>>,
-}
-
 fn first(mut regions: Vec<Vec<RegionEstimate>>) -> Vec<RegionEstimate> {
     if regions.is_empty() { Vec::new() } else { regions.swap_remove(0) }
-}
-
-/// Mean of every unit over the samples that each fold was fitted on.
-fn trained_levels(responses: ArrayView2<'_, f32>, plan: &EncodingPlan) -> Array2<f64> {
-    let mut levels = Array2::<f64>::zeros((plan.folds.len(), responses.ncols()));
-    for (mut level, fold) in levels.rows_mut().into_iter().zip(&plan.folds) {
-        for &sample in &fold.train {
-            level.zip_mut_with(&responses.row(sample), |sum, value| *sum += f64::from(*value));
-        }
-        level /= fold.train.len() as f64;
-    }
-    levels
-}
-
-/// Mean of every column in each fold.
-fn levels(values: &Array2<f64>, plan: &EncodingPlan) -> Array2<f64> {
-    let mut levels = Array2::zeros((plan.folds.len(), values.ncols()));
-    for (mut level, fold) in levels.rows_mut().into_iter().zip(&plan.folds) {
-        if let Some(mean) = values.slice(s![fold.items.clone(), ..]).mean_axis(Axis(0)) {
-            level.assign(&mean);
-        }
-    }
-    levels
-}
-
-/// Subtracts the level of each fold.
-fn take(values: &mut Array2<f64>, levels: &Array2<f64>, plan: &EncodingPlan) {
-    for (level, fold) in levels.rows().into_iter().zip(&plan.folds) {
-        let mut part = values.slice_mut(s![fold.items.clone(), ..]);
-        part -= &level;
-    }
 }
 
 /// Orders of the items: stimuli change places within their fold, blocks of a series within their run or title.

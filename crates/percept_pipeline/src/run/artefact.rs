@@ -1,5 +1,7 @@
 //! Named arrays in the run directory, as safetensors.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayD};
 use percept_io::safetensors::{self, SafeTensors};
 
@@ -44,6 +46,18 @@ impl Loaded {
             .ok()
             .filter(|matrix: &Array2<f32>| matrix.nrows() == rows && columns.is_none_or(|n| matrix.ncols() == n))
             .ok_or_else(|| self.refused(format!("a matrix `{name}` of {rows} rows")))
+    }
+
+    /// Some rows of the matrix `name`, which must have this many columns.
+    ///
+    /// # Errors
+    /// When it is not there, has other columns or no such rows.
+    pub fn rows(&self, name: &str, range: Range<usize>, columns: usize) -> Result<Array2<f32>, PipelineError> {
+        if self.n_columns(name)? != columns {
+            return Err(self.refused(format!("a matrix `{name}` of {columns} columns")));
+        }
+        let array: ArrayD<f32> = self.file.rows(name, range)?;
+        array.into_dimensionality().map_err(|_| self.refused(format!("a matrix `{name}`")))
     }
 
     /// Columns of the matrix `name`, without reading it.

@@ -1,6 +1,7 @@
-//! Two hundred subjects in whom nothing is predicted, with noise that resembles itself in time: which nulls keep their word?
+//! Subjects in whom nothing is predicted, with noise that resembles itself in time: which nulls keep their word?
 //!
-//! `cargo test --release -p percept_stats --test it nulls -- --nocapture` prints the table of docs/benchmarks.md.
+//! `NULL_SUBJECTS=4000 cargo test --release --workspace --test it nulls_that_keep -- --nocapture` prints the table of
+//! docs/benchmarks.md; without the variable there are 200 subjects, among whom a rate of 5 % has a standard error of 1.5 %.
 
 use ndarray::Array2;
 use percept_core::Seed;
@@ -8,7 +9,7 @@ use percept_core::seed::Normal;
 use percept_stats::permutation::{Permutations, Shuffle, test_columns};
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
 
-const N_SUBJECTS: usize = 200;
+const FEWEST_SUBJECTS: usize = 200;
 const N_UNITS: usize = 40;
 /// Runs of different lengths, in volumes.
 const RUNS: [usize; 4] = [150, 130, 170, 150];
@@ -46,13 +47,15 @@ impl Found {
         self.subjects += usize::from(false_discovery(p, RATE).expect("valid").threshold.is_some());
     }
 
-    fn rates(&self) -> [f64; 2] {
-        [self.p as f64 / (N_SUBJECTS * N_UNITS) as f64, self.subjects as f64 / N_SUBJECTS as f64]
+    fn rates(&self, n_subjects: usize) -> [f64; 2] {
+        [self.p as f64 / (n_subjects * N_UNITS) as f64, self.subjects as f64 / n_subjects as f64]
     }
 }
 
 #[test]
 fn nulls_that_keep_the_order_in_time_find_what_they_promise_and_naive_ones_far_more() {
+    let asked = std::env::var("NULL_SUBJECTS").ok().and_then(|text| text.parse().ok());
+    let n_subjects = asked.unwrap_or(FEWEST_SUBJECTS).max(FEWEST_SUBJECTS);
     let run: Vec<usize> = RUNS.iter().enumerate().flat_map(|(run, &n)| vec![run; n]).collect();
     let orders = |shuffle, name: &str| Permutations::new(&run, shuffle, 799, Seed::new(5).named(name)).expect("fits");
     let kinds = [
@@ -63,7 +66,7 @@ fn nulls_that_keep_the_order_in_time_find_what_they_promise_and_naive_ones_far_m
     ];
     let mut found: Vec<Found> = (0..=kinds.len()).map(|_| Found::default()).collect();
     let mut max_t = 0;
-    for subject in 0..N_SUBJECTS as u64 {
+    for subject in 0..n_subjects as u64 {
         let seed = Seed::new(77).at(subject);
         let (pred, truth) = (slow(seed.named("prediction"), 0.85), slow(seed.named("noise"), 0.6));
         for (kind, (name, orders)) in kinds.iter().enumerate() {
@@ -80,25 +83,27 @@ fn nulls_that_keep_the_order_in_time_find_what_they_promise_and_naive_ones_far_m
     }
     let names = std::iter::once("t-test").chain(kinds.iter().map(|(name, _)| *name));
     for (name, found) in names.zip(&found) {
-        let [p, subjects] = found.rates();
+        let [p, subjects] = found.rates(n_subjects);
         eprintln!(
             "{name:>17}: p ≤ 5 % in {:.2} % of units, a discovery in {:.1} % of subjects",
             p * 100.0,
             subjects * 100.0
         );
     }
-    let any = max_t as f64 / N_SUBJECTS as f64;
+    let any = max_t as f64 / n_subjects as f64;
     eprintln!("{:>17}: a discovery in {:.1} % of subjects", "max-T of shifts", any * 100.0);
-    // 8,000 tests: the standard error of 5 % is 0.24 %; of 200 subjects 1.5 %.
+    // Of 200 subjects' 8,000 tests the standard error of 5 % is 0.24 %, of the subjects themselves 1.5 %.
     let within = |rate: f64| (rate - RATE).abs() <= 0.01;
+    let error = (RATE * (1.0 - RATE) / n_subjects as f64).sqrt();
+    let most = RATE + (2.0 * error).max(0.01);
     for (kind, found) in found.iter().enumerate() {
-        let [p, subjects] = found.rates();
+        let [p, subjects] = found.rates(n_subjects);
         if kind < 2 {
             assert!(p > 0.09 && subjects > 0.3, "naive: {p} {subjects}");
         } else if kind > 2 {
             assert!(within(p), "{kind}: {p}");
-            assert!(subjects <= RATE + 2.0 * 0.0155, "{kind}: {subjects}");
+            assert!(subjects <= most, "{kind}: {subjects}");
         }
     }
-    assert!(any <= RATE + 2.0 * 0.0155, "{any}");
+    assert!(any <= most, "{any}");
 }

@@ -13,7 +13,7 @@ pub mod windows;
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::Array2;
 use percept_core::Responses;
 use percept_io::{fs, nifti, table};
 use percept_signal::{Deviation, Trend, detrend, zscore_per_group};
@@ -101,18 +101,13 @@ impl Listening {
         let runs = runs_of(files, &schedule)?;
         let named: Vec<(String, &Path)> = runs.iter().map(|run| (run.name.clone(), run.bold.as_path())).collect();
         let Chosen { voxels, shape, affine } = bids::voxels(files.mask.as_deref(), &named)?;
-        let mut parts = Vec::with_capacity(runs.len());
+        let frames: Vec<_> = runs.iter().map(|run| (run.bold.as_path(), 0..run.n_scans)).collect();
+        let responses = bids::stacked(&frames, &voxels)?;
         let (mut starts, mut run_of_scan) = (vec![0], Vec::new());
         for (number, run) in runs.iter().enumerate() {
-            let part = nifti::open(&run.bold)?.select_frames::<f32>(&voxels, 0..run.n_scans)?;
             run_of_scan.extend(vec![number; run.n_scans]);
             starts.push(run_of_scan.len());
-            parts.push(part);
         }
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        let responses = concatenate(Axis(0), &views)
-            .map_err(|error| PipelineError::data(format!("runs have different voxels: {error}"), "leave one out"))?;
-        drop(parts);
         let regions = match &files.atlas {
             Some(path) => bids::regions(path, &voxels, shape)?,
             None => vec![UnitGroup {

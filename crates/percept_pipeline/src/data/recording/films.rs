@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::Array2;
 use percept_core::Responses;
 use percept_io::{fs, nifti, table};
 
@@ -16,6 +16,7 @@ use super::super::bids::{self, Chosen};
 use super::super::units::drop_non_finite;
 use super::scans::{TR_TOLERANCE, coordinates_of};
 use super::series::{Annotations, Recording, Timing};
+use super::timeline::Timeline;
 use crate::data::Places;
 use crate::error::PipelineError;
 use crate::experiment::encoding::{AnnotationForm, FilmsData};
@@ -50,25 +51,25 @@ pub(super) fn open(settings: &FilmsData) -> Result<Recording, PipelineError> {
     let runs = runs(settings)?;
     let files: Vec<(String, &Path)> = runs.iter().map(|run| (run.name(), run.bold.as_path())).collect();
     let Chosen { voxels, shape, affine } = bids::voxels(settings.mask.as_deref(), &files)?;
-    let mut parts = Vec::with_capacity(runs.len());
+    let mut frames = Vec::with_capacity(runs.len());
     for run in &runs {
-        let first = dropped(settings, run)?;
-        parts.push(nifti::open(&run.bold)?.select_frames::<f32>(&voxels, first..run.n_scans)?);
+        frames.push((run.bold.as_path(), dropped(settings, run)?..run.n_scans));
     }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    let responses = concatenate(Axis(0), &views)
-        .map_err(|error| PipelineError::data(format!("runs have different voxels: {error}"), "leave one out"))?;
+    let responses = bids::stacked(&frames, &voxels)?;
     let annotations = annotations(settings, &runs)?;
     let mut titles: Vec<String> = Vec::new();
     let (mut group_of_sample, mut session_of_sample) = (Vec::new(), Vec::new());
-    for (number, (run, part)) in runs.iter().zip(&parts).enumerate() {
+    let mut timeline = Timeline::default();
+    for (number, (run, (_, kept))) in runs.iter().zip(&frames).enumerate() {
         if titles.last() != Some(&run.title) {
             titles.push(run.title.clone());
         }
-        group_of_sample.extend(vec![titles.len() - 1; part.nrows()]);
-        session_of_sample.extend(vec![number; part.nrows()]);
+        group_of_sample.extend(vec![titles.len() - 1; kept.len()]);
+        session_of_sample.extend(vec![number; kept.len()]);
+        timeline.session.extend(vec![number; run.n_scans]);
+        // The first scans are dropped, not what was seen and heard during them.
+        timeline.of_sample.extend(timeline.len() - kept.len()..timeline.len());
     }
-    drop(parts);
     let n_samples = group_of_sample.len();
     let regions = match &settings.regions {
         Some(path) => bids::regions(path, &voxels, shape)?,
@@ -100,6 +101,7 @@ pub(super) fn open(settings: &FilmsData) -> Result<Recording, PipelineError> {
         group_of_sample,
         groups: titles,
         session_of_sample,
+        timeline,
         sessions: runs.iter().map(Run::name).collect(),
         is_test: vec![false; n_samples],
         stimuli: None,
@@ -177,7 +179,6 @@ pub(crate) fn texts_alone(
     runs: &[(String, String, usize)],
     tr_secs: f64,
 ) -> Result<Recording, PipelineError> {
-    let whole = FilmsData { drop_secs: 0.0, ..settings.clone() };
     let of = |(title, number, n_scans): &(String, String, usize)| Run {
         title: title.clone(),
         number: number.clone(),
@@ -201,24 +202,24 @@ pub(crate) fn texts_alone(
         timing: Timing::Series { tr_secs: Some(tr_secs), group: "run", sample: "scan" },
         group_of_sample: session_of_sample.clone(),
         groups: names.clone(),
+        timeline: Timeline::whole(&session_of_sample),
         session_of_sample,
         sessions: names,
         is_test: vec![false; n_samples],
         stimuli: None,
         captions: None,
         heard: None,
-        annotations: annotations(&whole, &runs)?,
+        annotations: annotations(settings, &runs)?,
         labels: None,
         warnings: Vec::new(),
     })
 }
 
-/// Texts of all levels, each with the scans during which it stands.
+/// Texts of all levels, each with the scans during which it stands, dropped ones among them.
 fn annotations(settings: &FilmsData, runs: &[Run]) -> Result<Vec<Annotations>, PipelineError> {
     let mut levels: BTreeMap<String, Annotations> = BTreeMap::new();
     let mut start = 0;
     for run in runs {
-        let first = dropped(settings, run)?;
         let spans = match settings.annotations {
             AnnotationForm::Seconds => seconds(settings, run)?,
             AnnotationForm::Events => events(run)?,
@@ -230,9 +231,9 @@ fn annotations(settings: &FilmsData, runs: &[Run]) -> Result<Vec<Annotations>, P
             let scan = |secs: f64| (secs / run.tr_secs).clamp(0.0, run.n_scans as f64);
             // A text that only touches a scan does not stand in it.
             let (begin, end) = (scan(span.onset).floor() as usize, scan(span.end - 1e-6).ceil() as usize);
-            level.push(&span.text, (begin.max(first)..end).map(|scan| start + scan - first));
+            level.push(&span.text, (begin..end).map(|scan| start + scan));
         }
-        start += run.n_scans - first;
+        start += run.n_scans;
     }
     Ok(levels.into_values().collect())
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 
 use super::series::{Annotations, Heard, Labels, Recording, Timing};
+use super::timeline::Timeline;
 use crate::data::listening::Listening;
 use crate::error::PipelineError;
 
@@ -70,6 +71,7 @@ pub(super) fn series(data: Listening) -> Result<Recording, PipelineError> {
         groups: runs.iter().map(|run| run.name.clone()).collect(),
         group_of_sample: run_of_sample.clone(),
         sessions: runs.iter().map(|run| run.name.clone()).collect(),
+        timeline: Timeline::whole(&run_of_sample),
         is_test: run_of_sample.iter().map(|&run| runs[run].is_test).collect(),
         session_of_sample: run_of_sample,
         responses: data.responses,

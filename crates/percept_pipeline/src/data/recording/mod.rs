@@ -9,6 +9,7 @@ pub(crate) mod films;
 mod heard;
 pub(super) mod scans;
 mod series;
+mod timeline;
 mod titles;
 
 use percept_core::Progress;
@@ -21,6 +22,7 @@ use crate::experiment::{Needs, NonFinite, PhantomData};
 use crate::run::RunFolder;
 
 pub use series::{Annotations, Heard, Labels, Recording, Timing};
+pub use timeline::Timeline;
 
 /// Opens the data of `experiment`. A phantom is written below the run directory first, unless it is there; one whose regions follow
 /// features must have been written before ([`crate::encoding::planted`]), since data know no features.

@@ -11,6 +11,7 @@ use percept_io::open::{Format, sniff_path};
 
 use super::super::units::{UnitGroup, drop_non_finite, expect_partition};
 use super::series::{Labels, Recording, Timing, expect_stretches};
+use super::timeline::Timeline;
 use crate::data::Places;
 use crate::error::PipelineError;
 use crate::experiment::ArrayRef;
@@ -42,18 +43,19 @@ pub(super) fn open(settings: &ScansData) -> Result<Recording, PipelineError> {
     let (run_of_scan, run_names) = expect_stretches(&runs, "run")?;
     same_number(settings, &run_of_scan, &run_names, n_scans)?;
     let kept = kept_scans(settings, &run_of_scan, &run_names)?;
-    let responses = scans.responses.select(Axis(0), &kept);
-    let run_of_scan: Vec<usize> = kept.iter().map(|&scan| run_of_scan[scan]).collect();
-    let labels: Vec<&str> = kept.iter().map(|&scan| labels[scan].as_str()).collect();
+    let responses = if kept.len() == n_scans { scans.responses } else { scans.responses.select(Axis(0), &kept) };
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let labels = categories(&labels, &settings.rest);
+    let run_of_sample: Vec<usize> = kept.iter().map(|&scan| run_of_scan[scan]).collect();
+    let timeline = Timeline { session: run_of_scan, of_sample: kept };
 
     let mut groups = Vec::new();
     for (name, reference) in settings.groups.iter() {
-        let units = units_above_zero(reference, &scans)?;
+        let units = units_above_zero(reference, scans.voxels.as_deref(), &scans.places, responses.ncols())?;
         groups.push(UnitGroup { name: name.to_owned(), selector: reference.to_string(), units, n_dropped: 0 });
     }
     expect_partition(&groups)?;
-    let responses = Responses::new(responses, run_of_scan.clone(), run_of_scan.clone())?;
+    let responses = Responses::new(responses, run_of_sample.clone(), run_of_sample.clone())?;
     let finite = drop_non_finite(responses, Vec::new(), groups, settings.non_finite)?;
     let places = match scans.places {
         Places::Columns(all) => Places::Columns(finite.kept.iter().map(|&unit| all[unit]).collect()),
@@ -65,7 +67,7 @@ pub(super) fn open(settings: &ScansData) -> Result<Recording, PipelineError> {
     if scans.n_still > 0 {
         warnings.push(format!("{} voxels never vary and were left out", scans.n_still));
     }
-    let n_samples = run_of_scan.len();
+    let n_samples = run_of_sample.len();
     let n_units = finite.responses.n_units();
     Ok(Recording {
         subject: stem(&settings.responses.file),
@@ -80,8 +82,9 @@ pub(super) fn open(settings: &ScansData) -> Result<Recording, PipelineError> {
         surfaces: None,
         regions: finite.groups,
         timing: Timing::Series { tr_secs: Some(settings.tr_secs), group: "run", sample: "scan" },
-        session_of_sample: run_of_scan.clone(),
-        group_of_sample: run_of_scan,
+        session_of_sample: run_of_sample.clone(),
+        group_of_sample: run_of_sample,
+        timeline,
         sessions: run_names.clone(),
         groups: run_names,
         is_test: vec![false; n_samples],
@@ -140,7 +143,7 @@ fn read(settings: &ScansData) -> Result<Scans, PipelineError> {
     let reference = &settings.responses;
     if sniff_path(&reference.file)? != Format::Nifti {
         let found = Reference { path: reference.file.clone(), name: reference.variable.clone() };
-        let responses = found.read_matrix::<f32>()?.as_standard_layout().into_owned();
+        let responses = percept_io::array::standard(found.read_matrix::<f32>()?);
         let places = Places::Columns((0..responses.ncols()).collect());
         return Ok(Scans { responses, places, affine: None, voxels: None, n_still: 0 });
     }
@@ -210,8 +213,13 @@ pub(in crate::data) fn mask_of(path: &Path, shape: [usize; 3]) -> Result<Vec<usi
 }
 
 /// The units that the region `reference` takes.
-fn units_above_zero(reference: &ArrayRef, scans: &Scans) -> Result<Vec<usize>, PipelineError> {
-    if let (Some(voxels), Places::Voxels { shape, .. }) = (&scans.voxels, &scans.places)
+fn units_above_zero(
+    reference: &ArrayRef,
+    voxels: Option<&[usize]>,
+    places: &Places,
+    n_units: usize,
+) -> Result<Vec<usize>, PipelineError> {
+    if let (Some(voxels), Places::Voxels { shape, .. }) = (voxels, places)
         && sniff_path(&reference.file)? == Format::Nifti
     {
         let taken = mask_of(&reference.file, *shape)?;
@@ -219,9 +227,9 @@ fn units_above_zero(reference: &ArrayRef, scans: &Scans) -> Result<Vec<usize>, P
     }
     let found = Reference { path: reference.file.clone(), name: reference.variable.clone() };
     let values = found.read::<f64>()?.data;
-    if values.len() != scans.responses.ncols() {
+    if values.len() != n_units {
         return Err(PipelineError::data(
-            format!("`{reference}` has {} values for {} units", values.len(), scans.responses.ncols()),
+            format!("`{reference}` has {} values for {n_units} units", values.len()),
             "give one value per unit, or a NIfTI volume",
         ));
     }

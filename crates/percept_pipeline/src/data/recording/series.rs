@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ndarray::Array2;
 use percept_core::provenance::content_hash;
 
+use super::timeline::Timeline;
 use crate::data::listening::Clip;
 use crate::data::units::{RegionUnits, UnitGroup};
 use crate::data::{Dataset, Places, Stimuli, SurfaceFolder, hash_of_rows};
@@ -36,14 +37,15 @@ pub struct Annotations {
     pub level: String,
     /// Different texts, in order of first appearance; none is empty.
     pub texts: Vec<String>,
-    /// Which text stands in which sample. A sample may have several texts, of several annotators or in turn; silence has none.
+    /// Which text stands in which scan of the [`Timeline`]. A scan may have several texts, of several annotators or in turn; silence
+    /// has none.
     pub stands: Vec<[usize; 2]>,
     pub(super) number_of: BTreeMap<String, usize>,
 }
 
 impl Annotations {
-    /// Adds a text that stands in some samples; an empty one is silence.
-    pub fn push(&mut self, text: &str, samples: impl Iterator<Item = usize>) {
+    /// Adds a text that stands in some scans; an empty one is silence.
+    pub fn push(&mut self, text: &str, scans: impl Iterator<Item = usize>) {
         if text.trim().is_empty() {
             return;
         }
@@ -52,7 +54,7 @@ impl Annotations {
         if number == next {
             self.texts.push(text.to_owned());
         }
-        self.stands.extend(samples.map(|sample| [number, sample]));
+        self.stands.extend(scans.map(|scan| [number, scan]));
     }
 }
 
@@ -63,7 +65,7 @@ pub struct Heard {
     pub clips: Vec<(Clip, PathBuf)>,
     /// Different moments: an excerpt, and how many seconds of it have passed; in the order of the excerpts.
     pub moments: Vec<(usize, f64)>,
-    /// Which moment stands in which sample; silence has none.
+    /// Which moment stands in which scan of the [`Timeline`]; silence has none.
     pub stands: Vec<[usize; 2]>,
 }
 
@@ -78,14 +80,14 @@ impl Heard {
     }
 }
 
-/// What was said of samples in words that are true or not.
+/// What was said of scans in words that are true or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     /// The labels.
     pub names: Vec<String>,
-    /// n_samples × n_labels, 1 where a label holds.
+    /// n_scans of the [`Timeline`] × n_labels, 1 where a label holds.
     pub holds: Array2<f32>,
-    /// Whether a sample has one of them at most: categories.
+    /// Whether a scan has one of them at most: categories.
     pub exclusive: bool,
 }
 
@@ -115,6 +117,8 @@ pub struct Recording {
     pub session_of_sample: Vec<usize>,
     /// Names of the sessions.
     pub sessions: Vec<String>,
+    /// All scans, those among them that are no samples.
+    pub timeline: Timeline,
     /// Which samples the data put on the test side.
     pub is_test: Vec<bool>,
     /// The pictures, one per group, of trials.
@@ -125,7 +129,7 @@ pub struct Recording {
     pub annotations: Vec<Annotations>,
     /// Sounds.
     pub heard: Option<Heard>,
-    /// Labels of each sample.
+    /// Labels of each scan.
     pub labels: Option<Labels>,
     /// What the user should know about the data.
     pub warnings: Vec<String>,
@@ -189,6 +193,7 @@ impl Recording {
             design.extend_from_slice(&(self.group_of_sample[sample] as u64).to_le_bytes());
             design.extend_from_slice(&(self.session_of_sample[sample] as u64).to_le_bytes());
             design.push(u8::from(self.is_test[sample]));
+            design.extend_from_slice(&(self.timeline.of_sample[sample] as u64).to_le_bytes());
         }
         for region in &self.regions {
             design.extend_from_slice(region.name.as_bytes());
@@ -235,6 +240,7 @@ impl Recording {
             group_of_sample: (0..n).collect(),
             groups: (0..n).map(|stimulus| stimuli.id(stimulus).to_owned()).collect(),
             session_of_sample: vec![0; n],
+            timeline: Timeline::whole(&vec![0; n]),
             sessions: Vec::new(),
             is_test: vec![false; n],
             stimuli: Some(stimuli),
@@ -275,6 +281,7 @@ impl Recording {
             group_of_sample: data.responses.stimulus_of_sample,
             groups,
             sessions: Vec::new(),
+            timeline: Timeline::whole(&data.responses.session_of_sample),
             session_of_sample: data.responses.session_of_sample,
             is_test: data.is_test,
             stimuli: Some(data.stimuli),

@@ -8,6 +8,7 @@ use percept_io::{fs, npy};
 
 use super::super::units::drop_non_finite;
 use super::series::{Annotations, Labels, Recording, Timing};
+use super::timeline::Timeline;
 use crate::data::Places;
 use crate::error::PipelineError;
 use crate::experiment::encoding::TitlesData;
@@ -51,6 +52,7 @@ pub(super) fn open(settings: &TitlesData) -> Result<Recording, PipelineError> {
         surfaces: None,
         regions: Vec::new(),
         timing: Timing::Series { tr_secs: None, group: "title", sample: "text" },
+        timeline: Timeline::whole(&group_of_sample),
         session_of_sample: group_of_sample.clone(),
         group_of_sample,
         sessions: groups.clone(),

@@ -1,4 +1,4 @@
-//! What a model of a space reads: pictures, captions, texts or sounds, in rows that become those of stimuli or of samples.
+//! What a model of a space reads: pictures, captions, texts or sounds, in rows that become those of stimuli or of scans.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,9 +26,9 @@ pub(super) enum Source<'a> {
     Pictures(&'a Stimuli),
     /// The captions of each stimulus, which are averaged.
     Captions { texts: Vec<String>, stimulus: Vec<usize>, n: usize },
-    /// Texts and the samples that they stand in; silence is zeros.
+    /// Texts and the scans that they stand in; silence is zeros.
     Texts { texts: &'a Annotations, n: usize },
-    /// Moments of excerpts, each with the sound around it, and the samples that they stand in; silence is zeros.
+    /// Moments of excerpts, each with the sound around it, and the scans that they stand in; silence is zeros.
     Sounds { heard: &'a Heard, window_secs: f64, n: usize },
 }
 
@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
             let (stimulus, texts) = pairs.into_iter().map(|(stimulus, text)| (stimulus, text.clone())).unzip();
             return Ok(Self::Captions { texts, stimulus, n: captions.len() });
         }
-        Ok(Self::Texts { texts: data.texts_of(level)?, n: data.n_samples() })
+        Ok(Self::Texts { texts: data.texts_of(level)?, n: data.timeline.len() })
     }
 
     fn of_sounds(name: &str, data: &'a Recording, window_secs: f64) -> Result<Self, PipelineError> {
@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
             return Err(PipelineError::data(what, "leave it out"));
         };
         let window_secs = if window_secs > 0.0 { window_secs } else { *tr_secs };
-        Ok(Self::Sounds { heard, window_secs, n: data.n_samples() })
+        Ok(Self::Sounds { heard, window_secs, n: data.timeline.len() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,12 +107,12 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Rows of texts as rows of stimuli or samples.
+    /// Rows of texts as rows of stimuli or scans.
     pub(super) fn gathered(&self, rows: Array2<f32>) -> Array2<f32> {
         let (of_row, n) = match self {
             Self::Pictures(_) => return rows,
-            Self::Texts { texts, n } => return over_samples(&rows, &texts.stands, *n, true),
-            Self::Sounds { heard, n, .. } => return over_samples(&rows, &heard.stands, *n, true),
+            Self::Texts { texts, n } => return over_scans(&rows, &texts.stands, *n, true),
+            Self::Sounds { heard, n, .. } => return over_scans(&rows, &heard.stands, *n, true),
             Self::Captions { stimulus, n, .. } => (stimulus, *n),
         };
         let mut sums = Array2::<f64>::zeros((n, rows.ncols()));
@@ -135,13 +135,13 @@ pub(super) fn pictures_of<'a>(name: &str, data: &'a Recording) -> Result<&'a Sti
     })
 }
 
-/// Rows added up, or averaged, over those that stand in each sample.
-pub(super) fn over_samples(rows: &Array2<f32>, stands: &[[usize; 2]], n_samples: usize, is_mean: bool) -> Array2<f32> {
-    let mut sums = Array2::<f64>::zeros((n_samples, rows.ncols()));
-    let mut counts = vec![0usize; n_samples];
-    for &[row, sample] in stands {
-        counts[sample] += 1;
-        sums.row_mut(sample).zip_mut_with(&rows.row(row), |sum, value| *sum += f64::from(*value));
+/// Rows added up, or averaged, over those that stand in each scan.
+pub(super) fn over_scans(rows: &Array2<f32>, stands: &[[usize; 2]], n_scans: usize, is_mean: bool) -> Array2<f32> {
+    let mut sums = Array2::<f64>::zeros((n_scans, rows.ncols()));
+    let mut counts = vec![0usize; n_scans];
+    for &[row, scan] in stands {
+        counts[scan] += 1;
+        sums.row_mut(scan).zip_mut_with(&rows.row(row), |sum, value| *sum += f64::from(*value));
     }
     if is_mean {
         for (mut row, &count) in sums.rows_mut().into_iter().zip(&counts) {
