@@ -40,7 +40,8 @@ def pictures(folder, n):
 def model(folder, name):
     """A diffusers-like folder with an image encoder only; the pocket pack is the project's own."""
     if name == "pocket":
-        shutil.copytree(REPOSITORY / "crates/percept_pocket/pack", folder, dirs_exist_ok=True)
+        for crate in ["percept_pocket", "percept_pocket_unet"]:
+            shutil.copytree(REPOSITORY / "crates" / crate / "pack", folder, dirs_exist_ok=True)
         return
     sys.path.insert(0, str(REPOSITORY / "crates/percept_models/tests/data/parity"))
     import full_size

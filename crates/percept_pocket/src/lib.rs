@@ -2,14 +2,18 @@
 //!
 //! The same classes as Stable Diffusion 1.4 and CLIP with small numbers, trained on percept's own drawings by
 //! `percept train pocket` and stored in half precision. It makes everything work without a download; it knows nothing
-//! of photographs. How it was trained and what it scores is in `pack/README.md`.
+//! of photographs. How it was trained and what it scores is in `pack/README.md`. Its U-Net is in `percept_pocket_unet`, for its size.
 
 use percept_models::{DiffusionPack, ModelError, weights::PackFiles};
 
 macro_rules! pack {
     ($($name:literal),+ $(,)?) => {
         /// Every file of the pack by its name in the diffusers layout.
-        pub const FILES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("../pack/", $name)))),+];
+        pub const FILES: &[(&str, &[u8])] = &[
+            $(($name, include_bytes!(concat!("../pack/", $name))),)+
+            ("unet/config.json", percept_pocket_unet::CONFIG),
+            ("unet/diffusion_pytorch_model.safetensors", percept_pocket_unet::WEIGHTS),
+        ];
     };
 }
 
@@ -24,8 +28,6 @@ pack! {
     "tokenizer/merges.txt",
     "tokenizer/tokenizer_config.json",
     "tokenizer/vocab.json",
-    "unet/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
     "vae/config.json",
     "vae/diffusion_pytorch_model.safetensors",
 }

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("percept_stats", 1),
     ("percept_models", 1),
     ("percept_pocket", 1),
+    ("percept_pocket_unet", 1),
     ("percept_pocket_captions", 1),
     ("percept_pocket_motion", 1),
     ("percept_pocket_words", 1),
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, u32)] = &[
 /// Edges inside a layer, each with its reason.
 const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("percept_pocket", "percept_models", "the pack is opened by the models it holds weights for"),
+    ("percept_pocket", "percept_pocket_unet", "one crate of both would be larger than a registry takes"),
     ("percept_pocket_captions", "percept_models", "as percept_pocket"),
     ("percept_pocket_motion", "percept_models", "as percept_pocket"),
     ("percept_pocket_words", "percept_models", "as percept_pocket"),
