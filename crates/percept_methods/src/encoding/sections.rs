@@ -7,6 +7,7 @@ use percept_pipeline::PipelineError;
 use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::features::Point;
 use percept_pipeline::encoding::score::{ALL, RegionEstimate};
+use percept_pipeline::experiment::encoding::NullKind;
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
 use percept_stats::{ItemScores, resampling};
 
@@ -339,16 +340,7 @@ fn distributions(bench: &Bench<'_>, found: &Found) -> Result<Section, PipelineEr
         }
     }
     let text = if bench.judge.permutes() {
-        let what = if bench.data.is_trials() {
-            "stimuli change places within their fold".to_owned()
-        } else {
-            format!(
-                "blocks of {} samples change places within their {}, so that the null is as slow as the responses are; a t-test counts \
-                 neighbours as independent and finds too much",
-                bench.experiment.statistics.block,
-                bench.data.group_word()
-            )
-        };
+        let what = how_samples_move(bench);
         let naive = if naive.is_empty() { String::new() } else { format!(" Significant units: {}.", naive.join("; ")) };
         format!("Chance is measured: {what}.{naive}")
     } else {
@@ -367,6 +359,21 @@ fn distributions(bench: &Bench<'_>, found: &Found) -> Result<Section, PipelineEr
             panels,
         })],
     })
+}
+
+/// What the null does to the items, and why.
+fn how_samples_move(bench: &Bench<'_>) -> String {
+    let word = bench.data.group_word();
+    let moved = match bench.experiment.statistics.null {
+        _ if bench.data.is_trials() => return "stimuli change places within their fold".to_owned(),
+        NullKind::Permutation => {
+            format!("blocks of {} samples change places within their {word}", bench.experiment.statistics.block)
+        }
+        _ => format!("every {word} is turned as a ring, by a number of samples of its own"),
+    };
+    format!(
+        "{moved}, so that the null is as slow as the responses are; a t-test counts neighbours as independent and finds too much"
+    )
 }
 
 /// Bins of a drawn distribution of r: as wide as what is shown, and as fine as it is narrow.

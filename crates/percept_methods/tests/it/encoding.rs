@@ -206,8 +206,11 @@ fn what_does_not_fit_is_named_with_its_title_or_run_and_where_it_parts() {
     );
     let error = fail(&["statistics.permutations=10"]);
     assert!(error.contains("permutations"), "{error}");
-    let error = fail(&["statistics.block=80", "encode.together=[]", "seed=2"]);
-    assert!(error.contains("run or title `story0` has 80 samples, too few for blocks of 80"), "{error}");
+    let error = fail(&["statistics.null=permutation", "statistics.block=80", "encode.together=[]", "seed=2"]);
+    assert!(
+        error.contains("run or title `story0` has 80 samples, too few to be put into another order: 81 are needed"),
+        "{error}"
+    );
     let error = fail(&["statistics.null=analytic", "encode.together=[]", "seed=2", "name=x"]);
     assert!(error.contains("independent"), "{error}");
     std::fs::write(data.path().join("train__story3.texts.json"), "[\"one\"]").expect("written");
@@ -343,6 +346,65 @@ fn what_was_said_during_dropped_scans_reaches_the_scans_behind_them() {
     };
     assert!(r("rate").expect("varies") > 0.95 && r("whole").expect("varies") > 0.95, "{:?} {said:?}", first("rate"));
     assert!(r("kept").is_none_or(|r| r < 0.8), "an array of the kept scans says nothing of the others");
+}
+
+/// The shape of SPM's response, of which the test needs no more than its slowness.
+fn slow_response() -> Vec<f32> {
+    percept_signal::Hrf::SPM.sampled(1.0, 32.0).expect("samples").into_iter().map(|value| value as f32).collect()
+}
+
+#[test]
+fn features_lose_what_the_filter_takes_from_the_scans_that_are_kept() {
+    let root = tempfile::tempdir().expect("a folder");
+    films(root.path());
+    let kernel = slow_response();
+    let words = |number: usize, second: usize| ((second * [3, 4, 2, 1][number] + number) % 5) as f32;
+    for (number, run) in ["boats_run-01", "boats_run-02", "cars_run-01", "trees_run-01"].into_iter().enumerate() {
+        let volume = ndarray::Array4::from_shape_fn((2, 2, 1, SECS), |(x, y, _, t)| {
+            let heard: f32 = (0..=t.min(31)).map(|back| kernel[back] * words(number, t - back)).sum();
+            let drift = (t as f32 / 20.0 - 1.0).powi(2) * (x + 2 * y) as f32;
+            100.0 + 10.0 * heard + drift
+        });
+        let spec = percept_io::nifti::Spec { tr_secs: Some(1.0), ..percept_io::nifti::Spec::default() };
+        let path = root.path().join(format!("sub-S01/func/sub-S01_task-{run}_bold.nii.gz"));
+        percept_io::nifti::write(path, volume.view(), &spec).expect("written");
+    }
+    let toml = "[data]\nkind = \"films\"\nroot = \".\"\nsubject = \"S01\"\ndrop_secs = 9\n[spaces.rate]\nkind = \"rate\"\nlevel = \"story\"\n\
+                [encode]\nhrf = \"spm\"\ndetrend = \"savitzky-golay\"\ndetrend_secs = 25\ndetrend_features = true\nalphas = [0.001]\n\
+                zscore = false\n[statistics]\npermutations = 99\ndraws = 100\nblock = 6\n";
+    let experiment = EncodingExperiment::parse(toml, &root.path().join("films.toml"), &[]).expect("valid");
+    let found = run(&experiment, tempfile::tempdir().expect("a folder").path()).expect("run");
+    // Drifts of the second order are taken whole by a filter of the third; what was said in dropped scans is known.
+    let r2 = value(&found.rows, "rate", "", "r2");
+    assert!(r2.value > 0.9999, "{r2:?}");
+}
+
+#[test]
+fn the_null_of_a_series_is_as_slow_as_the_series_and_may_be_chosen() {
+    let root = tempfile::tempdir().expect("a folder");
+    films(root.path());
+    let found = |null: &str| {
+        let toml = format!(
+            "[data]\nkind = \"films\"\nroot = \".\"\nsubject = \"S01\"\n[spaces.rate]\nkind = \"rate\"\nlevel = \"story\"\n\
+             [encode]\ndelays = [2]\n[statistics]\nnull = \"{null}\"\npermutations = 99\ndraws = 100\nblock = 4\n"
+        );
+        let experiment = EncodingExperiment::parse(&toml, &root.path().join("films.toml"), &[]).expect("valid");
+        let out = tempfile::tempdir().expect("a folder");
+        run(&experiment, out.path()).map(|found| {
+            let orders = npy::open(out.path().join("permutations.npy")).expect("there").read::<u32>().expect("numbers");
+            let first: Vec<u32> = orders.iter().copied().take(20).collect();
+            (value(&found.rows, "rate", "", "significant").value, first)
+        })
+    };
+    // Runs have 20 scans each behind the 20 that are dropped.
+    let (share, ring) = found("auto").expect("run");
+    assert_eq!(share, 0.5, "the voxels that follow");
+    assert!((0..20).all(|at| ring[at] == (ring[0] + at as u32) % 20), "{ring:?}");
+    assert_eq!(found("shifts").expect("run").1, ring);
+    let (share, blocks) = found("permutation").expect("run");
+    assert_eq!(share, 0.5);
+    assert!(blocks.chunks(4).all(|block| (1..4).all(|at| block[at] == block[0] + at as u32)), "{blocks:?}");
+    assert!(found("analytic").expect_err("a series").to_string().contains("use `shifts` or `permutation`"));
 }
 
 #[test]

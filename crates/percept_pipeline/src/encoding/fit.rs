@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::EncodingPlan;
 use super::predictions::PredictionsFile;
-use super::responses::in_time;
+use super::responses::{InTime, in_time};
 use crate::data::Recording;
+use crate::data::recording::Timeline;
 use crate::error::PipelineError;
 use crate::experiment::encoding::{DelayForm, EncodeSettings, ModelForm};
 
@@ -55,7 +56,7 @@ pub struct Fits<'a> {
     pub settings: &'a EncodeSettings,
 }
 
-impl Fits<'_> {
+impl<'a> Fits<'a> {
     /// Predicts the items of every fold from fits on its training samples, and writes them to `out`.
     ///
     /// # Errors
@@ -63,21 +64,26 @@ impl Fits<'_> {
     pub fn held_out(
         &self,
         name: &str,
-        bands: &[BandRows<'_>],
+        bands: &[BandRows<'a>],
         seed: Seed,
         out: &PredictionsFile,
     ) -> Result<FitFacts, PipelineError> {
         let Self { data, plan, settings, .. } = *self;
         let mut facts = FitFacts { at_edge: [0.0; 2], n_columns: 0 };
+        if data.is_trials() && settings.delays != [0] {
+            return Err(PipelineError::data(
+                "`encode.delays` is set, but stimuli that were shown one by one have no delays",
+                "remove it, or use a series in time",
+            ));
+        }
         let named = |error| match error {
             Refused::Regress(error) => PipelineError::Regress { feature: name.to_owned(), error },
             Refused::Other(error) => error,
         };
-        let timed = bands.iter().map(|band| in_time(band.rows, data, settings)).collect::<Result<Vec<_>, _>>()?;
-        let bands: Vec<BandRows<'_>> =
-            bands.iter().zip(&timed).map(|(band, rows)| BandRows { name: band.name, rows: rows.view() }).collect();
+        let timed = |band: &BandRows<'a>| Ok((band.name, in_time(band.rows, data, settings)?));
+        let bands = bands.iter().map(timed).collect::<Result<Vec<_>, PipelineError>>()?;
         for (number, fold) in plan.folds.iter().enumerate() {
-            let prepared = prepared(&bands, &fold.train, data, settings).map_err(named)?;
+            let prepared = prepared(&bands, &fold.train, settings).map_err(named)?;
             facts.n_columns = prepared.features.ncols();
             let job = Job {
                 x: prepared.features.select(Axis(0), &fold.train),
@@ -136,31 +142,25 @@ struct Prepared {
     is_scaled: bool,
 }
 
-fn prepared(
-    bands: &[BandRows<'_>],
-    train: &[usize],
-    data: &Recording,
-    settings: &EncodeSettings,
-) -> Result<Prepared, Refused> {
-    let timeline = &data.timeline;
-    let train: Vec<usize> = train.iter().map(|&sample| timeline.of_sample[sample]).collect();
+fn prepared(bands: &[(&str, InTime<'_>)], train: &[usize], settings: &EncodeSettings) -> Result<Prepared, Refused> {
     let mut parts = Vec::with_capacity(bands.len());
     let mut places = Vec::with_capacity(bands.len());
     let mut start = 0;
-    for band in bands {
+    for (name, InTime { rows, timeline }) in bands {
+        let train: Vec<usize> = train.iter().map(|&sample| timeline.of_sample[sample]).collect();
         let reduced = match settings.pca {
-            0 => band.rows.to_owned(),
-            n if band.rows.ncols() <= n => standardised(band.rows, &train),
+            0 => rows.to_owned(),
+            n if rows.ncols() <= n => standardised(rows.view(), &train),
             n => {
-                let rows = band.rows.select(Axis(0), &train);
-                let view = rows.view();
+                let trained = rows.select(Axis(0), &train);
+                let view = trained.view();
                 let pca = Pca::fit::<f32>(&view, n, true)?;
-                pca.transform(band.rows)?
+                pca.transform(rows.view())?
             }
         };
-        let reached = delayed(reduced, data, settings)?;
+        let reached = delayed(reduced, timeline, settings)?;
         let part = if timeline.is_whole() { reached } else { reached.select(Axis(0), &timeline.of_sample) };
-        places.push(Band { name: band.name.to_owned(), features: start..start + part.ncols() });
+        places.push(Band { name: (*name).to_owned(), features: start..start + part.ncols() });
         start += part.ncols();
         parts.push(part);
     }
@@ -185,21 +185,15 @@ fn standardised(rows: ArrayView2<'_, f32>, train: &[usize]) -> Array2<f32> {
 }
 
 /// Features of all scans at the delays of the experiment, which never reach into another run.
-fn delayed(rows: Array2<f32>, data: &Recording, settings: &EncodeSettings) -> Result<Array2<f32>, PipelineError> {
+fn delayed(rows: Array2<f32>, timeline: &Timeline, settings: &EncodeSettings) -> Result<Array2<f32>, PipelineError> {
     if settings.delays == [0] {
         return Ok(rows);
-    }
-    if data.is_trials() {
-        return Err(PipelineError::data(
-            "`encode.delays` is set, but stimuli that were shown one by one have no delays",
-            "remove it, or use a series in time",
-        ));
     }
     let delays: Vec<isize> = settings.delays.iter().map(|&delay| delay as isize).collect();
     let refused = |error: percept_signal::SignalError| {
         PipelineError::data(format!("the features cannot be delayed: {error}"), "correct `encode.delays`")
     };
-    let (rows, runs) = (rows.view(), &data.timeline.session);
+    let (rows, runs) = (rows.view(), &timeline.session);
     let found = match settings.delay_form {
         DelayForm::Columns => percept_signal::delayed(rows, runs, &delays),
         DelayForm::Mean => percept_signal::delayed_mean(rows, runs, &delays),

@@ -1,6 +1,7 @@
 //! Responses as they are predicted: drifts taken out and z-scored within each run, title or session; features brought to their time;
 //! and how much of the variance any model could explain.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2};
@@ -9,7 +10,7 @@ use percept_stats::noise_ceiling::{ceiling_mixed, ncsnr};
 
 use super::plan::EncodingPlan;
 use crate::data::Recording;
-use crate::data::recording::Timing;
+use crate::data::recording::{Timeline, Timing};
 use crate::error::PipelineError;
 use crate::experiment::encoding::{EncodeSettings, Trend};
 
@@ -63,29 +64,38 @@ pub fn filter_drifts(
         .map_err(|error| PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`"))
 }
 
+/// Features as they reach the images.
+pub struct InTime<'a> {
+    /// n_scans of the timeline × n_features.
+    pub rows: CowArray<'a, f32, Ix2>,
+    /// Which scans the rows are.
+    pub timeline: Cow<'a, Timeline>,
+}
+
 /// Features of all scans (n_scans of the timeline × n_features) as they reach the images: convolved with the haemodynamic response,
-/// and without drifts, where this is asked for.
+/// and without drifts, where this is asked for. What is filtered has the rows of the samples alone, since the responses are filtered over
+/// these: the same filter over a longer run leaves other drifts.
 ///
 /// # Errors
 /// Stimuli shown one by one, a series without seconds, a filter that does not fit the runs.
 pub fn in_time<'a>(
     features: ArrayView2<'a, f32>,
-    data: &Recording,
+    data: &'a Recording,
     settings: &EncodeSettings,
-) -> Result<CowArray<'a, f32, Ix2>, PipelineError> {
-    let mut out = CowArray::from(features);
+) -> Result<InTime<'a>, PipelineError> {
+    let mut out = InTime { rows: CowArray::from(features), timeline: Cow::Borrowed(&data.timeline) };
     if let Some(hrf) = settings.hrf.form() {
         let tr_secs = seconds(data, &format!("encode.hrf = \"{}\"", settings.hrf.name()))?;
         let refused = |error: percept_signal::SignalError| {
             PipelineError::data(format!("the features cannot be convolved: {error}"), "remove `encode.hrf`")
         };
         let kernel = hrf.sampled(tr_secs, RESPONSE_SECS).map_err(refused)?;
-        out = convolved(features, &data.timeline.session, &kernel).map_err(refused)?.into();
+        out.rows = convolved(features, &data.timeline.session, &kernel).map_err(refused)?.into();
     }
     if settings.detrend_features {
-        let mut filtered = out.into_owned();
-        filter_drifts(filtered.view_mut(), &data.timeline.session, data, settings)?;
-        out = filtered.into();
+        let mut filtered = out.rows.select(Axis(0), &data.timeline.of_sample);
+        filter_drifts(filtered.view_mut(), &data.session_of_sample, data, settings)?;
+        out = InTime { rows: filtered.into(), timeline: Cow::Owned(Timeline::whole(&data.session_of_sample)) };
     }
     Ok(out)
 }

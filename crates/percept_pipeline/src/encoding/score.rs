@@ -127,18 +127,9 @@ impl<'a> Judge<'a> {
         seed: Seed,
     ) -> Result<Self, PipelineError> {
         let resampling = Resampling::labels(&plan.block_of_item, settings.draws, seed.named("bootstrap"))?;
-        let is_analytic = match (settings.null, data.is_trials()) {
-            (NullKind::Analytic, false) => {
-                return Err(PipelineError::data(
-                    "`statistics.null = \"analytic\"` counts the samples of a series as independent, which they are not",
-                    "use `permutation`",
-                ));
-            }
-            (NullKind::Analytic | NullKind::Auto, true) => true,
-            (NullKind::Permutation, _) | (NullKind::Auto, false) => false,
-        };
+        let shuffle = shuffle(settings, data.is_trials())?;
         let mut notes = Vec::new();
-        let permutations = if is_analytic { None } else { Some(permutations(data, plan, settings, seed)?) };
+        let permutations = shuffle.map(|shuffle| permutations(data, plan, settings, shuffle, seed)).transpose()?;
         let responses = data.responses.view();
         let n_units = responses.ncols();
         if let Some(permutations) = &permutations {
@@ -276,7 +267,7 @@ impl<'a> Judge<'a> {
         Ok(parts)
     }
 
-    /// What each space truly adds to the fits whose predictions are `predicted`, in the order of [`Judge::sets`]: the unique R² of every
+    /// What each space truly adds to the fits that made `predictions`, in the order of [`Judge::sets`]: the unique R² of every
     /// unit with errors counted against `signal`, the responses without noise (n_samples × n_units). It is what
     /// [`Judge::shares`] would find if noise, which no fit has seen, weighed nothing; how much more endless data would give is not in it.
     ///
@@ -382,21 +373,38 @@ fn first(mut regions: Vec<Vec<RegionEstimate>>) -> Vec<RegionEstimate> {
     if regions.is_empty() { Vec::new() } else { regions.swap_remove(0) }
 }
 
-/// Orders of the items: stimuli change places within their fold, blocks of a series within their run or title.
+/// How items change places; `None` where the null is the t distribution of r.
+fn shuffle(settings: &StatisticsSettings, is_trials: bool) -> Result<Option<Shuffle>, PipelineError> {
+    match (settings.null, is_trials) {
+        (NullKind::Analytic, false) => Err(PipelineError::data(
+            "`statistics.null = \"analytic\"` counts the samples of a series as independent, which they are not",
+            "use `shifts` or `permutation`",
+        )),
+        (NullKind::Shifts, true) => Err(PipelineError::data(
+            "`statistics.null = \"shifts\"` turns runs of a series, but stimuli were shown one by one",
+            "use `analytic` or `permutation`",
+        )),
+        (NullKind::Analytic | NullKind::Auto, true) => Ok(None),
+        (NullKind::Permutation, true) => Ok(Some(Shuffle::Blocks { length: 1 })),
+        (NullKind::Permutation, false) => Ok(Some(Shuffle::Blocks { length: settings.block })),
+        (NullKind::Shifts | NullKind::Auto, false) => Ok(Some(Shuffle::Shifts)),
+    }
+}
+
+/// Orders of the items: those of stimuli within their fold, those of a series within their run or title.
 fn permutations(
     data: &Recording,
     plan: &EncodingPlan,
     settings: &StatisticsSettings,
+    shuffle: Shuffle,
     seed: Seed,
 ) -> Result<Permutations, PipelineError> {
-    let seed = seed.named("permutations");
-    let (within, length) =
-        if data.is_trials() { (plan.fold_of_item(), 1) } else { (plan.run_of_item(data), settings.block) };
-    let made = Permutations::new(&within, Shuffle::Blocks { length }, settings.permutations, seed);
+    let within = if data.is_trials() { plan.fold_of_item() } else { plan.run_of_item(data) };
+    let made = Permutations::new(&within, shuffle, settings.permutations, seed.named("permutations"));
     made.map_err(|error| match error {
         StatsError::Run { run, samples, needed } if !data.is_trials() => PipelineError::data(
             format!(
-                "run or title `{}` has {samples} samples, too few for blocks of {length}: {needed} are needed",
+                "run or title `{}` has {samples} samples, too few to be put into another order: {needed} are needed",
                 data.session_name(run)
             ),
             "set `statistics.block` lower, or leave it out",

@@ -58,7 +58,7 @@ section! {
         mask: Option<PathBuf> = None;
         /// The label of scans at rest: it belongs to no category.
         rest: String = "rest".to_owned();
-        /// Scans dropped from the start of every run.
+        /// Scans dropped from the start of every run. What was shown during them still reaches the scans behind.
         drop_scans: usize = 0, in 0..=100_000;
         /// Parts of the units whose averages are reported: NIfTI volumes, or arrays of n_units values; those above zero are taken.
         #[serde(default, skip_serializing_if = "Groups::is_empty")]
@@ -116,7 +116,7 @@ section! {
         titles: Vec<String> = Vec::new();
         /// Where the texts stand.
         annotations: AnnotationForm = AnnotationForm::Seconds;
-        /// Seconds dropped from the start of every run.
+        /// Seconds dropped from the start of every run. What was said during them still reaches the scans behind.
         drop_secs: f64 = 20.0, in 0.0..=100_000.0;
         /// Which voxels to read: a NIfTI volume, those above zero are taken. Without it voxels that vary in the first run.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ section! {
         noise_memory: f64 = shortest(WatcherParams::default().noise_memory), in 0.0..=0.99;
         /// Standard deviation of slow drifts, in units of signal and noise together.
         drift: f64 = shortest(WatcherParams::default().drift), in 0.0..=10.0;
-        /// Seconds dropped from the start of every run.
+        /// Seconds dropped from the start of every run. What was said during them still reaches the scans behind.
         drop_secs: f64 = 20.0, in 0.0..=100_000.0;
         /// The seed of films, voxels and noise, apart from the experiment's.
         seed: u64 = 1, in 0..=u64::MAX;

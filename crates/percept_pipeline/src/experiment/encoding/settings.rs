@@ -70,12 +70,14 @@ words! {
 words! {
     /// What a score is compared with.
     pub enum NullKind {
-        /// The t distribution of r for stimuli that are independent, permutations for series in time.
+        /// The t distribution of r for stimuli that are independent, shifts for series in time.
         Auto = "auto",
         /// The t distribution of r; refused for series in time.
         Analytic = "analytic",
         /// Permutations: stimuli one by one, series in blocks within their run.
         Permutation = "permutation",
+        /// Every run or title of a series turned as a ring, by a number of samples of its own; refused for stimuli one by one.
+        Shifts = "shifts",
     }
 }
 
