@@ -7,7 +7,7 @@ use percept_pipeline::PipelineError;
 use percept_pipeline::encoding::Axes;
 use percept_pipeline::encoding::features::Point;
 use percept_pipeline::encoding::score::{ALL, RegionEstimate};
-use percept_pipeline::experiment::encoding::NullKind;
+use percept_stats::permutation::Shuffle;
 use percept_stats::significance::{Side, correlation_p_values, false_discovery};
 use percept_stats::{ItemScores, resampling};
 
@@ -363,12 +363,12 @@ fn distributions(bench: &Bench<'_>, found: &Found) -> Result<Section, PipelineEr
 
 /// What the null does to the items, and why.
 fn how_samples_move(bench: &Bench<'_>) -> String {
-    let word = bench.data.group_word();
-    let moved = match bench.experiment.statistics.null {
+    // Titles of several runs are held out whole, but nothing moves from one run to another.
+    let is_run = bench.data.sessions.len() != bench.data.groups.len();
+    let word = if is_run { "run" } else { bench.data.group_word() };
+    let moved = match bench.judge.shuffle {
         _ if bench.data.is_trials() => return "stimuli change places within their fold".to_owned(),
-        NullKind::Permutation => {
-            format!("blocks of {} samples change places within their {word}", bench.experiment.statistics.block)
-        }
+        Some(Shuffle::Blocks { length }) => format!("blocks of {length} samples change places within their {word}"),
         _ => format!("every {word} is turned as a ring, by a number of samples of its own"),
     };
     format!(

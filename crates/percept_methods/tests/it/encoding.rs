@@ -206,7 +206,7 @@ fn what_does_not_fit_is_named_with_its_title_or_run_and_where_it_parts() {
     );
     let error = fail(&["statistics.permutations=10"]);
     assert!(error.contains("permutations"), "{error}");
-    let error = fail(&["statistics.null=permutation", "statistics.block=80", "encode.together=[]", "seed=2"]);
+    let error = fail(&["statistics.null=permutation", "statistics.block=80"]);
     assert!(
         error.contains("run or title `story0` has 80 samples, too few to be put into another order: 81 are needed"),
         "{error}"

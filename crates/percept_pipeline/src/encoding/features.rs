@@ -326,7 +326,8 @@ fn arrays(name: &str, settings: &ArraySpace, from: &Materials<'_>) -> Result<Vec
         let values = percept_io::array::standard(found.read_matrix::<f32>()?);
         let n_samples = from.data.n_samples();
         let by_stimulus = has_stimuli && values.nrows() == from.data.groups.len() && values.nrows() != n_samples;
-        if values.nrows() > from.data.timeline.len() && !from.data.is_trials() {
+        let is_known = [n_samples, from.data.timeline.len()].contains(&values.nrows());
+        if values.nrows() > n_samples && !is_known && !from.data.is_trials() {
             return Err(too_many(name, values.nrows(), from.data));
         }
         points.push(keep(name, number, axes, by_stimulus, record, from, || {

@@ -46,6 +46,8 @@ pub struct Judge<'a> {
     /// The share of each unit's variance that any model could explain.
     pub ceiling: Option<Vec<Option<f64>>>,
     resampling: Resampling,
+    /// How items change places in the null; `None` where it is the t distribution of r.
+    pub shuffle: Option<Shuffle>,
     permutations: Option<Permutations>,
     /// What the permutations can find, in words for the reader.
     pub notes: Vec<String>,
@@ -127,7 +129,7 @@ impl<'a> Judge<'a> {
         seed: Seed,
     ) -> Result<Self, PipelineError> {
         let resampling = Resampling::labels(&plan.block_of_item, settings.draws, seed.named("bootstrap"))?;
-        let shuffle = shuffle(settings, data.is_trials())?;
+        let shuffle = shuffle(settings, data)?;
         let mut notes = Vec::new();
         let permutations = shuffle.map(|shuffle| permutations(data, plan, settings, shuffle, seed)).transpose()?;
         let responses = data.responses.view();
@@ -151,7 +153,18 @@ impl<'a> Judge<'a> {
         for (number, (_, units)) in regions.iter().enumerate() {
             units.iter().for_each(|&unit| regions_of_unit[unit].push(number));
         }
-        Ok(Self { responses, plan, settings, regions, regions_of_unit, ceiling, resampling, permutations, notes })
+        Ok(Self {
+            responses,
+            plan,
+            settings,
+            regions,
+            regions_of_unit,
+            ceiling,
+            resampling,
+            shuffle,
+            permutations,
+            notes,
+        })
     }
 
     /// Whether p comes from permutations.
@@ -374,8 +387,9 @@ fn first(mut regions: Vec<Vec<RegionEstimate>>) -> Vec<RegionEstimate> {
 }
 
 /// How items change places; `None` where the null is the t distribution of r.
-fn shuffle(settings: &StatisticsSettings, is_trials: bool) -> Result<Option<Shuffle>, PipelineError> {
-    match (settings.null, is_trials) {
+fn shuffle(settings: &StatisticsSettings, data: &Recording) -> Result<Option<Shuffle>, PipelineError> {
+    let blocks = Shuffle::Blocks { length: settings.block };
+    match (settings.null, data.is_trials()) {
         (NullKind::Analytic, false) => Err(PipelineError::data(
             "`statistics.null = \"analytic\"` counts the samples of a series as independent, which they are not",
             "use `shifts` or `permutation`",
@@ -386,7 +400,9 @@ fn shuffle(settings: &StatisticsSettings, is_trials: bool) -> Result<Option<Shuf
         )),
         (NullKind::Analytic | NullKind::Auto, true) => Ok(None),
         (NullKind::Permutation, true) => Ok(Some(Shuffle::Blocks { length: 1 })),
-        (NullKind::Permutation, false) => Ok(Some(Shuffle::Blocks { length: settings.block })),
+        // A run that plays its excerpts again in the same order meets itself when it is turned by a round.
+        (NullKind::Auto, false) if data.heard.is_some() => Ok(Some(blocks)),
+        (NullKind::Permutation, false) => Ok(Some(blocks)),
         (NullKind::Shifts | NullKind::Auto, false) => Ok(Some(Shuffle::Shifts)),
     }
 }

@@ -70,7 +70,8 @@ words! {
 words! {
     /// What a score is compared with.
     pub enum NullKind {
-        /// The t distribution of r for stimuli that are independent, shifts for series in time.
+        /// The t distribution of r for stimuli that are independent, shifts for series in time, permutations for music, whose runs play
+        /// the same excerpts again in the same order.
         Auto = "auto",
         /// The t distribution of r; refused for series in time.
         Analytic = "analytic",
