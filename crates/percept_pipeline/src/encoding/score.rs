@@ -151,7 +151,9 @@ impl<'a> Judge<'a> {
         regions.extend(data.regions.iter().map(|region| (region.name.clone(), region.units.clone())));
         let mut regions_of_unit = vec![Vec::new(); n_units];
         for (number, (_, units)) in regions.iter().enumerate() {
-            units.iter().for_each(|&unit| regions_of_unit[unit].push(number));
+            for &unit in units {
+                regions_of_unit[unit].push(number);
+            }
         }
         Ok(Self {
             responses,
