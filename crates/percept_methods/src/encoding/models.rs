@@ -127,10 +127,9 @@ impl Bench<'_> {
                     .map(|(point, rows)| BandRows { name: &point.space, rows: rows.view() })
                     .collect();
                 let seed = self.seed.named("bands").named(key);
-                let responses = self.data.responses.view();
-                let out = PredictionsFile::create(self.run, &path, self.plan.n_items(), responses.ncols())?;
-                let settings = &self.experiment.encode;
-                let fits = Fits { responses, data: self.data, plan: self.plan, settings };
+                let n_units = self.data.responses.ncols();
+                let out = PredictionsFile::create(self.run, &path, self.plan.n_items(), n_units)?;
+                let fits = Fits { data: self.data, plan: self.plan, settings: &self.experiment.encode };
                 let found: FitFacts = fits.held_out(key, &bands, seed, &out)?;
                 out.finish()?;
                 self.run.write_json(&facts, &found)?;

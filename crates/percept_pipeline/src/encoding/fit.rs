@@ -46,9 +46,7 @@ pub struct FitFacts {
 /// What all fits of a run share.
 #[derive(Clone, Copy)]
 pub struct Fits<'a> {
-    /// n_samples × n_units.
-    pub responses: ArrayView2<'a, f32>,
-    /// The recording.
+    /// The recording, its responses as they are predicted.
     pub data: &'a Recording,
     /// What is predicted from what.
     pub plan: &'a EncodingPlan,
@@ -68,7 +66,7 @@ impl<'a> Fits<'a> {
         seed: Seed,
         out: &PredictionsFile,
     ) -> Result<FitFacts, PipelineError> {
-        let Self { data, plan, settings, .. } = *self;
+        let Self { data, plan, settings } = *self;
         let mut facts = FitFacts { at_edge: [0.0; 2], n_columns: 0 };
         if data.is_trials() && settings.delays != [0] {
             return Err(PipelineError::data(
@@ -88,14 +86,14 @@ impl<'a> Fits<'a> {
             let job = Job {
                 x: prepared.features.select(Axis(0), &fold.train),
                 test: plan.of_items(fold.items.clone(), prepared.features.view()),
-                responses: self.responses,
+                responses: data.responses.view(),
                 train: &fold.train,
                 items: fold.items.clone(),
                 bands: prepared.bands,
                 inner: fold.train.iter().map(|&sample| data.group_of_sample[sample]).collect(),
                 params: params(settings, prepared.is_scaled),
             };
-            let small = job.x.len() + fold.train.len() * self.responses.ncols() <= MOST_NUMBERS_IN_F64;
+            let small = job.x.len() + fold.train.len() * data.responses.ncols() <= MOST_NUMBERS_IN_F64;
             let seed = seed.at(number as u64);
             let fitted = if small { job.run::<f64>(settings, seed, out) } else { job.run::<f32>(settings, seed, out) };
             for (total, share) in facts.at_edge.iter_mut().zip(fitted.map_err(named)?) {

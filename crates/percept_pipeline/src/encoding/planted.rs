@@ -130,7 +130,7 @@ impl Truth {
             let term_of = |unit: &PlantedUnit| unit.mixture.iter().position(|(name, _)| name == set);
             let own: Vec<&PlantedUnit> = planted.iter().filter(|unit| term_of(unit).is_some()).collect();
             let mut values = parts.matrix(set, data.n_samples(), Some(own.len()))?;
-            filter_drifts(values.view_mut(), &data.session_of_sample, data, settings)?;
+            filter_drifts(values.view_mut(), data, settings)?;
             let variances = variances(values.view(), data);
             for (column, of_file) in own.into_iter().enumerate() {
                 let Some(&number) = measured.get(&of_file.index) else { continue };
@@ -160,7 +160,7 @@ fn scaled(
     settings: &EncodeSettings,
 ) -> Result<Vec<Vec<f64>>, PipelineError> {
     let mut noise = data.responses.clone();
-    filter_drifts(noise.view_mut(), &data.session_of_sample, data, settings)?;
+    filter_drifts(noise.view_mut(), data, settings)?;
     noise -= &*signal;
     let [of_signal, of_noise] = [signal.view(), noise.view()].map(|values| variances(values, data));
     let sums = of_signal.iter().zip(&of_noise).map(|(signal, noise)| {

@@ -28,7 +28,7 @@ const RESPONSE_SECS: f64 = 32.0;
 /// Filters that do not fit the runs.
 pub fn prepare(data: &mut Recording, settings: &EncodeSettings) -> Result<Vec<String>, PipelineError> {
     let mut values = std::mem::take(&mut data.responses);
-    filter_drifts(values.view_mut(), &data.session_of_sample, data, settings)?;
+    filter_drifts(values.view_mut(), data, settings)?;
     let mut notes = Vec::new();
     let n_sessions = data.session_of_sample.iter().max().map_or(0, |last| last + 1);
     // With one session its mean and deviation are those of training and test together: then nothing is z-scored, and the
@@ -49,18 +49,17 @@ pub fn prepare(data: &mut Recording, settings: &EncodeSettings) -> Result<Vec<St
     Ok(notes)
 }
 
-/// Takes slow drifts out of every run, as `encode.detrend` says; any rows, each of the run that `sessions` names, are filtered alike.
+/// Takes slow drifts out of every run, as `encode.detrend` says; any rows of samples are filtered alike.
 ///
 /// # Errors
 /// A filter that does not fit the runs, or a series without seconds.
 pub fn filter_drifts(
     values: ArrayViewMut2<'_, f32>,
-    sessions: &[usize],
     data: &Recording,
     settings: &EncodeSettings,
 ) -> Result<(), PipelineError> {
     let Some(trend) = trend(data, settings)? else { return Ok(()) };
-    detrend(values, sessions, trend, None)
+    detrend(values, &data.session_of_sample, trend, None)
         .map_err(|error| PipelineError::data(format!("drifts cannot be removed: {error}"), "set `encode.detrend`"))
 }
 
@@ -94,7 +93,7 @@ pub fn in_time<'a>(
     }
     if settings.detrend_features {
         let mut filtered = out.rows.select(Axis(0), &data.timeline.of_sample);
-        filter_drifts(filtered.view_mut(), &data.session_of_sample, data, settings)?;
+        filter_drifts(filtered.view_mut(), data, settings)?;
         out = InTime { rows: filtered.into(), timeline: Cow::Owned(Timeline::whole(&data.session_of_sample)) };
     }
     Ok(out)

@@ -425,7 +425,7 @@ fn permutations(
                 "run or title `{}` has {samples} samples, too few to be put into another order: {needed} are needed",
                 data.session_name(run)
             ),
-            "set `statistics.block` lower, or leave it out",
+            if shuffle == Shuffle::Shifts { "leave it out" } else { "set `statistics.block` lower, or leave it out" },
         ),
         other => other.into(),
     })
