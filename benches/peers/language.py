@@ -132,7 +132,7 @@ def stored(folder):
 
 
 def compare(arguments, name):
-    """One line of the table: both sides on the same texts, and percept alone on all of them, killed and resumed."""
+    """One line of the table: both sides on the same texts."""
     pack, out, theirs = arguments.folder / name, arguments.folder / f"{name}-ours", arguments.folder / f"{name}-peer.npy"
     words = command(arguments.program, pack, name, texts_of(arguments, arguments.every), out, arguments.threads)
     shutil.rmtree(out, ignore_errors=True)
